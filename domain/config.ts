@@ -1,0 +1,427 @@
+import { type Document, LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { InstanceId, SystemId } from './naming.ts';
+import { type ExpiringClass, expiringClasses } from './retention.ts';
+import { cronFault, rateMilliseconds, type Timing } from './schedule.ts';
+
+/** `holdfast.yaml`: schema, parser and what is derived from it. Everything wrong with a file is reported at once. */
+
+const days = (description: string) => z.int().min(1).max(3650).describe(description);
+
+const AbsolutePath = z
+  .string()
+  .regex(/^\/[^\0\n]*[^\0\n/]$/, 'expected an absolute path without a slash at its end')
+  .describe('An absolute path on the node.');
+
+const TimeZone = z
+  .string()
+  .refine((zone) => {
+    try {
+      return Intl.DateTimeFormat('en', { timeZone: zone }) !== undefined;
+    } catch {
+      return false;
+    }
+  }, 'expected an IANA time zone such as Europe/Berlin')
+  .describe('An IANA time zone. Daylight saving time is followed.');
+
+const CronSchedule = z
+  .strictObject({
+    cron: z
+      .string()
+      .superRefine((cron, context) => {
+        const fault = cronFault(cron);
+        if (fault !== undefined) context.addIssue(fault);
+      })
+      .describe('Minute, hour, day of month, month, weekday, as in a crontab.'),
+    timezone: TimeZone.default('UTC'),
+  })
+  .describe('At the times of a cron expression.');
+
+const RateSchedule = z
+  .strictObject({
+    rate: z
+      .string()
+      .refine((rate) => rateMilliseconds(rate) !== undefined, 'expected a rate such as "6 hours"')
+      .describe('A number and minute(s), hour(s) or day(s).'),
+  })
+  .describe('At a fixed rate.');
+
+const OnceSchedule = z
+  .strictObject({
+    at: z
+      .string()
+      .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/, 'expected a local time such as 2026-11-20T02:00:00')
+      .refine((at) => !Number.isNaN(Date.parse(`${at}Z`)), 'expected a time that exists'),
+    timezone: TimeZone.default('UTC'),
+  })
+  .describe('Once.');
+
+/** When backups start. */
+export const Schedule = z.union([CronSchedule, RateSchedule, OnceSchedule], {
+  error: 'expected one of: cron (with timezone), rate, at (with timezone)',
+});
+export type Schedule = z.infer<typeof Schedule>;
+
+export const puppetRoles = [
+  'master',
+  'puppetdb',
+  'console',
+  'compile-master',
+  'activemq-hub',
+  'activemq-spoke',
+  'agent',
+] as const;
+export type PuppetRole = (typeof puppetRoles)[number];
+
+const roles = z
+  .array(z.enum(puppetRoles))
+  .min(1, 'expected at least one role')
+  .refine((list) => new Set(list).size === list.length, 'expected each role once')
+  .describe('What the node holds. It is checked on the node before anything is backed up.');
+
+/** A node named by its instance id, or every node that carries a tag. */
+export const NodeSelector = z.union(
+  [
+    z.strictObject({ instance: InstanceId.describe('The id of an EC2 instance under SSM.'), roles }),
+    z.strictObject({
+      tag: z
+        .strictObject({ key: z.string().min(1).max(128), value: z.string().min(1).max(256) })
+        .describe('Every running instance with this tag that is also tagged for the system.'),
+      roles,
+    }),
+  ],
+  { error: 'expected a node by instance or by tag, with its roles' },
+);
+export type NodeSelector = z.infer<typeof NodeSelector>;
+
+const PuppetEnterprise = z.strictObject({
+  kind: z.literal('puppet-enterprise'),
+  nodes: z.array(NodeSelector).min(1, 'expected at least one node').max(50),
+  consistency: z
+    .enum(['live', 'quiesced'])
+    .default('live')
+    .describe(
+      'live: nothing stops, each database is one snapshot of its own. quiesced: the services that write are stopped for the length of the backup, so that all databases and files are of one moment.',
+    ),
+  extraPaths: z
+    .array(AbsolutePath)
+    .max(50)
+    .default([])
+    .describe('More to back up, on the master. A path that is missing fails the backup.'),
+  schedules: z.array(z.string()).default([]).describe('Names from schedules.'),
+});
+export type PuppetEnterprise = z.infer<typeof PuppetEnterprise>;
+
+/** One control plane. A further kind is a further member of this union. */
+export const System = z.discriminatedUnion('kind', [PuppetEnterprise]);
+export type System = z.infer<typeof System>;
+
+const ClassRule = z.strictObject({
+  days: days('Age in days at which its backups expire.'),
+  transitions: z
+    .array(
+      z.strictObject({
+        afterDays: days('Age in days at which its backups move.'),
+        to: z.enum(['STANDARD_IA', 'GLACIER_IR', 'GLACIER', 'DEEP_ARCHIVE']),
+      }),
+    )
+    .max(4)
+    .default([])
+    .describe('Storage classes that its artifacts move to. Manifests never move.'),
+});
+
+/** A class's rule as the file writes it and the domain uses it. */
+export type ClassRule = z.infer<typeof ClassRule>;
+
+const defaultDays: Readonly<Record<ExpiringClass, number>> = {
+  daily: 35,
+  weekly: 90,
+  monthly: 400,
+  yearly: 2555,
+  manual: 90,
+};
+
+const classRule = (of: ExpiringClass) => ClassRule.prefault({ days: defaultDays[of] });
+
+const Retention = z.strictObject({
+  keepLast: z
+    .int()
+    .min(1)
+    .max(50)
+    .default(3)
+    .describe('The newest good backups of each system that never expire, however old.'),
+  daily: classRule('daily'),
+  weekly: classRule('weekly'),
+  monthly: classRule('monthly'),
+  yearly: classRule('yearly'),
+  manual: classRule('manual'),
+});
+export type Retention = z.infer<typeof Retention>;
+
+const Vault = z.strictObject({
+  objectLock: z
+    .strictObject({
+      mode: z.enum(['governance', 'compliance']),
+      days: days('Days during which no version of an object can be deleted.'),
+    })
+    .optional()
+    .describe('Object Lock of the vault. compliance can be undone by nobody, not by root either.'),
+  kmsKeyArn: z
+    .string()
+    .regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/, 'expected the ARN of a KMS key')
+    .optional()
+    .describe('A KMS key of yours. Without it Holdfast makes one.'),
+  replication: z.literal('off').default('off').describe('Copies in another region are planned; only off works today.'),
+});
+
+const Notifications = z.strictObject({
+  email: z
+    .array(z.email('expected an email address'))
+    .max(20)
+    .default([])
+    .describe('Who hears of failed and missed backups.'),
+});
+
+/** The whole file. */
+export const Config = z.strictObject({
+  systems: z.record(SystemId, System).refine((all) => Object.keys(all).length > 0, 'expected at least one system'),
+  schedules: z
+    .record(
+      z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'expected a name of lower-case letters, digits and hyphens'),
+      Schedule,
+    )
+    .default({}),
+  retention: Retention.prefault({}),
+  vault: Vault.prefault({}),
+  notifications: Notifications.prefault({}),
+});
+export type Config = z.infer<typeof Config>;
+
+/** As much of a file as can be read: what the checks of references work on, so that they also run on a file with mistakes. */
+const Readable = z.object({
+  systems: z
+    .record(
+      z.string(),
+      z
+        .object({
+          nodes: z
+            .array(z.object({ instance: z.string().optional().catch(undefined), roles: z.array(z.string()).catch([]) }))
+            .catch([]),
+          schedules: z.array(z.unknown()).catch([]),
+        })
+        .catch({ nodes: [], schedules: [] }),
+    )
+    .catch({}),
+  schedules: z.record(z.string(), z.unknown()).catch({}),
+  retention: Retention.catch(Retention.parse({})).prefault({}),
+});
+
+interface Fault {
+  readonly path: Path;
+  readonly expected: string;
+}
+
+const nodeFaults = (id: string, nodes: z.infer<typeof Readable>['systems'][string]['nodes']): Fault[] => {
+  const faults: Fault[] = [];
+  const instances = new Set<string>();
+  for (const [index, { instance }] of nodes.entries()) {
+    if (instance !== undefined && instances.has(instance))
+      faults.push({ path: ['systems', id, 'nodes', index, 'instance'], expected: 'expected each instance once' });
+    if (instance !== undefined) instances.add(instance);
+  }
+  const known: readonly string[] = puppetRoles;
+  const readable =
+    nodes.length > 0 && nodes.every(({ roles: list }) => list.length > 0 && list.every((role) => known.includes(role)));
+  for (const role of ['master', 'puppetdb', 'console']) {
+    if (readable && !nodes.some(({ roles: list }) => list.includes(role)))
+      faults.push({
+        path: ['systems', id, 'nodes'],
+        expected: `expected a node with the role ${role}: without it the backup would be incomplete`,
+      });
+  }
+  return faults;
+};
+
+const retentionFaults = (retention: Retention): Fault[] => {
+  const faults: Fault[] = [];
+  for (const [shorter, longer] of [
+    ['daily', 'weekly'],
+    ['weekly', 'monthly'],
+    ['monthly', 'yearly'],
+  ] as const) {
+    if (retention[shorter].days > retention[longer].days)
+      faults.push({
+        path: ['retention', longer, 'days'],
+        expected: `expected at least the ${retention[shorter].days} days of ${shorter}: the first backup of a period is kept longest`,
+      });
+  }
+  for (const name of expiringClasses) {
+    const { days: end, transitions } = retention[name];
+    let previous = 0;
+    for (const [index, { afterDays, to }] of transitions.entries()) {
+      const path = ['retention', name, 'transitions', index, 'afterDays'];
+      if (afterDays <= previous) faults.push({ path, expected: `expected more than ${previous} days` });
+      if (afterDays >= end) faults.push({ path, expected: `expected fewer than the ${end} days of its class` });
+      if (to === 'STANDARD_IA' && afterDays < 30)
+        faults.push({ path, expected: 'expected at least 30 days: S3 moves nothing younger to STANDARD_IA' });
+      previous = afterDays;
+    }
+  }
+  return faults;
+};
+
+/** What no part of the file can tell alone: names that must exist, orders that must hold. */
+const referenceFaults = (value: unknown): Fault[] => {
+  const { systems, schedules, retention } = Readable.catch({
+    systems: {},
+    schedules: {},
+    retention: Retention.parse({}),
+  }).parse(value);
+  const names = Object.keys(schedules);
+  return [
+    ...Object.entries(systems).flatMap(([id, system]) => [
+      ...system.schedules.flatMap((name, index) =>
+        typeof name !== 'string' || names.includes(name)
+          ? []
+          : [
+              {
+                path: ['systems', id, 'schedules', index],
+                expected: `expected a name from schedules (${names.join(', ') || 'there is none'}), found ${name}`,
+              },
+            ],
+      ),
+      ...nodeFaults(id, system.nodes),
+    ]),
+    ...retentionFaults(retention),
+  ];
+};
+
+/** One mistake in a file. */
+export interface ConfigFault {
+  readonly line: number;
+  readonly column: number;
+  readonly path: string;
+  readonly expected: string;
+}
+
+/** `holdfast.yaml` can't be used; `faults` says everything that is wrong with it, in the order of the file. */
+export class InvalidConfigError extends Error {
+  override readonly name = 'InvalidConfigError';
+  readonly faults: readonly ConfigFault[];
+
+  constructor(file: string, faults: readonly ConfigFault[]) {
+    super(
+      faults
+        .map(
+          ({ line, column, path, expected }) =>
+            `${file}:${line}:${column}: ${path === '' ? '(file)' : path}: ${expected}`,
+        )
+        .join('\n'),
+    );
+    this.faults = faults;
+  }
+}
+
+type Path = readonly PropertyKey[];
+
+/** The place of a value, or of the nearest thing around it that the file has. */
+const position = (document: Document, lines: LineCounter, path: Path): { line: number; column: number } => {
+  for (let length = path.length; length >= 0; length--) {
+    const parent = document.getIn(path.slice(0, Math.max(0, length - 1)), true);
+    const last = path[length - 1];
+    const pair =
+      isMap(parent) && length > 0
+        ? parent.items.find(({ key }) => isScalar(key) && String(key.value) === String(last))
+        : undefined;
+    const node = length === 0 ? document.contents : (pair?.key ?? document.getIn(path.slice(0, length), true));
+    const offset = rangeStart(node);
+    if (offset !== undefined) {
+      const { line, col } = lines.linePos(offset);
+      return { line, column: col };
+    }
+  }
+  return { line: 1, column: 1 };
+};
+
+const isMap = (node: unknown): node is { items: readonly { key: unknown }[] } =>
+  typeof node === 'object' &&
+  node !== null &&
+  'items' in node &&
+  Array.isArray(node.items) &&
+  node.items.every((item) => typeof item === 'object' && item !== null && 'key' in item);
+
+const isScalar = (node: unknown): node is { value: unknown } =>
+  typeof node === 'object' && node !== null && 'value' in node;
+
+const rangeStart = (node: unknown): number | undefined =>
+  typeof node === 'object' &&
+  node !== null &&
+  'range' in node &&
+  Array.isArray(node.range) &&
+  typeof node.range[0] === 'number'
+    ? node.range[0]
+    : undefined;
+
+/** The faults of one zod issue. In a union the member that the writer meant is the one with the fewest faults. */
+const faultsOf = (issue: z.core.$ZodIssue, prefix: Path = []): Fault[] => {
+  const path = [...prefix, ...issue.path];
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => ({ path: [...path, key], expected: 'expected no such key' }));
+    case 'invalid_union': {
+      const meant = issue.errors
+        .map((member) => member.flatMap((inner) => faultsOf(inner, path)))
+        .filter((faults) => !faults.some(({ expected }) => expected === 'expected this key'))
+        .toSorted((a, b) => a.length - b.length)[0];
+      return meant ?? [{ path, expected: issue.message }];
+    }
+    case 'invalid_type':
+      return [{ path, expected: issue.input === undefined ? 'expected this key' : `expected ${issue.expected}` }];
+    case 'invalid_value':
+      return [{ path, expected: `expected ${issue.values.map((value) => String(value)).join(' or ')}` }];
+    case 'invalid_key':
+      return [{ path, expected: issue.issues[0]?.message ?? issue.message }];
+    case 'too_big':
+      return [
+        { path, expected: issue.message.startsWith('expected') ? issue.message : `expected at most ${issue.maximum}` },
+      ];
+    case 'too_small':
+      return [
+        { path, expected: issue.message.startsWith('expected') ? issue.message : `expected at least ${issue.minimum}` },
+      ];
+    default:
+      return [{ path, expected: issue.message.startsWith('expected') ? issue.message : `expected ${issue.message}` }];
+  }
+};
+
+/**
+ * The configuration in the text of a `holdfast.yaml`. Throws an InvalidConfigError that lists every mistake as
+ * `file:LINE:COLUMN: path: what was expected`.
+ */
+export const parseConfig = (text: string, file = 'holdfast.yaml'): Config => {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  if (document.errors.length > 0)
+    throw new InvalidConfigError(
+      file,
+      document.errors.map((error) => {
+        const { line, col } = lines.linePos(error.pos[0]);
+        return { line, column: col, path: '', expected: `expected YAML: ${error.message}` };
+      }),
+    );
+  const value: unknown = document.toJS() ?? {};
+  const result = Config.safeParse(value, { reportInput: true });
+  const found = [...(result.error?.issues ?? []).flatMap((issue) => faultsOf(issue)), ...referenceFaults(value)];
+  if (result.success && found.length === 0) return result.data;
+  const faults = found
+    .map(({ path, expected }) => ({ ...position(document, lines, path), path: path.map(String).join('.'), expected }))
+    .toSorted((a, b) => a.line - b.line || a.column - b.column);
+  throw new InvalidConfigError(file, faults);
+};
+
+/** The timings of a system's schedules, by name. */
+export const timingsOf = (config: Config, system: System): readonly { name: string; timing: Timing }[] =>
+  system.schedules.flatMap((name) => {
+    const timing = config.schedules[name];
+    return timing === undefined ? [] : [{ name, timing }];
+  });

@@ -1,0 +1,86 @@
+/**
+ * The errors that Holdfast's parts throw. A name is an API: state machines match it, the command line turns it into an
+ * exit code, and a person reads it, so every message says what to do next.
+ */
+
+/** The input of a run or a lambda does not have the agreed shape. Retrying does not help. */
+export class InvalidInputError extends Error {
+  override readonly name = 'InvalidInputError';
+}
+
+/** `holdfast.yaml` has no system of that name. Retrying does not help. */
+export class UnknownSystemError extends Error {
+  override readonly name = 'UnknownSystemError';
+}
+
+/** There is no manifest of that name. Retrying does not help. */
+export class UnknownBackupError extends Error {
+  override readonly name = 'UnknownBackupError';
+}
+
+/** Another run holds the system's lock. Retrying later helps. */
+export class SystemBusyError extends Error {
+  override readonly name = 'SystemBusyError';
+}
+
+/** A node is missing, not managed by SSM, or its agent does not answer. Retrying helps once the node is back. */
+export class NodeUnreachableError extends Error {
+  override readonly name = 'NodeUnreachableError';
+}
+
+/** A node does not hold what its configured roles say. Retrying does not help. */
+export class WrongRoleError extends Error {
+  override readonly name = 'WrongRoleError';
+}
+
+/** A command on a node ended with an error of its own. Retrying helps only when its cause was mended. */
+export class CommandFailedError extends Error {
+  override readonly name = 'CommandFailedError';
+}
+
+/** A command did not end, or was not delivered, within its time. Retrying may help. */
+export class CommandTimedOutError extends Error {
+  override readonly name = 'CommandTimedOutError';
+}
+
+/** A command was cancelled by somebody. Retrying helps. */
+export class CommandCancelledError extends Error {
+  override readonly name = 'CommandCancelledError';
+}
+
+/** A command's answer is not what its document promises. Retrying does not help. */
+export class UnreadableResultError extends Error {
+  override readonly name = 'UnreadableResultError';
+}
+
+/** What lies in the vault is not what the node reported. The backup is not committed. Retrying helps. */
+export class ArtifactMismatchError extends Error {
+  override readonly name = 'ArtifactMismatchError';
+}
+
+/** The write was refused because the object, or another version of it, is there already. */
+export class AlreadyExistsError extends Error {
+  override readonly name = 'AlreadyExistsError';
+}
+
+/** The run failed, and undoing it failed as well: something may still be stopped on a node. A person must look. */
+export class UndoFailedError extends Error {
+  override readonly name = 'UndoFailedError';
+}
+
+/** Every error class above by its name: what `ErrorEquals` of a state machine may use. */
+export const errorNames = [
+  'InvalidInputError',
+  'UnknownSystemError',
+  'UnknownBackupError',
+  'SystemBusyError',
+  'NodeUnreachableError',
+  'WrongRoleError',
+  'CommandFailedError',
+  'CommandTimedOutError',
+  'CommandCancelledError',
+  'UnreadableResultError',
+  'ArtifactMismatchError',
+  'AlreadyExistsError',
+  'UndoFailedError',
+] as const;

@@ -1,0 +1,114 @@
+import { z } from 'zod';
+
+/**
+ * The one vocabulary of names: keys in the buckets, documents, tags. Builder and parser stand side by side.
+ */
+
+/** A system's id: it is part of keys, tags and resource names. */
+export const SystemId = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,30}[a-z0-9]$/, 'expected 2 to 32 lower-case letters, digits and hyphens, a letter first');
+
+/** A backup's id: its slot or start, basic ISO 8601 in UTC, sortable as text. */
+export const BackupId = z.string().regex(/^\d{8}T\d{6}Z$/, 'expected a backup id such as 20261120T020000Z');
+
+/** A run's id: the name of its execution. */
+export const RunId = z.string().regex(/^[A-Za-z0-9_-]{1,80}$/, 'expected an execution name');
+
+/** A phase's name, part of a key. */
+export const PhaseName = z.string().regex(/^[a-z][a-z0-9-]{0,40}$/);
+
+/** An EC2 instance's id. */
+export const InstanceId = z
+  .string()
+  .regex(/^m?i-[0-9a-f]{8,17}$/, 'expected an instance id such as i-0123456789abcdef0');
+
+/** The id of the backup that belongs to this moment; parts of a second are cut off. */
+export const backupId = (moment: Date): string => `${moment.toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`;
+
+/** The moment that a backup's id stands for. Throws a RangeError when the id is none. */
+export const backupMoment = (id: string): Date => {
+  const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(id);
+  const moment = new Date(
+    parts ? `${parts[1]}-${parts[2]}-${parts[3]}T${parts[4]}:${parts[5]}:${parts[6]}Z` : Number.NaN,
+  );
+  if (Number.isNaN(moment.getTime())) throw new RangeError(`not a backup id: ${id}`);
+  return moment;
+};
+
+/** Where things lie in the vault bucket. */
+export const vaultKeys = {
+  system: (system: string): string => `backups/${system}/`,
+  backup: (system: string, backup: string): string => `backups/${system}/${backup}/`,
+  artifact: (system: string, backup: string, node: string, artifact: string): string =>
+    `backups/${system}/${backup}/${node}/${artifact}`,
+  catalog: (system: string): string => `catalog/${system}/`,
+  manifest: (system: string, backup: string): string => `catalog/${system}/${backup}.json`,
+} as const;
+
+/** The backup's id in a manifest's key, or undefined when the key is no manifest's. */
+export const parseManifestKey = (key: string): { system: string; backup: string } | undefined => {
+  const parts = /^catalog\/([^/]+)\/(\d{8}T\d{6}Z)\.json$/.exec(key);
+  return parts?.[1] && parts[2] ? { system: parts[1], backup: parts[2] } : undefined;
+};
+
+/** Where things lie in the state bucket. */
+export const stateKeys = {
+  lock: (system: string): string => `locks/${system}.json`,
+  run: (run: string): string => `runs/${run}/run.json`,
+  plan: (run: string): string => `runs/${run}/plan.json`,
+  phase: (run: string, phase: string): string => `runs/${run}/phases/${phase}.json`,
+  failure: (run: string): string => `runs/${run}/failure.json`,
+} as const;
+
+/** A text in base64url without padding: how names and paths reach a document, since it holds nothing a shell minds. */
+export const encodeText = (text: string): string =>
+  btoa(String.fromCharCode(...new TextEncoder().encode(text)))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '');
+
+/** A name as it may stand in a key: what is not plain is percent-encoded, so that two names never meet in one key. */
+export const keySafe = (name: string): string =>
+  Array.from(new TextEncoder().encode(name), (byte) => {
+    const character = String.fromCharCode(byte);
+    return /[A-Za-z0-9_.-]/.test(character) ? character : `=${byte.toString(16).padStart(2, '0')}`;
+  }).join('');
+
+/** The tags that bind resources to a system, and an object to its retention. */
+export const tagKeys = { system: 'holdfast:system', role: 'holdfast:role', retention: 'holdfast:retention' } as const;
+
+export const stateMachineNames = ['backup', 'run-phase', 'undo'] as const;
+export type StateMachineName = (typeof stateMachineNames)[number];
+
+export const verbs = [
+  'acquire-lock',
+  'plan-inspection',
+  'plan-backup',
+  'advance-phase',
+  'commit-backup',
+  'release-lock',
+  'explain-failure',
+  'plan-undo',
+  'clean-up',
+  'measure-age',
+] as const;
+/** What a lambda does; its function is named `holdfast-<verb>`. */
+export type Verb = (typeof verbs)[number];
+
+const pascal = (name: string): string => name.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
+
+/** The name of a verb's function, `holdfast-acquire-lock`. */
+export const functionName = (verb: Verb): string => `holdfast-${verb}`;
+
+/** The name of a state machine, `holdfast-backup`. */
+export const stateMachineName = (machine: StateMachineName): string => `holdfast-${machine}`;
+
+/** The placeholder that stands for a function's ARN in a state machine's file. */
+export const functionPlaceholder = (verb: Verb): string => `${pascal(verb)}FunctionArn`;
+
+/** The placeholder that stands for a state machine's ARN in a state machine's file. */
+export const stateMachinePlaceholder = (machine: StateMachineName): string => `${pascal(machine)}StateMachineArn`;
+
+/** The name of an SSM document, `Holdfast-DumpDatabase`, from its script's name, `dump-database`. */
+export const documentName = (script: string): string => `Holdfast-${pascal(script)}`;

@@ -1,0 +1,183 @@
+import { z } from 'zod';
+import {
+  CommandCancelledError,
+  CommandFailedError,
+  CommandTimedOutError,
+  NodeUnreachableError,
+  UnreadableResultError,
+} from './errors.ts';
+import { InstanceId } from './naming.ts';
+import { type Command, commandsPerNode, deliveryTimeoutSeconds, type Phase } from './plan.ts';
+
+/** How a phase goes on: what to send next, when to look again, and what its end means. Pure; advance-phase does the calls. */
+
+/** What SSM says of a command on one node. */
+export const invocationStatuses = [
+  'Pending',
+  'InProgress',
+  'Delayed',
+  'Success',
+  'Cancelled',
+  'TimedOut',
+  'Failed',
+  'Cancelling',
+] as const;
+export const InvocationStatus = z.enum(invocationStatuses);
+
+/** A command on one node as SSM reports it. */
+export const Invocation = z.object({
+  instanceId: InstanceId,
+  status: InvocationStatus,
+  /** SSM's finer word, such as `Delivery Timed Out` or `Undeliverable`. */
+  detail: z.string(),
+  exitCode: z.int(),
+  stdout: z.string(),
+  stderr: z.string(),
+});
+export type Invocation = z.infer<typeof Invocation>;
+
+/** One command's way: not yet sent, being sent (its id may be lost with the sender), sent, ended on every node. */
+export const CommandState = z.discriminatedUnion('state', [
+  z.object({ id: z.string(), state: z.literal('waiting') }),
+  z.object({ id: z.string(), state: z.literal('sending'), since: z.iso.datetime() }),
+  z.object({ id: z.string(), state: z.literal('sent'), commandId: z.string(), sentAt: z.iso.datetime() }),
+  z.object({
+    id: z.string(),
+    state: z.literal('ended'),
+    commandId: z.string(),
+    sentAt: z.iso.datetime(),
+    endedAt: z.iso.datetime(),
+    invocations: z.array(Invocation),
+  }),
+]);
+export type CommandState = z.infer<typeof CommandState>;
+
+/** Where a phase stands: `runs/<run>/phases/<phase>.json`. Written by advance-phase; read by it, by planners and by the CLI. */
+export const PhaseState = z.object({ phase: z.string(), startedAt: z.iso.datetime(), commands: z.array(CommandState) });
+export type PhaseState = z.infer<typeof PhaseState>;
+
+/** A phase of which nothing was sent yet. */
+export const startPhase = (phase: Phase, now: Date): PhaseState => ({
+  phase: phase.name,
+  startedAt: now.toISOString(),
+  commands: phase.commands.map(({ id }) => ({ id, state: 'waiting' })),
+});
+
+/** The commands that may be sent now: at most four of Holdfast's are under way on a node at once. */
+export const sendable = (phase: Phase, state: PhaseState): readonly Command[] => {
+  const busy = new Map<string, number>();
+  const occupy = (command: Command): void => {
+    for (const id of command.instanceIds) busy.set(id, (busy.get(id) ?? 0) + 1);
+  };
+  const stateOf = new Map(state.commands.map((command) => [command.id, command.state]));
+  const inState = (...states: CommandState['state'][]): Command[] =>
+    phase.commands.filter(({ id }) => states.some((wanted) => wanted === stateOf.get(id)));
+  for (const command of inState('sending', 'sent')) occupy(command);
+  return inState('waiting').filter((command) => {
+    if (command.instanceIds.some((id) => (busy.get(id) ?? 0) >= commandsPerNode)) return false;
+    occupy(command);
+    return true;
+  });
+};
+
+/** SSM's own words for a command that will change no more. */
+export const hasEnded = ({ status }: Pick<Invocation, 'status'>): boolean =>
+  status === 'Success' || status === 'Cancelled' || status === 'TimedOut' || status === 'Failed';
+
+/** How documents report failure: one line of JSON on stdout. */
+const ReportedError = z.object({ error: z.string(), message: z.string() });
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
+const lastLines = (text: string, count = 3): string => text.trim().split('\n').slice(-count).join(' | ').slice(-600);
+
+/** The one error that stands for an invocation that did not succeed; it names command, node and the node's own reason. */
+export const failureOf = (
+  command: Command,
+  invocation: Invocation,
+  nodeName: (id: string) => string,
+): Error | undefined => {
+  const where = `${command.id} on ${nodeName(invocation.instanceId)}`;
+  switch (invocation.status) {
+    case 'Success':
+    case 'Pending':
+    case 'InProgress':
+    case 'Delayed':
+    case 'Cancelling':
+      return undefined;
+    case 'Cancelled':
+      return new CommandCancelledError(`${where} was cancelled. Start the operation again if that was not meant.`);
+    case 'TimedOut':
+      return /deliver/i.test(invocation.detail)
+        ? new NodeUnreachableError(
+            `${where}: SSM could not deliver the command within ${deliveryTimeoutSeconds} s. Look at the node's SSM agent.`,
+          )
+        : new CommandTimedOutError(
+            `${where} did not end within ${command.executionTimeoutSeconds} s and was killed. Last words: ${lastLines(invocation.stderr) || 'none'}`,
+          );
+    case 'Failed': {
+      if (/undeliverable|terminated|access ?denied/i.test(invocation.detail))
+        return new NodeUnreachableError(`${where}: SSM says ${invocation.detail}. Look at the node's SSM agent.`);
+      const reported = ReportedError.safeParse(parsed(invocation.stdout));
+      return new CommandFailedError(
+        reported.success
+          ? `${where}: ${reported.data.error}: ${reported.data.message}`
+          : `${where} ended with exit code ${invocation.exitCode}: ${lastLines(invocation.stderr) || 'it said nothing'}`,
+      );
+    }
+    default:
+      return invocation.status satisfies never;
+  }
+};
+
+/** The first failure of a phase, in the plan's order, or undefined while there is none. */
+export const phaseFailure = (phase: Phase, state: PhaseState, nodeName: (id: string) => string): Error | undefined => {
+  const commands = new Map(phase.commands.map((command) => [command.id, command]));
+  for (const commandState of state.commands) {
+    const command = commands.get(commandState.id);
+    if (commandState.state !== 'ended' || command === undefined) continue;
+    for (const invocation of commandState.invocations) {
+      const failure = failureOf(command, invocation, nodeName);
+      if (failure !== undefined) return failure;
+    }
+  }
+  return undefined;
+};
+
+/** True when every command has ended on every node. */
+export const isDone = (state: PhaseState): boolean => state.commands.every((command) => command.state === 'ended');
+
+/**
+ * Seconds until the next look: a quarter of the time that the phase has taken so far, from 1 to 60. A phase of ten
+ * seconds costs about eight looks, one of 48 hours fewer than 3,000: far from the 25,000 events that an execution may have.
+ */
+export const waitSeconds = (state: PhaseState, now: Date): number =>
+  Math.min(60, Math.max(1, Math.round((now.getTime() - Date.parse(state.startedAt)) / 4000)));
+
+/** What a node answered to a command that succeeded. */
+export interface NodeResult<T> {
+  readonly command: string;
+  readonly instanceId: string;
+  readonly result: T;
+}
+
+/** The answers of a phase's commands whose id begins with `prefix`. Throws an UnreadableResultError when one is not what its document promises. */
+export const resultsOf = <T>(state: PhaseState, prefix: string, schema: z.ZodType<T>): readonly NodeResult<T>[] =>
+  state.commands.flatMap((command) =>
+    command.state !== 'ended' || !command.id.startsWith(prefix)
+      ? []
+      : command.invocations.map(({ instanceId, stdout }) => {
+          const result = schema.safeParse(parsed(stdout));
+          if (!result.success)
+            throw new UnreadableResultError(
+              `${command.id} on ${instanceId} answered something else than its document promises: ${z.prettifyError(result.error)}`,
+            );
+          return { command: command.id, instanceId, result: result.data };
+        }),
+  );

@@ -1,0 +1,71 @@
+#!/bin/sh
+#/ Usage: node-init.sh DIRECTORY HOSTNAME ADDRESS LAYERS REPOSITORY
+#/
+#/ Becomes the first process of a lab node. Runs in fresh mount, pid, uts and ipc namespaces that still show the host's
+#/ root: mounts the node's own root from LAYERS (colon-separated, top first) over the host's root, prints its process id as the
+#/ host sees it, and turns into tini. All mounts live in this mount namespace and vanish with its last process.
+set -eu
+umask 022
+
+directory=$1 hostname=$2 address=$3 layers=$4 repository=$5
+
+# This /proc is still the host's, so "self" is our id outside. tini keeps it.
+read -r host_pid _ </proc/self/stat
+
+mount_disk() {
+  mkdir -p "$directory/upper" "$directory/work" "$directory/root"
+  mount -t overlay overlay "$directory/root" \
+    -o "lowerdir=${layers:+$layers:}/,upperdir=$directory/upper,workdir=$directory/work"
+}
+# A directory that lies on an overlay itself (a container) can't hold the writable layer: the disk is in memory then.
+mount_disk 2>/dev/null || {
+  mount -t tmpfs -o mode=0755 tmpfs "$directory"
+  mount_disk
+}
+# Keeps the writable layer reachable from outside, through /proc/<pid>/fd/9, wherever it is.
+exec 9<"$directory/upper"
+
+cd "$directory/root"
+
+mount -t proc proc proc
+mount -t sysfs -o ro sysfs sys
+mount -t tmpfs -o mode=1777 tmpfs tmp
+mount -t tmpfs -o mode=0755 tmpfs run
+mkdir -m 1777 run/lock
+
+mount -t tmpfs -o mode=0755 tmpfs dev
+for device in null zero full random urandom tty; do
+  : >"dev/$device"
+  mount --bind "/dev/$device" "dev/$device"
+done
+mkdir dev/pts dev/shm
+mount -t devpts -o newinstance,mode=0620,ptmxmode=0666 devpts dev/pts
+mount -t tmpfs -o mode=1777 tmpfs dev/shm
+ln -s pts/ptmx dev/ptmx
+ln -s /proc/self/fd dev/fd
+ln -s /proc/self/fd/0 dev/stdin
+ln -s /proc/self/fd/1 dev/stdout
+ln -s /proc/self/fd/2 dev/stderr
+
+# An overlay shows only the file system of the host's root; the tools of the repository may lie on another one.
+if [ "$(stat -c %d "$repository")" != "$(stat -c %d /)" ]; then
+  mkdir -p ".$repository"
+  mount --bind "$repository" ".$repository"
+  mount -o remount,bind,ro ".$repository"
+fi
+if [ -x "$repository/.local/venv/bin/aws" ]; then
+  ln -sfn "$repository/.local/venv/bin/aws" usr/local/bin/aws
+fi
+
+hostname "$hostname"
+echo "$hostname" >etc/hostname
+printf '127.0.0.1 localhost\n%s %s %s\n' "$address" "$hostname" "${hostname%%.*}" >etc/hosts
+
+mkdir .host
+pivot_root . .host
+cd /
+umount -l /.host
+rmdir /.host
+
+echo "ready $host_pid"
+exec tini -- sleep infinity </dev/null >/dev/null 2>&1

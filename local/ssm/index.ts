@@ -1,0 +1,74 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
+import { type Clock, systemClock } from './clock.ts';
+import { parseDocument } from './document.ts';
+import { SsmError } from './errors.ts';
+import type { ManagedInstance } from './instance.ts';
+import { operations } from './operations.ts';
+import { startRunCommand } from './run-command.ts';
+
+export type { Clock } from './clock.ts';
+export { AGENT_PATH, type ManagedInstance, type RunningScript } from './instance.ts';
+export { type LocalInstance, localInstance } from './local-instance.ts';
+
+const TARGET_PREFIX = 'AmazonSSM.';
+
+/**
+ * Serves SSM's Run Command on the loopback interface: the SDK's client works against `url` unchanged, and the documents
+ * really run on the instances, with the limits, statuses and time-outs of the real service and agent.
+ *
+ * Any credentials will do. Output is kept in memory only; the S3 and CloudWatch settings of a command are accepted and
+ * nothing is written there. A document that the stand-in could not run faithfully is refused here.
+ */
+export const startSsm = async (options: {
+  /** Asked anew for each decision, so that instances may come, go and be replaced. */
+  readonly instances: () => readonly ManagedInstance[];
+  /** The JSON content of each document by its name: schema 2.2, one `aws:runShellScript` step. */
+  readonly documents: Readonly<Record<string, string>>;
+  readonly region: string;
+  readonly account: string;
+  readonly clock?: Clock;
+}): Promise<{ readonly url: string; close(): Promise<void> }> => {
+  const { instances, region, account, clock = systemClock } = options;
+  const documents = new Map(
+    Object.entries(options.documents).map(([name, content]) => [name, parseDocument(name, content)]),
+  );
+  const runCommand = startRunCommand({ instances, account, clock });
+  const answer = operations({ runCommand, documents, instances, region, account, clock });
+
+  const server = createServer((request, response) => {
+    const target = request.headers['x-amz-target'];
+    const operation = typeof target === 'string' ? target.slice(TARGET_PREFIX.length) : '';
+    json(request)
+      .then((body) => answer(operation, body))
+      .then(
+        (result) => ({ status: 200, body: result }),
+        (error: unknown) =>
+          error instanceof SsmError
+            ? { status: 400, body: { __type: error.name, message: error.message } }
+            : { status: 500, body: { __type: 'InternalServerError', message: String(error) } },
+      )
+      .then(({ status, body }) => {
+        response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' });
+        response.end(JSON.stringify(body));
+      });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  return {
+    url: `http://127.0.0.1:${port(server.address())}`,
+    async close() {
+      await runCommand.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+};
+
+const port = (address: AddressInfo | string | null): number => {
+  if (address === null || typeof address === 'string') throw new Error('The server has no TCP address.');
+  return address.port;
+};
