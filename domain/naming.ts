@@ -78,6 +78,19 @@ export const keySafe = (name: string): string =>
 /** The tags that bind resources to a system, and an object to its retention. */
 export const tagKeys = { system: 'holdfast:system', role: 'holdfast:role', retention: 'holdfast:retention' } as const;
 
+/** The vault's name: known from account and region alone, so that the command line needs no configuration. */
+export const vaultBucketName = (account: string, region: string): string => `holdfast-vault-${account}-${region}`;
+
+/** The state bucket's name. */
+export const stateBucketName = (account: string, region: string): string => `holdfast-state-${account}-${region}`;
+
+/** Account and region of an ARN. Throws a RangeError when the text is none. */
+export const parseArn = (arn: string): { account: string; region: string } => {
+  const [prefix, , , region, account] = arn.split(':');
+  if (prefix !== 'arn' || !region || !account) throw new RangeError(`not an ARN with region and account: ${arn}`);
+  return { account, region };
+};
+
 export const stateMachineNames = ['backup', 'run-phase', 'undo'] as const;
 export type StateMachineName = (typeof stateMachineNames)[number];
 

@@ -29,6 +29,7 @@ export const AcquireLockInput = z.strictObject({
   execution: z.string(),
   startedAt: z.iso.datetime({ offset: true }),
 });
+export type AcquireLockInput = z.infer<typeof AcquireLockInput>;
 
 /** How an attempt to get the lock ended. Made by acquire-lock, read by the state machine's choice. */
 export type AcquireLockOutput = RunRef & { backup: string } & (

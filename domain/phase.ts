@@ -119,11 +119,13 @@ export const failureOf = (
             `${where}: SSM could not deliver the command within ${deliveryTimeoutSeconds} s. Look at the node's SSM agent.`,
           )
         : new CommandTimedOutError(
-            `${where} did not end within ${command.executionTimeoutSeconds} s and was killed. Last words: ${lastLines(invocation.stderr) || 'none'}`,
+            `${where} did not end within ${command.executionTimeoutSeconds} s, or was killed by the node's kernel. Last words: ${lastLines(invocation.stderr) || 'none'}`,
           );
     case 'Failed': {
       if (/undeliverable|terminated|access ?denied/i.test(invocation.detail))
-        return new NodeUnreachableError(`${where}: SSM says ${invocation.detail}. Look at the node's SSM agent.`);
+        return new NodeUnreachableError(
+          `${where}: SSM says ${invocation.detail}. ${invocation.stderr || "Look at the node's SSM agent."}`,
+        );
       const reported = ReportedError.safeParse(parsed(invocation.stdout));
       return new CommandFailedError(
         reported.success

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { InstanceId, PhaseName, RunId, SystemId } from './naming.ts';
+import { documentName, InstanceId, PhaseName, RunId, SystemId } from './naming.ts';
 import { operations } from './payloads.ts';
 
 /** A plan is data: the ordered phases of a run and their commands, computed before anything is touched. */
@@ -20,7 +20,7 @@ export type PlannedNode = z.infer<typeof PlannedNode>;
 /** One SSM document sent to up to 50 nodes with the same parameters. */
 export const Command = z.object({
   /** Unique in its phase, and what a person sees: `dump-database pe-puppetdb`. */
-  id: z.string().max(100),
+  id: z.string(),
   document: z.string(),
   instanceIds: z.array(InstanceId).min(1).max(instancesPerCommand),
   parameters: z.record(z.string(), z.string()),
@@ -50,4 +50,32 @@ export const forNodes = (command: Omit<Command, 'instanceIds'>, instanceIds: rea
     id: pieces === 1 ? command.id : `${command.id} (${piece + 1} of ${pieces})`,
     instanceIds: instanceIds.slice(piece * instancesPerCommand, (piece + 1) * instancesPerCommand),
   }));
+};
+
+/** The phase that a run of any kind begins with: what do the nodes hold? */
+export const inspectionPhase = (run: string, script: string, instanceIds: readonly string[]): Phase => ({
+  name: 'inspect',
+  commands: forNodes(
+    { id: script, document: documentName(script), executionTimeoutSeconds: 300, parameters: { RunId: run } },
+    instanceIds,
+  ),
+});
+
+const undoPhase = /^undo-\d+$/;
+
+/** True for a phase that removes a run's traces. Once a plan has one, no other phase may go on. */
+export const isUndoPhase = (name: string): boolean => undoPhase.test(name);
+
+/** A plan with one more phase that removes the run's traces from every node. An earlier one may have failed, so each has a name of its own. */
+export const withUndoPhase = (plan: Plan): { readonly plan: Plan; readonly phase: string } => {
+  const phase = `undo-${plan.phases.filter(({ name }) => isUndoPhase(name)).length + 1}`;
+  // One command a node, so that a node that is gone does not keep the others from being undone.
+  const commands = plan.nodes.map(({ instanceId, name }) => ({
+    id: `undo (${name})`,
+    document: documentName('undo'),
+    executionTimeoutSeconds: 1200,
+    parameters: { UndoRunId: plan.run },
+    instanceIds: [instanceId],
+  }));
+  return { plan: { ...plan, phases: [...plan.phases, { name: phase, commands }] }, phase };
 };

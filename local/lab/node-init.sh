@@ -12,20 +12,39 @@ directory=$1 hostname=$2 address=$3 layers=$4 repository=$5
 # This /proc is still the host's, so "self" is our id outside. tini keeps it.
 read -r host_pid _ </proc/self/stat
 
-mount_disk() {
-  mkdir -p "$directory/upper" "$directory/work" "$directory/root"
-  mount -t overlay overlay "$directory/root" \
-    -o "lowerdir=${layers:+$layers:}/,upperdir=$directory/upper,workdir=$directory/work"
+mount_on_disk() {
+  mkdir -p upper work root host/upper host/work host/root
+  lower=/
+  if [ -n "$layers" ]; then
+    # The layers lie below the host's root, which the kernel refuses to stack with them unless it is wrapped. The writable
+    # directories of this wrapper stay empty; they keep all layers on one file system, so that files keep one device number.
+    mount -t overlay overlay host/root -o ro,lowerdir=/,upperdir=host/upper,workdir=host/work
+    lower=$layers:$directory/host/root
+  fi
+  mount -t overlay overlay root -o "lowerdir=$lower,upperdir=upper,workdir=work${layers:+,xino=on}"
 }
-# A directory that lies on an overlay itself (a container) can't hold the writable layer: the disk is in memory then.
-mount_disk 2>/dev/null || {
-  mount -t tmpfs -o mode=0755 tmpfs "$directory"
-  mount_disk
-}
-# Keeps the writable layer reachable from outside, through /proc/<pid>/fd/9, wherever it is.
-exec 9<"$directory/upper"
 
-cd "$directory/root"
+mount_in_memory() {
+  mount -t tmpfs -o mode=0755 tmpfs "$directory"
+  cd "$directory"
+  mkdir upper work root
+  bottom_first=
+  for layer in $(echo "$layers" | tr : ' '); do
+    bottom_first="$layer $bottom_first"
+  done
+  for layer in $bottom_first; do
+    cp -a "$layer/." upper
+  done
+  mount -t overlay overlay root -o lowerdir=/,upperdir=upper,workdir=work
+}
+
+cd "$directory"
+# A directory that lies on an overlay itself (in a container) can hold no writable layer; memory can.
+mount_on_disk 2>/dev/null || mount_in_memory
+# Keeps the writable layer reachable from outside, through /proc/<pid>/fd/9, wherever it is.
+exec 9<upper
+
+cd root
 
 mount -t proc proc proc
 mount -t sysfs -o ro sysfs sys

@@ -63,6 +63,8 @@ export interface CommandResult {
 interface Machine {
   /** The node's first process, as the host numbers it. */
   readonly pid: number;
+  /** The process of the host that ends with the first one. */
+  readonly host: ChildProcess;
   readonly stopped: Promise<unknown>;
 }
 
@@ -127,13 +129,14 @@ export class LabNode {
         settle('');
       });
     });
+    const failure = text(host.stderr).catch(String);
     const ready = once(host.stdout, 'data').then(String);
     const [, pid] = /^ready (\d+)/.exec(await Promise.race([ready, stopped])) ?? [];
-    if (pid === undefined) throw new Error(`${this.hostname} did not boot: ${await text(host.stderr)}`);
+    if (pid === undefined) throw new Error(`${this.hostname} did not boot: ${await failure}`);
     // A node that is left running keeps no process alive; it dies with its owner.
     for (const handle of [host.stdout, host.stderr]) handle.destroy();
     host.unref();
-    this.#machine = { pid: Number(pid), stopped };
+    this.#machine = { pid: Number(pid), host, stopped };
     this.online = true;
   }
 
@@ -147,7 +150,7 @@ export class LabNode {
 
   /** The host's path of the directory that holds all that was written on the node since it was made. */
   get writableLayer(): string {
-    return join('/proc', String(this.#running.pid), 'fd', '9', '.');
+    return `/proc/${this.#running.pid}/fd/9/.`;
   }
 
   /** Runs a shell command as root's login would, and waits until it and all that writes to its output has ended. */
@@ -190,9 +193,10 @@ export class LabNode {
 
   /** Cuts the power and waits until the node is down. */
   async stop(): Promise<void> {
-    const stopped = this.#machine?.stopped;
+    const machine = this.#machine;
+    machine?.host.ref();
     this.kill();
-    await stopped;
+    await machine?.stopped;
     await Promise.all(this.#processes);
   }
 

@@ -53,33 +53,24 @@ export const runScript = async (
   }
 
   const [{ code, signal }] = end;
-  if (code === 0) {
-    return {
-      status: 'Success',
-      statusDetails: 'Success',
-      responseCode: 0,
-      stdout: stdout.text(),
-      stderr: stderr.text(),
-    };
-  }
-  // The agent knows a time-out by its exit status alone, so a script that hands on the status of a killed child is one too.
-  if (code === KILLED) {
-    return {
-      status: 'TimedOut',
-      statusDetails: 'ExecutionTimedOut',
-      responseCode: KILLED,
-      stdout: stdout.text(),
-      stderr: stderr.text(),
-    };
-  }
-  const cause = code === null ? `signal: ${signal}` : `exit status ${code}`;
+  const failure = code === null ? `signal: ${signal}` : `exit status ${code}`;
+  const outcome = outcomeOf(code);
   return {
-    status: 'Failed',
-    statusDetails: 'Failed',
+    ...outcome,
     responseCode: code ?? -1,
     stdout: stdout.text(),
-    stderr: stderr.text(`failed to run commands: ${cause}`),
+    stderr: stderr.text(outcome.status === 'Failed' ? `failed to run commands: ${failure}` : ''),
   };
+};
+
+/**
+ * The agent knows a time-out by its exit status alone: a script that hands on the status of a child that was killed, for
+ * lack of memory say, is reported as timed out. A real node is rebooted by exit status 194; here it is a failure.
+ */
+const outcomeOf = (code: number | null): Pick<Report, 'status' | 'statusDetails'> => {
+  if (code === 0) return { status: 'Success', statusDetails: 'Success' };
+  if (code === KILLED) return { status: 'TimedOut', statusDetails: 'ExecutionTimedOut' };
+  return { status: 'Failed', statusDetails: 'Failed' };
 };
 
 /** Reads a stream to its end and keeps only as much as can be reported. */

@@ -68,8 +68,10 @@ export const invocationStatus = ({ status, statusDetails }: Invocation) => ({
 
 /** Nothing of the output is told before the end, and nothing when the report came too late. */
 const reported = (invocation: Invocation) => {
-  const { report } = invocation;
-  return report?.status === invocation.status ? report : { responseCode: -1, stdout: '', stderr: '' };
+  const { report, statusDetails, endedAt } = invocation;
+  return report?.statusDetails === statusDetails
+    ? { ...report, endedAt }
+    : { responseCode: -1, stdout: '', stderr: '', endedAt: undefined };
 };
 
 export const invocationResponse = (invocation: Invocation, instance: ManagedInstance | undefined, details: boolean) => {
@@ -80,7 +82,7 @@ export const invocationResponse = (invocation: Invocation, instance: ManagedInst
     ...invocationStatus(invocation),
     ResponseCode: report.responseCode,
     ResponseStartDateTime: epochSeconds(invocation.startedAt),
-    ResponseFinishDateTime: epochSeconds(invocation.endedAt),
+    ResponseFinishDateTime: epochSeconds(report.endedAt),
     Output: pluginOutput(report),
     StandardOutputUrl: '',
     StandardErrorUrl: '',
@@ -102,7 +104,7 @@ export const invocationResponse = (invocation: Invocation, instance: ManagedInst
 };
 
 export const commandInvocationResponse = (invocation: Invocation, now: number) => {
-  const { command, startedAt, endedAt } = invocation;
+  const { command, startedAt } = invocation;
   const report = reported(invocation);
   return {
     CommandId: command.id,
@@ -113,8 +115,8 @@ export const commandInvocationResponse = (invocation: Invocation, now: number) =
     PluginName: command.document.step,
     ResponseCode: report.responseCode,
     ExecutionStartDateTime: isoTime(startedAt),
-    ExecutionElapsedTime: startedAt === undefined ? '' : isoDuration((endedAt ?? now) - startedAt),
-    ExecutionEndDateTime: isoTime(endedAt),
+    ExecutionElapsedTime: startedAt === undefined ? '' : isoDuration((report.endedAt ?? now) - startedAt),
+    ExecutionEndDateTime: isoTime(report.endedAt),
     ...invocationStatus(invocation),
     StandardOutputContent: report.stdout,
     StandardOutputUrl: '',

@@ -174,9 +174,9 @@ export const startRunCommand = (options: {
 
   const converse = (invocation: Invocation): void => {
     const instance = find(invocation.instanceId);
-    if (instance === undefined || !instance.online) return retryLater();
     const { report } = invocation;
-    if (report !== undefined) settle(invocation, report.status, report.statusDetails);
+    if (instance === undefined || !instance.online) retryLater();
+    else if (report !== undefined) settle(invocation, report.status, report.statusDetails);
     else if (invocation.status === 'Cancelling') stop(invocation, 'Cancelled');
     else if (isWaiting(invocation) && busy(instance) < COMMAND_WORKERS) start(invocation, instance);
   };
@@ -252,11 +252,11 @@ export const startRunCommand = (options: {
   /** Kills what still runs. Resolves when every script is gone. */
   const close = async (): Promise<void> => {
     cancelRetry?.();
-    for (const invocation of [...open].flatMap((command) => command.invocations)) {
+    open.clear();
+    for (const invocation of [...commands.values()].flatMap((command) => command.invocations)) {
       for (const cancelTimer of invocation.timers) cancelTimer();
       stop(invocation, 'Cancelled');
     }
-    open.clear();
     await Promise.all(scripts);
   };
 

@@ -1,7 +1,7 @@
 import type { HistoryEvent } from '@aws-sdk/client-sfn';
 import type { StateMachine } from 'aws-local-stepfunctions';
 import type { Execution, Outcome } from './executions.ts';
-import type { Task } from './machine.ts';
+import { DRAIN, type Task } from './machine.ts';
 
 export type NewEvent = Omit<HistoryEvent, 'id' | 'previousEventId' | 'timestamp'>;
 
@@ -36,7 +36,7 @@ export function ended(outcome: Outcome): NewEvent {
     case 'TIMED_OUT':
       return { type: 'ExecutionTimedOut', executionTimedOutEventDetails: details };
     default:
-      return outcome.status satisfies never;
+      return outcome satisfies never;
   }
 }
 
@@ -84,6 +84,7 @@ export function taskEvents({ resource: arn, integration, timeoutSeconds }: Task,
 
 /** The history's event for one of the interpreter's, where AWS has one; those of the execution as a whole are ours. */
 export function translate(event: InterpreterEvent, tasks: readonly Task[], region: string): NewEvent | undefined {
+  if ('state' in event && event.state.name === DRAIN) return undefined;
   switch (event.type) {
     case 'StateEntered': {
       const { name, type, input } = event.state;

@@ -8,3 +8,9 @@ export const MAX_HISTORY_EVENTS = 25_000;
 export const MAX_TIMER_SECONDS = 2_147_483;
 
 export const isTooLarge = (json: string): boolean => Buffer.byteLength(json) > MAX_PAYLOAD_BYTES;
+
+/** The error of a payload over the limit. */
+export const dataLimit = (what: string) => ({
+  error: 'States.DataLimitExceeded',
+  cause: `The ${what} exceeds ${MAX_PAYLOAD_BYTES} bytes.`,
+});

@@ -5,6 +5,7 @@ import { type Integration, integrationOf } from './resources.ts';
 type States = StateMachineDefinition['States'];
 type State = States[string];
 type TaskState = Extract<State, { Type: 'Task' }>;
+type Template = Extract<NonNullable<TaskState['Parameters']>, { [key: string]: unknown }>;
 
 /** A Task state, as the adapter around the interpreter needs it. */
 export interface Task {
@@ -18,6 +19,9 @@ export interface Task {
   /** The outermost Map or Parallel state around it. */
   readonly within: string | undefined;
 }
+
+/** The state that every iteration and branch ends with. */
+export const DRAIN = 'drain events';
 
 export interface Machine {
   readonly name: string;
@@ -39,6 +43,8 @@ export interface Machine {
  * - TimeoutSecondsPath is read after Parameters were applied, so the parameters carry the value.
  * - `"ResultPath": "$"` would make a key of that name.
  * - A Fail state without an error would invent one.
+ * - The events of an iteration or branch trickle up to those of the machine, which may have gone on or ended meanwhile. So
+ *   each of them ends with a hidden task, `DRAIN`, that lets one turn of the event loop pass.
  *
  * `$$.Map.Item` exists only in ItemSelector. Throws if the definition is not valid ASL, or needs what is not supported
  * here: an integration other than those of `resources.ts`, or HeartbeatSecondsPath.
@@ -53,7 +59,15 @@ export function loadMachine(name: string, arn: string, definition: string): Mach
       adapted.TimeoutSeconds = Math.min(adapted.TimeoutSeconds, MAX_TIMER_SECONDS);
     }
     const interpreter = new StateMachine(adapted, { validationOptions: { noValidate: true } });
-    return { name, arn, definition, created: new Date(), interpreter, tasks: [...tasksOf(adapted.States)], stateContexts };
+    return {
+      name,
+      arn,
+      definition,
+      created: new Date(),
+      interpreter,
+      tasks: [...tasksOf(adapted.States)],
+      stateContexts,
+    };
   } catch (error) {
     throw new Error(`state machine ${name}: ${error instanceof Error ? error.message : error}`, { cause: error });
   }
@@ -62,7 +76,11 @@ export function loadMachine(name: string, arn: string, definition: string): Mach
 function adaptStates(states: States, contexts: object[]): void {
   for (const [name, state] of Object.entries(states)) {
     // The inner states first: what is left of `$$.State` in the text then belongs to this one.
-    for (const inner of innerStates(state)) adaptStates(inner, contexts);
+    for (const inner of innerStates(state)) {
+      adaptStates(inner, contexts);
+      for (const last of Object.values(inner)) if ('End' in last) Object.assign(last, { End: false, Next: DRAIN });
+      inner[DRAIN] = { Type: 'Task', Resource: '', End: true };
+    }
     const index = contexts.push(stateContext(name)) - 1;
     const own = JSON.stringify(state).replaceAll('$$.State.', () => `$$.States[${index}].`);
     states[name] = adaptState(JSON.parse(own));
@@ -79,7 +97,8 @@ const stateContext = (Name: string) => ({
 
 function adaptState(state: State): State {
   if ('ResultPath' in state && state.ResultPath === '$') delete state.ResultPath;
-  for (const catcher of ('Catch' in state && state.Catch) || []) if (catcher.ResultPath === '$') delete catcher.ResultPath;
+  for (const catcher of ('Catch' in state && state.Catch) || [])
+    if (catcher.ResultPath === '$') delete catcher.ResultPath;
   if (state.Type === 'Fail') {
     state.Error ??= '';
     state.Cause ??= '';
@@ -97,13 +116,13 @@ function adaptTimeout(state: TaskState): void {
   }
 }
 
-const isTemplate = (parameters: TaskState['Parameters']) =>
+const isTemplate = (parameters: TaskState['Parameters']): parameters is Template =>
   typeof parameters === 'object' && parameters !== null && !Array.isArray(parameters);
 
 function* tasksOf(states: States, within?: string): Generator<Task> {
   for (const [name, state] of Object.entries(states)) {
     for (const inner of innerStates(state)) yield* tasksOf(inner, within ?? name);
-    if (state.Type !== 'Task') continue;
+    if (state.Type !== 'Task' || name === DRAIN) continue;
     if ('HeartbeatSecondsPath' in state) throw new Error(`${name}: HeartbeatSecondsPath is not supported`);
     const integration = integrationOf(state.Resource);
     if (!integration) throw new Error(`${name}: the resource ${state.Resource} is not supported`);

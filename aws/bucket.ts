@@ -1,0 +1,139 @@
+import {
+  AbortMultipartUploadCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  GetObjectTaggingCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  NoSuchKey,
+  NotFound,
+  PutObjectCommand,
+  PutObjectTaggingCommand,
+  paginateListObjectsV2,
+  type S3Client,
+  S3ServiceException,
+} from '@aws-sdk/client-s3';
+import type { z } from 'zod';
+import { AlreadyExistsError } from '#domain/errors';
+import type { Bucket, State } from '#domain/ports';
+
+const isStatus = (error: unknown, ...statuses: number[]): boolean =>
+  error instanceof S3ServiceException && statuses.includes(error.$metadata.httpStatusCode ?? 0);
+
+/** S3 answers 412 when the condition does not hold, and 409 when another conditional write is under way. */
+const refusedAs = (key: string) => (error: unknown) => {
+  if (isStatus(error, 412, 409)) throw new AlreadyExistsError(`${key} is there already, or has changed meanwhile.`);
+  throw error;
+};
+
+const tagging = (tags: Readonly<Record<string, string>>) => ({
+  TagSet: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
+});
+
+/** One S3 bucket. */
+export const s3Bucket = (client: S3Client, bucket: string): Bucket => ({
+  read: async (Key) => {
+    try {
+      const { Body, ETag } = await client.send(new GetObjectCommand({ Bucket: bucket, Key }));
+      return { text: (await Body?.transformToString()) ?? '', etag: ETag ?? '' };
+    } catch (error) {
+      if (error instanceof NoSuchKey || isStatus(error, 404)) return undefined;
+      throw error;
+    }
+  },
+  create: async (Key, Body, tags) => {
+    const Tagging = tags && new URLSearchParams(tags).toString();
+    await client
+      .send(
+        new PutObjectCommand({
+          Bucket: bucket,
+          Key,
+          Body,
+          IfNoneMatch: '*',
+          ContentType: 'application/json',
+          ...(Tagging && { Tagging }),
+        }),
+      )
+      .catch(refusedAs(Key));
+  },
+  replace: async (Key, Body, IfMatch) => {
+    await client
+      .send(new PutObjectCommand({ Bucket: bucket, Key, Body, IfMatch, ContentType: 'application/json' }))
+      .catch(refusedAs(Key));
+  },
+  write: async (Key, Body) => {
+    await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body, ContentType: 'application/json' }));
+  },
+  head: async (Key) => {
+    try {
+      const head = await client.send(new HeadObjectCommand({ Bucket: bucket, Key, ChecksumMode: 'ENABLED' }));
+      const checksum = (['CRC64NVME', 'CRC32', 'CRC32C', 'SHA256', 'SHA1'] as const)
+        .map((algorithm) => [algorithm, head[`Checksum${algorithm}`]] as const)
+        .find(([, value]) => value !== undefined);
+      return {
+        bytes: head.ContentLength ?? 0,
+        etag: head.ETag ?? '',
+        ...(head.VersionId !== undefined && { versionId: head.VersionId }),
+        ...(checksum && { checksum: checksum.join(':') }),
+      };
+    } catch (error) {
+      if (error instanceof NotFound || isStatus(error, 404)) return undefined;
+      throw error;
+    }
+  },
+  list: async (Prefix) => {
+    const keys: string[] = [];
+    for await (const page of paginateListObjectsV2({ client }, { Bucket: bucket, Prefix }))
+      for (const { Key } of page.Contents ?? []) if (Key !== undefined) keys.push(Key);
+    return keys;
+  },
+  tags: async (Key) => {
+    const { TagSet } = await client.send(new GetObjectTaggingCommand({ Bucket: bucket, Key }));
+    return Object.fromEntries((TagSet ?? []).map((tag) => [tag.Key ?? '', tag.Value ?? '']));
+  },
+  tag: async (Key, tags) => {
+    await client.send(new PutObjectTaggingCommand({ Bucket: bucket, Key, Tagging: tagging(tags) }));
+  },
+  delete: async (Key) => {
+    await client.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
+  },
+  abortUploads: async (Prefix) => {
+    let aborted = 0;
+    let marker: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {};
+    while (marker) {
+      const page: {
+        Uploads?: { Key?: string | undefined; UploadId?: string | undefined }[] | undefined;
+        IsTruncated?: boolean | undefined;
+        NextKeyMarker?: string | undefined;
+        NextUploadIdMarker?: string | undefined;
+      } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix, ...marker }));
+      for (const { Key, UploadId } of page.Uploads ?? []) {
+        if (Key === undefined || UploadId === undefined || !Key.startsWith(Prefix)) continue;
+        // One that was completed or aborted since the listing is gone: that is what was wanted.
+        await client
+          .send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }))
+          .catch((error: unknown) => {
+            if (!isStatus(error, 404)) throw error;
+          });
+        aborted++;
+      }
+      marker =
+        page.IsTruncated && page.NextKeyMarker !== undefined
+          ? {
+              KeyMarker: page.NextKeyMarker,
+              ...(page.NextUploadIdMarker !== undefined && { UploadIdMarker: page.NextUploadIdMarker }),
+            }
+          : undefined;
+    }
+    return aborted;
+  },
+});
+
+/** A bucket's objects as JSON of known shapes. */
+export const jsonState = (bucket: Bucket): State => ({
+  read: async <T>(key: string, schema: z.ZodType<T>) => {
+    const found = await bucket.read(key);
+    return found && schema.parse(JSON.parse(found.text));
+  },
+  write: (key, value) => bucket.write(key, JSON.stringify(value)),
+});

@@ -1,0 +1,24 @@
+import { S3Client } from '@aws-sdk/client-s3';
+import { SFNClient } from '@aws-sdk/client-sfn';
+import { SSMClient } from '@aws-sdk/client-ssm';
+
+/** How a client reaches AWS; what is left out comes from the environment and the shared configuration files. */
+export interface Connection {
+  readonly region?: string;
+  readonly endpoint?: string;
+  readonly profile?: string;
+}
+
+/** Calls are few and none is urgent, so throttling is met with patience. */
+const patience = { maxAttempts: 6, retryMode: 'adaptive' } as const;
+
+/** Every endpoint but AWS's own serves its buckets below one host name. */
+const hasEndpoint = (endpoint: string | undefined): boolean =>
+  (endpoint ?? process.env['AWS_ENDPOINT_URL_S3'] ?? process.env['AWS_ENDPOINT_URL']) !== undefined;
+
+export const s3Client = (connection: Connection = {}): S3Client =>
+  new S3Client({ ...patience, ...connection, forcePathStyle: hasEndpoint(connection.endpoint) });
+
+export const ssmClient = (connection: Connection = {}): SSMClient => new SSMClient({ ...patience, ...connection });
+
+export const sfnClient = (connection: Connection = {}): SFNClient => new SFNClient({ ...patience, ...connection });

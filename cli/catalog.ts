@@ -1,0 +1,111 @@
+import { Manifest } from '#domain/manifest';
+import { BackupId, parseManifestKey, stateKeys, SystemId, tagKeys, vaultKeys } from '#domain/naming';
+import { Lock } from '#domain/payloads';
+import type { Bucket } from '#domain/ports';
+import { RetentionTag } from '#domain/retention';
+import { CliError } from './cli-error.ts';
+
+/** What the vault says of backups: a backup exists if and only if its manifest does. */
+
+/** A line of the catalog. `tag` is what retention says of it now; undefined when its manifest carries none. */
+export type CatalogEntry = { readonly backup: string } & (
+  | { readonly readable: true; readonly manifest: Manifest; readonly tag: RetentionTag | undefined }
+  | { readonly readable: false; readonly reason: string }
+);
+
+/** Manifests that are read side by side. */
+const readers = 16;
+
+const readTag = async (vault: Bucket, key: string): Promise<RetentionTag | undefined> =>
+  RetentionTag.safeParse((await vault.tags(key))[tagKeys.retention]).data;
+
+const parseManifest = (text: string) => {
+  try {
+    return Manifest.safeParse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+};
+
+/** One backup, or undefined when there is none of that id. */
+export const readBackup = async (vault: Bucket, system: string, backup: string): Promise<CatalogEntry | undefined> => {
+  const key = vaultKeys.manifest(system, backup);
+  const stored = await vault.read(key);
+  if (stored === undefined) return undefined;
+  const result = parseManifest(stored.text);
+  if (result === undefined) return { backup, readable: false, reason: 'its manifest is not JSON' };
+  if (!result.success) {
+    const [issue] = result.error.issues;
+    const reason = `its manifest is not what this version understands: ${issue?.path.join('.')}: ${issue?.message}`;
+    return { backup, readable: false, reason };
+  }
+  return { backup, readable: true, manifest: result.data, tag: await readTag(vault, key) };
+};
+
+const backupIds = async (vault: Bucket, system: string): Promise<readonly string[]> =>
+  (await vault.list(vaultKeys.catalog(system)))
+    .flatMap((key) => parseManifestKey(key)?.backup ?? [])
+    .toSorted()
+    .reverse();
+
+/** A system's backups, newest first. One that expires while it is being listed is left out. */
+export const listBackups = async (vault: Bucket, system: string): Promise<readonly CatalogEntry[]> => {
+  const ids = await backupIds(vault, system);
+  const entries: (CatalogEntry | undefined)[] = [];
+  for (let from = 0; from < ids.length; from += readers) {
+    const group = ids.slice(from, from + readers).map((backup) => readBackup(vault, system, backup));
+    entries.push(...(await Promise.all(group)));
+  }
+  return entries.filter((entry) => entry !== undefined);
+};
+
+/** The id of a system's newest backup, or undefined. */
+export const latestBackup = async (vault: Bucket, system: string): Promise<string | undefined> =>
+  (await backupIds(vault, system))[0];
+
+/** The run that holds a system's lock, or undefined. */
+export const runUnderWay = async (state: Bucket, system: string): Promise<string | undefined> => {
+  const lock = await state.read(stateKeys.lock(system));
+  return lock === undefined ? undefined : Lock.parse(JSON.parse(lock.text)).run;
+};
+
+/** The systems of which the vault has a backup. */
+export const systemsWithBackups = async (vault: Bucket): Promise<readonly string[]> => [
+  ...new Set((await vault.list(catalogRoot)).flatMap((key) => parseManifestKey(key)?.system ?? [])),
+];
+
+const catalogRoot = vaultKeys.catalog('').replace(/\/+$/, '/');
+
+/** A system's id as typed. Throws a CliError when it can be none. */
+export const parseSystem = (text: string): string => {
+  if (SystemId.safeParse(text).success) return text;
+  throw new CliError(
+    'usage',
+    `not the id of a system: ${text}`,
+    'Give one as in holdfast.yaml: 2 to 32 lower-case letters, digits and hyphens.',
+  );
+};
+
+/** A backup as typed: `SYSTEM/ID`, `SYSTEM/latest`, or what follows the slash when the system is given apart. */
+export const parseBackup = (text: string, apart?: string): { system: string; backup: string } => {
+  const [first = '', second, ...rest] = text.split('/');
+  const [system, backup] = second === undefined ? [apart, first] : [first, second];
+  const contradicts = second !== undefined && apart !== undefined && apart !== first;
+  if (system === undefined || rest.length > 0 || contradicts || (backup !== 'latest' && !BackupId.safeParse(backup).success))
+    throw new CliError(
+      'usage',
+      contradicts ? `${text} is no backup of ${apart}` : `not a backup: ${text}`,
+      'Give SYSTEM/ID such as pe-main/20261120T020000Z, or SYSTEM/latest. `holdfast backups SYSTEM` lists them.',
+    );
+  return { system: parseSystem(system), backup };
+};
+
+/** Why a system has no backup: a CliError that also names the systems that have some. */
+export const noBackups = async (vault: Bucket, system: string): Promise<CliError> => {
+  const others = await systemsWithBackups(vault);
+  return new CliError(
+    'not-found',
+    `the vault has no backup of ${system}, and none is under way; it has ${others.length === 0 ? 'none of any system' : `backups of ${others.join(', ')}`}`,
+    `If the name is right, make its first: holdfast backup ${system} --watch`,
+  );
+};

@@ -1,0 +1,109 @@
+import type { CommandProgress, PhaseProgress, RunProgress, UploadedProgress } from './follow-run.ts';
+import { formatAmount, formatBytes, formatDuration } from './format.ts';
+import type { Output } from './output.ts';
+
+/** How a run under way looks: a block that is drawn again on a terminal, else a line for each thing that happened. */
+
+/** Running commands that a block shows one by one; the others are counted. */
+const commandsShown = 8;
+
+const uploadedText = ({ bytes, bytesPerSecond, stored, underWay }: UploadedProgress): string =>
+  [
+    `${formatBytes(bytes)} in the vault`,
+    ...(bytesPerSecond === undefined ? [] : [`${formatBytes(bytesPerSecond)}/s`]),
+    `${formatAmount(stored, 'object')} stored`,
+    ...(underWay === 0 ? [] : [`${underWay} under way`]),
+  ].join(', ');
+
+const phaseText = ({ state, seconds, commands }: PhaseProgress): string => {
+  const over = commands.filter((command) => command.state === 'succeeded' || command.state === 'failed').length;
+  switch (state) {
+    case 'waiting':
+      return `waits with ${formatAmount(commands.length, 'command')}`;
+    case 'running':
+      return `running for ${formatDuration(seconds)}, ${over} of ${formatAmount(commands.length, 'command')} ended`;
+    case 'done':
+      return `done in ${formatDuration(seconds)}`;
+    case 'failed':
+      return `failed, ${over} of ${formatAmount(commands.length, 'command')} ended`;
+    default:
+      return state satisfies never;
+  }
+};
+
+const commandText = (command: CommandProgress): string => {
+  switch (command.state) {
+    case 'waiting':
+      return `${command.id} waits`;
+    case 'running':
+      return `${command.id} running for ${formatDuration(command.seconds)}`;
+    case 'succeeded':
+    case 'failed':
+      return `${command.id} ${command.state} after ${formatDuration(command.seconds)}`;
+    default:
+      return command satisfies never;
+  }
+};
+
+const heading = ({ run, system, backup, seconds, outcome }: RunProgress): string =>
+  `${system === undefined ? 'starting' : `${system}/${backup}`}, run ${run}, ${outcome ? 'ended after ' : ''}${formatDuration(seconds)}`;
+
+/** The block of lines that shows a run on a terminal. */
+export const progressBlock = (progress: RunProgress): readonly string[] => {
+  const width = Math.max(...progress.phases.map(({ name }) => name.length));
+  return [
+    heading(progress),
+    ...progress.phases.flatMap((phase) => {
+      const shown = phase.commands.filter(({ state }) => state === 'running' || state === 'failed');
+      return [
+        `  ${phase.name.padEnd(width)}  ${phaseText(phase)}`,
+        ...shown.slice(0, commandsShown).map((command) => `    ${commandText(command)}`),
+        ...(shown.length > commandsShown ? [`    and ${shown.length - commandsShown} more`] : []),
+      ];
+    }),
+    ...(progress.uploaded === undefined ? [] : [`  ${uploadedText(progress.uploaded)}`]),
+  ];
+};
+
+/** One line for each phase and command whose state is another than before. */
+export const progressChanges = (before: RunProgress | undefined, now: RunProgress): readonly string[] => {
+  const states = (progress: RunProgress | undefined) =>
+    new Map(
+      progress?.phases.flatMap(({ name, state, commands }) => [
+        [name, state] as const,
+        ...commands.map((command) => [`${name}/${command.id}`, command.state] as const),
+      ]),
+    );
+  const old = states(before);
+  return now.phases
+    .flatMap((phase) => [
+      ...(phase.state !== 'waiting' && phase.state !== 'done' && old.get(phase.name) !== phase.state
+        ? [`${phase.name}: ${phaseText(phase)}`]
+        : []),
+      ...phase.commands
+        .filter(({ id, state }) => state !== 'waiting' && state !== old.get(`${phase.name}/${id}`))
+        .map((command) => `${phase.name}: ${commandText(command)}`),
+      ...(phase.state === 'done' && old.get(phase.name) !== 'done' ? [`${phase.name}: ${phaseText(phase)}`] : []),
+    ])
+    .map((line) => `[${formatDuration(now.seconds)}] ${line}`);
+};
+
+/** How often the bytes are told where nothing can be drawn again, in seconds. */
+const bytesEverySeconds = 30;
+
+/** Shows one snapshot after another of the same run. */
+export const progressDisplay = (output: Output): ((progress: RunProgress) => void) => {
+  let before: RunProgress | undefined;
+  let bytesTold = 0;
+  return (progress) => {
+    if (output.isTerminal) output.draw(progressBlock(progress));
+    else {
+      for (const line of progressChanges(before, progress)) output.note(line);
+      if (progress.uploaded && progress.seconds - bytesTold >= bytesEverySeconds) {
+        bytesTold = progress.seconds;
+        output.note(`[${formatDuration(progress.seconds)}] ${uploadedText(progress.uploaded)}`);
+      }
+    }
+    before = progress;
+  };
+};

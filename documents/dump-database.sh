@@ -1,0 +1,49 @@
+#!/bin/bash
+#/ Usage: BUCKET= KEY= EXPECTED_BYTES= DATABASE= RUN= dump-database.sh
+#/
+#/ Streams a dump of one database into the vault, and beside it the number of rows of each table, counted in the dump.
+#/   KEY       key without suffix: .dump.<zst|gz> and .contents.<zst|gz> are added
+#/   DATABASE  its name in base64url
+#/ Exit status: 0 stored and verified; 1 failed, the answer says why.
+set -Eeuo pipefail
+umask 077
+
+. "$(dirname "$0")/library/result.sh"
+. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/vault.sh"
+. "$(dirname "$0")/library/postgres.sh"
+
+# A lock that somebody else holds for ten minutes ends the dump with an error instead of keeping it waiting.
+readonly lock_milliseconds=600000
+
+pg_dump() {
+  as_postgres "$postgres_bin/pg_dump" -Fc -Z0 --lock-wait-timeout="$lock_milliseconds" "$(connection_of "$database")"
+}
+
+# Reads the dump to its end; pg_restore -l would accept a truncated one. Data alone, so that no function's body can look
+# like the beginning of a table's rows.
+pg_restore() {
+  "$postgres_bin/pg_restore" --data-only -f /dev/stdout | LC_ALL=C awk '
+    reading && $0 == "\\." { print rows "\t" table; reading = 0; next }
+    reading { rows++; next }
+    /^COPY .* FROM stdin;$/ { table = substr($0, 6, index($0, " (") - 6); rows = 0; reading = 1 }
+    END { exit reading }
+  '
+}
+
+main() {
+  local tables rows dump
+  begin_answer
+  begin_work "$RUN"
+  find_postgres
+  require_postgres
+  database=$(decode_text "$DATABASE")
+  store "$BUCKET" "$KEY.dump" "$EXPECTED_BYTES" pg_dump pg_restore || fail "$stored_error" "$stored_message"
+  dump=$stored_upload
+  { echo "rows	table" && cat "$stored_contents"; } >"$work/contents"
+  read -r tables rows < <(awk -F '\t' '{ tables++; rows += $1 } END { printf "%d %.0f\n", tables, rows }' "$stored_contents")
+  store_contents "$BUCKET" "$KEY.contents" "$work/contents" || fail "$stored_error" "$stored_message"
+  answer "{\"kind\":\"database\",\"database\":$(json_string "$database"),\"upload\":$dump,\"contents\":$stored_upload,\"tables\":$tables,\"rows\":$rows,\"verified\":\"read to its end by pg_restore\"}"
+}
+
+main "$@"

@@ -1,0 +1,37 @@
+#!/bin/bash
+#/ Usage: BUCKET= KEY= EXPECTED_BYTES= RUN= dump-globals.sh
+#/
+#/ Streams roles, their password hashes and tablespaces into the vault: what no dump of a database holds.
+#/ Exit status: 0 stored and verified; 1 failed, the answer says why.
+set -Eeuo pipefail
+umask 077
+
+. "$(dirname "$0")/library/result.sh"
+. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/vault.sh"
+. "$(dirname "$0")/library/postgres.sh"
+
+pg_dumpall() { as_postgres "$postgres_bin/pg_dumpall" --globals-only; }
+
+# pg_dumpall's last word stands only at the end of a whole dump.
+closing_line() {
+  LC_ALL=C awk '
+    /^CREATE ROLE / { roles++ }
+    /^CREATE TABLESPACE / { tablespaces++ }
+    /^-- PostgreSQL database cluster dump complete/ { complete = 1 }
+    END { print roles + 0, tablespaces + 0; exit !complete }
+  '
+}
+
+main() {
+  local roles tablespaces
+  begin_answer
+  begin_work "$RUN"
+  find_postgres
+  require_postgres
+  store "$BUCKET" "$KEY" "$EXPECTED_BYTES" pg_dumpall closing_line || fail "$stored_error" "$stored_message"
+  read -r roles tablespaces <"$stored_contents"
+  answer "{\"kind\":\"globals\",\"upload\":$stored_upload,\"roles\":$roles,\"tablespaces\":$tablespaces,\"verified\":\"complete to its closing line\"}"
+}
+
+main "$@"

@@ -1,0 +1,161 @@
+#!/bin/bash
+#/ Usage: RUN= inspect-puppet.sh
+#/
+#/ Tells what a Puppet Enterprise 3.x node holds: version, names, roles, services, databases, paths, tools. Changes nothing.
+#/ Exit status: 0 inspected; 1 failed, the answer says why.
+set -Eeuo pipefail
+umask 077
+
+. "$(dirname "$0")/library/result.sh"
+. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/postgres.sh"
+. "$(dirname "$0")/library/services.sh"
+. "$(dirname "$0")/library/puppet.sh"
+
+# Every service of PE 3.x, in the order of stopping; PostgreSQL last.
+readonly services='pe-httpd pe-puppetserver pe-console-services pe-puppet pe-mcollective pe-puppet-dashboard-workers pe-activemq pe-puppetdb pe-memcached pe-postgresql'
+
+# One line of JSON about the database that it runs in: PostgreSQL writes it itself.
+readonly database_sql="
+  SELECT row_to_json(d) FROM (
+    SELECT datname AS name, pg_get_userbyid(datdba) AS owner, spcname AS tablespace, pg_encoding_to_char(encoding) AS encoding,
+           datcollate AS collate, datctype AS ctype, pg_database_size(d.oid) AS bytes, coalesce(datacl::text, '') AS acl,
+           (SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class WHERE relkind = 'r') AS \"rowsEstimated\",
+           ARRAY(SELECT extname::text FROM pg_extension ORDER BY extname) AS extensions
+    FROM pg_database d JOIN pg_tablespace t ON t.oid = dattablespace WHERE datname = current_database()) d"
+readonly tablespaces_sql="
+  SELECT coalesce(array_to_json(array_agg(row_to_json(t))), '[]') FROM (
+    SELECT spcname AS name, pg_tablespace_location(oid) AS location, pg_get_userbyid(spcowner) AS owner
+    FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global') ORDER BY spcname) t"
+readonly roles_sql="SELECT coalesce(array_to_json(array_agg(rolname ORDER BY rolname)), '[]') FROM pg_roles WHERE rolname !~ '^pg_'"
+# The maintenance database counts as soon as somebody keeps a table in it.
+readonly names_sql="SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY datname"
+readonly kept_in_postgres_sql="
+  SELECT 'postgres' FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+  WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema') LIMIT 1"
+
+inspect_databases() {
+  local name separator=''
+  printf '['
+  while IFS= read -r name; do
+    printf '%s' "$separator"
+    separator=,
+    if ! query "$name" "$database_sql" 2>"$work/query.log" </dev/null | tr -d '\n'; then
+      last_words "$work/query.log" >"$work/unreadable"
+      return 1
+    fi
+  done < <(query postgres "$names_sql" </dev/null && query postgres "$kept_in_postgres_sql" </dev/null)
+  printf ']'
+}
+
+inspect_postgres() {
+  local databases
+  if [ "$has_postgres" = no ]; then
+    printf 'null'
+    return
+  fi
+  databases=$(cat "$work/databases")
+  printf '{"version":%s,"user":%s,"databases":%s,"tablespaces":%s,"roles":%s}' \
+    "$(json_string "$(query postgres 'SHOW server_version' </dev/null)")" "$(json_string "$postgres_user")" "$databases" \
+    "$(query postgres "$tablespaces_sql" </dev/null)" "$(query postgres "$roles_sql" </dev/null)"
+}
+
+inspect_authority() {
+  local directory
+  directory=$(puppet_setting cadir "$puppet_configuration/puppet/ssl/ca")
+  if [ ! -r "$directory/ca_crt.pem" ]; then
+    printf 'null'
+    return
+  fi
+  printf '{"fingerprint":%s,"serial":%s,"inventoryLines":%d}' \
+    "$(json_string "$(openssl x509 -in "$directory/ca_crt.pem" -noout -fingerprint -sha256 | cut -d = -f 2)")" \
+    "$(json_string "$(cat "$directory/serial" 2>/dev/null)")" "$(wc -l <"$directory/inventory.txt" 2>/dev/null || echo 0)"
+}
+
+inspect_services() {
+  local name separator=''
+  printf '['
+  for name in $services; do
+    has_service "$name" || continue
+    printf '%s{"name":"%s","running":%s}' "$separator" "$name" "$(if is_running "$name"; then echo true; else echo false; fi)"
+    separator=,
+  done
+  printf ']'
+}
+
+# group NAME PATH...: the paths of a group and what their links lead to.
+group() {
+  local name=$1 path paths=()
+  shift
+  while IFS= read -r path; do paths+=("$path"); done < <(existing "$@" && if [ "$#" -gt 0 ]; then outside_links "$@"; fi)
+  printf '"%s":%s' "$name" "$(json_list ${paths[@]+"${paths[@]}"})"
+}
+
+inspect_paths() {
+  local path data modules=() libraries=()
+  while IFS= read -r path; do
+    case $path/ in
+      "$puppet_configuration"/* | /opt/puppet/share/puppet/modules/) ;;
+      *) if [ -d "$path" ]; then modules+=("$path"); else echo "the modulepath names $path, which is not there" >>"$work/warnings"; fi ;;
+    esac
+  done < <(split_path "$(puppet_setting modulepath "$puppet_configuration/puppet/modules:/opt/puppet/share/puppet/modules")")
+  if [ -r "$puppet_configuration/mcollective/server.cfg" ]; then
+    while IFS= read -r path; do libraries+=("$path"); done < <(split_path "$(sed -n 's/^[[:space:]]*libdir[[:space:]]*=[[:space:]]*//p' "$puppet_configuration/mcollective/server.cfg" | tail -n 1)")
+  fi
+  data=/opt/puppet/var/lib/pgsql/9.2/data
+  printf '{'
+  group configuration "$puppet_configuration"
+  printf ','
+  group certificates /opt/puppet/share/puppet-dashboard/certs /opt/puppet/share/console-services/certs \
+    "$data/certs" "$data/server.key" "$data/server.crt" "$data/root.crt"
+  printf ','
+  group modules ${modules[@]+"${modules[@]}"}
+  printf ','
+  group mcollective ${libraries[@]+"${libraries[@]}"} /var/lib/peadmin
+  printf ','
+  group installer /opt/puppet/pe_version /opt/puppet/share/console-auth/db/database.yml /opt/puppet/share/rubycas-server/config.yml
+  printf '}'
+}
+
+inspect_roles() {
+  local roles=()
+  if [ -e "$puppet_configuration/puppet/ssl/ca" ] || [ -L "$puppet_configuration/puppet/ssl/ca" ]; then roles+=(master); fi
+  if [ "$has_postgres" = yes ] || [ -d "$puppet_configuration/puppetdb" ]; then roles+=(puppetdb); fi
+  if [ -d /opt/puppet/share/puppet-dashboard ] || [ -d /opt/puppet/share/console-services ]; then roles+=(console); fi
+  json_list ${roles[@]+"${roles[@]}"}
+}
+
+require_tool() { command -v "$1" >/dev/null || fail MissingToolError "$1 is not installed on this node, or not in PATH ($PATH). Install it, then start the operation again."; }
+
+main() {
+  local tool warning warnings=()
+  begin_answer
+  begin_work "$RUN"
+  for tool in aws tar openssl service; do require_tool "$tool"; done
+  if [ ! -r /opt/puppet/pe_version ]; then
+    fail WrongNodeError "no Puppet Enterprise 3.x on this node: /opt/puppet/pe_version is not there. Check the instance in holdfast.yaml."
+  fi
+  has_postgres=no
+  if has_service pe-postgresql; then
+    has_postgres=yes
+    find_postgres
+    require_postgres
+    inspect_databases >"$work/databases" || fail DatabaseUnreadableError "$(cat "$work/unreadable")"
+  fi
+  if ! command -v zstd >/dev/null; then echo 'zstd is not installed: gzip is used, which is slower and packs less' >>"$work/warnings"; fi
+  : >>"$work/warnings"
+  local version certname found_roles found_services postgres authority paths zstd
+  version=$(head -n 1 /opt/puppet/pe_version)
+  certname=$(puppet_setting certname "$(hostname -f)")
+  found_roles=$(inspect_roles)
+  found_services=$(inspect_services)
+  postgres=$(inspect_postgres)
+  authority=$(inspect_authority)
+  paths=$(inspect_paths)
+  zstd=null
+  if command -v zstd >/dev/null; then zstd=$(json_string "$(zstd --version | sed -n 's/.* v\([0-9.]*\).*/\1/p')"); fi
+  while IFS= read -r warning; do warnings+=("$warning"); done <"$work/warnings"
+  answer "{\"product\":\"puppet-enterprise\",\"version\":$(json_string "$version"),\"hostname\":$(json_string "$(hostname -f)"),\"certname\":$(json_string "$certname"),\"roles\":$found_roles,\"services\":$found_services,\"postgres\":$postgres,\"certificateAuthority\":$authority,\"paths\":$paths,\"tools\":{\"aws\":$(json_string "$(aws --version 2>&1 | head -n 1)"),\"zstd\":$zstd,\"tar\":$(json_string "$(tar --version | head -n 1)")},\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
+}
+
+main "$@"

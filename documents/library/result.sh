@@ -1,0 +1,59 @@
+# shellcheck shell=bash
+# How a document answers: one line of JSON on standard output, everything else on standard error.
+
+# Keeps standard output for the answer; whatever a tool prints goes to standard error.
+begin_answer() {
+  exec 4>&1 1>&2
+  trap 'unexpected "$?" "$LINENO" "$BASH_COMMAND"' ERR
+}
+
+answer() { printf '%s\n' "$1" >&4; }
+
+# fail NAME MESSAGE: the one way to end badly. MESSAGE says what to do next.
+fail() {
+  trap - ERR
+  answer "{\"error\":$(json_string "$1"),\"message\":$(json_string "$2")}"
+  exit 1
+}
+
+unexpected() {
+  # A subshell's failure reaches the shell around it, which knows better what it means.
+  [ "$BASH_SUBSHELL" -eq 0 ] || exit "$1"
+  fail UnexpectedError "exit code $1 at line $2: $3. The command's output on the node has the details."
+}
+
+json_string() {
+  local text=$1
+  text=${text//\\/\\\\}
+  text=${text//\"/\\\"}
+  text=${text//$'\n'/\\n}
+  text=${text//$'\t'/\\t}
+  printf '"%s"' "$(printf '%s' "$text" | LC_ALL=C tr -d '\000-\010\013-\037\177')"
+}
+
+# json_list WORD...: a list of strings.
+json_list() {
+  local first=yes word
+  printf '['
+  for word; do
+    [ "$first" = yes ] || printf ','
+    first=no
+    json_string "$word"
+  done
+  printf ']'
+}
+
+# The text in a parameter in base64url without padding.
+decode_text() {
+  local text=${1//-/+}
+  text=${text//_//}
+  while [ $((${#text} % 4)) -ne 0 ]; do text="$text="; done
+  printf '%s' "$text" | base64 -d
+}
+
+# The last lines of a log on one line, for a message.
+last_words() {
+  local words
+  words=$(tail -n 3 "$1" 2>/dev/null | tr '\n' ' ' | cut -c 1-500)
+  printf '%s' "${words:-it said nothing}"
+}

@@ -1,0 +1,74 @@
+# shellcheck shell=bash
+# Services that are stopped for a run are recorded first and always started again: by the run, by its undoing, or by a
+# watchdog on the node, since a time-out kills a script's whole process group and no trap runs.
+
+# The record of what a run stopped, in the order of stopping, one name per line.
+stopped_file() { printf '%s' "$state_directory/stopped/$1"; }
+
+is_running() { service "$1" status >/dev/null 2>&1 4>&-; }
+
+has_service() { [ -x "/etc/init.d/$1" ] || systemctl cat "$1.service" >/dev/null 2>&1; }
+
+# change_service NAME ACTION: without what marks our processes, and without our descriptors: a daemon must not hold them.
+change_service() { env -u HOLDFAST_RUN -u HOLDFAST_WATCHDOG service "$1" "$2" </dev/null >&2 3>&- 4>&- 2>&2; }
+
+# wait_until SECONDS COMMAND...: looks twice a second.
+wait_until() {
+  local looks=$(($1 * 2))
+  shift
+  until "$@"; do
+    looks=$((looks - 1))
+    [ "$looks" -gt 0 ] || return 1
+    sleep 0.5
+  done
+}
+
+not_running() { ! is_running "$1"; }
+
+# start_recorded RUN: starts what the run stopped, last stopped first. Sets started and down (lists of names). Judged by
+# status: the dashboard workers' start script says it failed although it did not.
+start_recorded() {
+  local file name names=()
+  file=$(stopped_file "$1")
+  started='' down=''
+  [ -e "$file" ] || return 0
+  while read -r name; do names=("$name" ${names[@]+"${names[@]}"}); done <"$file"
+  for name in ${names[@]+"${names[@]}"}; do
+    is_running "$name" || change_service "$name" start || true
+    if wait_until 60 is_running "$name"; then started="$started $name"; else down="$down $name"; fi
+  done
+  [ -n "$down" ] || rm -f "$file"
+}
+
+# arm_watchdog RUN SECONDS: starts the recorded services when nobody else did in time.
+arm_watchdog() {
+  local script
+  script=$(stopped_file "$1").watchdog
+  {
+    printf 'set -uo pipefail\nstate_directory=%q\n' "$state_directory"
+    declare -f stopped_file is_running change_service wait_until start_recorded
+    printf 'sleep %d\nstart_recorded %q\n[ -n "$down" ] || rm -f %q\n' "$2" "$1" "$script"
+  } >"$script"
+  HOLDFAST_WATCHDOG=$1 env -u HOLDFAST_RUN setsid bash "$script" </dev/null >/dev/null 2>&1 3>&- 4>&- &
+}
+
+# disarm_watchdog RUN
+disarm_watchdog() {
+  kill_marked "HOLDFAST_WATCHDOG=$1"
+  rm -f "$(stopped_file "$1").watchdog"
+}
+
+# kill_marked NAME=VALUE: ends every process but this one whose environment holds it. Sets killed.
+kill_marked() {
+  local environment pid
+  killed=0
+  for environment in /proc/[0-9]*/environ; do
+    pid=${environment#/proc/}
+    pid=${pid%/environ}
+    [ "$pid" -ne "$$" ] || continue
+    if tr '\0' '\n' 2>/dev/null <"$environment" | grep -qxF "$1"; then
+      kill -KILL "$pid" 2>/dev/null && killed=$((killed + 1))
+    fi
+  done
+  return 0
+}

@@ -1,0 +1,100 @@
+# shellcheck shell=bash
+# Streams into the vault: producer -> compressor -> S3, nothing staged on disk.
+#
+# The plain pipe is a trap: when the producer dies, the uploader sees an end of file and completes a truncated object. So
+# this shell holds the write end of the uploader's FIFO and closes it only when the producer has succeeded and the stream
+# was read to its end by a verifier; otherwise the uploader is killed first, and the object never comes to be.
+
+# store BUCKET KEY EXPECTED_BYTES PRODUCE VERIFY
+#   PRODUCE  function that writes the raw stream to standard output
+#   VERIFY   function that reads the raw stream to its end and fails when it is not whole; its output is kept in $stored_contents
+# Sets stored_upload (JSON) and stored_contents (a file). On failure sets stored_error, stored_message and returns 1.
+store() {
+  local bucket=$1 key=$2 expected=$3 produce=$4 verify=$5
+  local directory uploader verifier hasher counter sizer pid statuses extension compression
+  stored_error='' stored_message='' stored_upload=''
+  if ! directory=$(mktemp -d "$work/store.XXXXXX") ||
+    ! mkfifo "$directory/upload" "$directory/verify" "$directory/raw" "$directory/hash" "$directory/count"; then
+    stored_error=NoSpaceError stored_message="can't write below $work. $(free_space "$work")"
+    return 1
+  fi
+  if command -v zstd >/dev/null; then compression=zstd extension=zst; else compression=gzip extension=gz; fi
+
+  aws s3 cp - "s3://$bucket/$key.$extension" --expected-size "$expected" --no-progress --only-show-errors \
+    <"$directory/upload" >"$directory/upload.log" 2>&1 4>&- &
+  uploader=$!
+  exec 3>"$directory/upload"
+  # A verifier that gives up early still drains the stream: its verdict counts, not a broken pipe.
+  { "$verify" && cat >/dev/null || { cat >/dev/null && false; }; } <"$directory/verify" >"$directory/contents" 2>"$directory/verify.log" 3>&- 4>&- &
+  verifier=$!
+  wc -c <"$directory/raw" >"$directory/raw.bytes" 3>&- 4>&- &
+  sizer=$!
+  sha256sum <"$directory/hash" >"$directory/sha256" 3>&- 4>&- &
+  hasher=$!
+  wc -c <"$directory/count" >"$directory/bytes" 3>&- 4>&- &
+  counter=$!
+
+  trap - ERR
+  set +e
+  { "$produce" 2>"$directory/produce.log" | tee "$directory/verify" "$directory/raw" | compress "$compression" 2>"$directory/compress.log" |
+    tee "$directory/hash" "$directory/count" >&3; } 4>&-
+  statuses=("${PIPESTATUS[@]}")
+  wait "$verifier"
+  statuses+=("$?")
+  local notes=written
+  for pid in "$sizer" "$hasher" "$counter"; do wait "$pid" || notes=lost; done
+
+  if [ "$notes" = lost ] || ! cp "$directory/produce.log" "$work/produce.log"; then
+    stored_error=NoSpaceError stored_message="can't write below $work. $(free_space "$work")"
+  elif [ "${statuses[3]}" -ne 0 ]; then
+    stored_error=UploadFailedError stored_message="the upload to s3://$bucket/$key.$extension broke off"
+  elif [ "${statuses[0]}" -gt 128 ]; then
+    stored_error=ProducerKilledError stored_message="$produce was killed by signal $((statuses[0] - 128)) after $(cat "$directory/raw.bytes") bytes"
+  elif [ "${statuses[0]}" -ne 0 ]; then
+    stored_error=ProducerFailedError stored_message="$(last_words "$directory/produce.log")"
+  elif [ "${statuses[1]}" -ne 0 ] || [ "${statuses[2]}" -ne 0 ]; then
+    stored_error=CompressorFailedError stored_message="$compression ended with ${statuses[2]}: $(last_words "$directory/compress.log")"
+  elif [ "$(cat "$directory/raw.bytes")" -eq 0 ]; then
+    stored_error=EmptyStreamError stored_message="$produce wrote nothing"
+  elif [ "${statuses[4]}" -ne 0 ]; then
+    stored_error=VerificationFailedError stored_message="what $produce wrote is not whole: $(last_words "$directory/verify.log")"
+  fi
+  if [ -n "$stored_error" ]; then
+    pkill -KILL -P "$uploader" 2>/dev/null
+    kill -KILL "$uploader" 2>/dev/null
+    exec 3>&-
+    wait "$uploader" 2>/dev/null
+    [ "$stored_error" != UploadFailedError ] || stored_message="$stored_message: $(last_words "$directory/upload.log")"
+  else
+    exec 3>&-
+    if ! wait "$uploader"; then
+      stored_error=UploadFailedError
+      stored_message="the upload to s3://$bucket/$key.$extension failed: $(last_words "$directory/upload.log")"
+    fi
+  fi
+  stored_producer_status=${statuses[0]}
+  set -e
+  trap 'unexpected "$?" "$LINENO" "$BASH_COMMAND"' ERR
+
+  stored_contents=$directory/contents
+  [ -z "$stored_error" ] || return 1
+  stored_upload="{\"key\":$(json_string "$key.$extension"),\"bytes\":$(cat "$directory/bytes"),\"rawBytes\":$(cat "$directory/raw.bytes")"
+  stored_upload="$stored_upload,\"sha256\":\"$(cut -d ' ' -f 1 "$directory/sha256")\",\"compression\":\"$compression\"}"
+}
+
+compress() {
+  case $1 in
+    zstd) zstd -q -3 -T0 -c ;;
+    gzip) gzip -6 -c ;;
+  esac
+}
+
+# store_contents BUCKET KEY FILE: a list that belongs to what was stored before.
+store_contents() {
+  contents_file=$3
+  store "$1" "$2" "$(($(wc -c <"$3") + 1))" list_contents read_to_end
+}
+
+list_contents() { cat "$contents_file"; }
+
+read_to_end() { cat >/dev/null; }

@@ -1,0 +1,38 @@
+#!/bin/bash
+#/ Usage: SERVICES= WATCHDOG_SECONDS= RUN= stop-services.sh
+#/
+#/ Stops services in the given order and remembers which of them were running, for start-services.
+#/   SERVICES          names with spaces between; one that the node does not have, or that is down, is passed over
+#/   WATCHDOG_SECONDS  when the node starts them itself if nobody else did
+#/ Exit status: 0 all are down; 1 failed, what was stopped is started again, the answer says why.
+set -Eeuo pipefail
+umask 077
+
+. "$(dirname "$0")/library/result.sh"
+. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/services.sh"
+
+main() {
+  local name names=() file
+  begin_answer
+  begin_work "$RUN"
+  file=$(stopped_file "$RUN")
+  mkdir -p "$state_directory/stopped"
+  for name in $SERVICES; do
+    if has_service "$name" && is_running "$name"; then names+=("$name"); fi
+  done
+  # The record and the watchdog come first: whatever kills this script, the services start again.
+  printf '%s\n' ${names[@]+"${names[@]}"} | sed '/^$/d' >>"$file"
+  arm_watchdog "$RUN" "$WATCHDOG_SECONDS"
+  for name in ${names[@]+"${names[@]}"}; do
+    change_service "$name" stop || true
+    if ! wait_until 60 not_running "$name"; then
+      start_recorded "$RUN"
+      [ -n "$down" ] || disarm_watchdog "$RUN"
+      fail ServiceStopError "$name does not stop.${down:+ Down now:$down.} Look at its log, then start the operation again."
+    fi
+  done
+  answer "{\"stopped\":$(json_list ${names[@]+"${names[@]}"})}"
+}
+
+main "$@"

@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { UndoFailedError } from './errors.ts';
+import type { CaughtFailure, Failure } from './payloads.ts';
+
+/** What Step Functions wraps around an error, level by level: a lambda's own report, or the description of a child execution. */
+const LambdaReport = z.object({ errorType: z.string(), errorMessage: z.string() });
+const ChildReport = z.object({
+  Status: z.string(),
+  ExecutionArn: z.string(),
+  Error: z.string().optional(),
+  Cause: z.string().optional(),
+});
+
+/** Step Functions keeps at most this many characters of a cause. */
+const causeLimit = 8000;
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
+/** The original error inside what a state caught: its name, and its message for people. */
+export const originalFailure = ({ Error: error, Cause: cause }: CaughtFailure): Failure => {
+  const value = parsed(cause);
+  const child = ChildReport.safeParse(value);
+  if (child.success) {
+    const { Error: inner, Cause: innerCause, Status: status, ExecutionArn: arn } = child.data;
+    if (inner !== undefined) return originalFailure({ Error: inner, Cause: innerCause ?? '' });
+    return { error: 'States.Timeout', cause: `${arn.split(':').slice(-2).join(' ')} ended as ${status}.` };
+  }
+  const lambda = LambdaReport.safeParse(value);
+  if (lambda.success) return { error: lambda.data.errorType, cause: lambda.data.errorMessage };
+  if (error === 'States.Timeout' && cause === '')
+    return { error, cause: 'A step did not end within its time. Look at the execution for which one.' };
+  return { error, cause: cause || 'No reason was given. Look at the execution.' };
+};
+
+/** The one error that a run ends with; when its undoing failed as well, both reasons are told and the worse one names it. */
+export const explainFailure = (failure: CaughtFailure, undoFailure?: CaughtFailure): Failure => {
+  const original = originalFailure(failure);
+  if (!undoFailure) return { ...original, cause: original.cause.slice(0, causeLimit) };
+  const undo = originalFailure(undoFailure);
+  return {
+    error: new UndoFailedError().name,
+    cause: `${original.error}: ${original.cause.slice(0, causeLimit / 2)} And its undoing failed: ${undo.error}: ${undo.cause.slice(0, causeLimit / 2)}`,
+  };
+};

@@ -1,0 +1,70 @@
+import type { z } from 'zod';
+import type { Invocation } from './phase.ts';
+import type { Command } from './plan.ts';
+
+/** What the verbs need of the outside world. `aws/` has one adapter for each. */
+
+/** An object as S3 knows it. */
+export interface StoredObject {
+  readonly bytes: number;
+  readonly etag: string;
+  readonly versionId?: string;
+  /** Of the whole object, `CRC64NVME:…` or another algorithm that S3 keeps; absent when the uploading client gave none. */
+  readonly checksum?: string;
+}
+
+/** One bucket. Every method throws the SDK's error when S3 refuses or does not answer. */
+export interface Bucket {
+  /** The object's text, or undefined when there is none. */
+  read(key: string): Promise<{ readonly text: string; readonly etag: string } | undefined>;
+  /** Writes an object that must not exist yet; throws an AlreadyExistsError otherwise. */
+  create(key: string, text: string, tags?: Readonly<Record<string, string>>): Promise<void>;
+  /** Replaces the version that `etag` names; throws an AlreadyExistsError when it has changed since. */
+  replace(key: string, text: string, etag: string): Promise<void>;
+  write(key: string, text: string): Promise<void>;
+  head(key: string): Promise<StoredObject | undefined>;
+  /** Keys below a prefix in the order of their bytes. */
+  list(prefix: string): Promise<readonly string[]>;
+  tags(key: string): Promise<Readonly<Record<string, string>>>;
+  /** Replaces all tags of the newest version. */
+  tag(key: string, tags: Readonly<Record<string, string>>): Promise<void>;
+  /** On a versioned bucket this leaves a delete marker. */
+  delete(key: string): Promise<void>;
+  /** Aborts the multipart uploads below a prefix and tells how many there were. */
+  abortUploads(prefix: string): Promise<number>;
+}
+
+/** The state bucket, typed. */
+export interface State {
+  /** Undefined when there is none. Throws a ZodError when the object is not what its writer promised. */
+  read<T>(key: string, schema: z.ZodType<T>): Promise<T | undefined>;
+  write(key: string, value: unknown): Promise<void>;
+}
+
+/** What SSM knows of an instance. */
+export interface ManagedNode {
+  readonly instanceId: string;
+  readonly name: string;
+  readonly online: boolean;
+}
+
+/** Where commands are sent. */
+export interface RunCommand {
+  /** The instances that are under SSM and carry all the tags, or are named; an unknown id is left out. */
+  nodes(
+    filter: { readonly instanceIds: readonly string[] } | { readonly tags: Readonly<Record<string, string>> },
+  ): Promise<readonly ManagedNode[]>;
+  /** Sends a command; `token` (at most 100 characters) finds it again. Returns SSM's id of it. */
+  send(command: Command, token: string): Promise<string>;
+  /** SSM's id of the command that was sent with this token since a moment, or undefined. */
+  find(document: string, token: string, since: Date): Promise<string | undefined>;
+  /** The command on each of its nodes; fewer than its nodes while SSM has not recorded them yet. */
+  invocations(commandId: string): Promise<readonly Invocation[]>;
+  cancel(commandId: string): Promise<void>;
+}
+
+/** State machine executions. */
+export interface Executions {
+  /** True while it runs; false when it ended or is unknown. */
+  isRunning(executionArn: string): Promise<boolean>;
+}

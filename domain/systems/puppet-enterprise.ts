@@ -1,0 +1,204 @@
+import type { PuppetEnterprise } from '#domain/config';
+import { CommandFailedError, WrongRoleError } from '#domain/errors';
+import type { PuppetInspection } from '#domain/inspection';
+import { type Collected, type Manifest, uploadsOf } from '#domain/manifest';
+import { documentName, encodeText, keySafe, vaultKeys } from '#domain/naming';
+import { type Command, forNodes, type Phase, type PlannedNode } from '#domain/plan';
+
+/** What a backup of Puppet Enterprise 3.x consists of, made from what its nodes were found to hold. */
+
+/** A node of the configuration and what was found on it. */
+export interface InspectedNode {
+  readonly node: PlannedNode;
+  readonly inspection: PuppetInspection;
+}
+
+/** Everything that the plan of a backup depends on. */
+export interface PuppetBackup {
+  readonly system: string;
+  readonly run: string;
+  readonly backup: string;
+  readonly vaultBucket: string;
+  readonly config: Pick<PuppetEnterprise, 'consistency' | 'extraPaths'>;
+  readonly nodes: readonly InspectedNode[];
+  /** The newest good backup: sizes and durations are expected to be like its own. */
+  readonly previous: Manifest | undefined;
+}
+
+/** Services that write to databases or files, in the order in which the manual stops them. PostgreSQL is not among them. */
+const writers = [
+  'pe-httpd',
+  'pe-puppetserver',
+  'pe-console-services',
+  'pe-puppet',
+  'pe-mcollective',
+  'pe-puppet-dashboard-workers',
+  'pe-activemq',
+  'pe-puppetdb',
+] as const;
+
+/** A node starts its services itself this long after the collecting should have ended at the latest. */
+const watchdogMarginSeconds = 600;
+
+/** Time for stopping or starting all services of a node: each may take a minute. */
+const servicesTimeoutSeconds = 1200;
+
+/**
+ * Seconds that a collecting command may take: three times what the whole phase took last time, at least an hour, at most
+ * the 48 hours that SSM allows. The document's default of one hour would kill the dump of a large PuppetDB.
+ */
+const collectTimeoutSeconds = (previous: Manifest | undefined): number =>
+  Math.min(172_800, Math.max(3600, Math.ceil((previous?.phaseSeconds['collect'] ?? 0) * 3)));
+
+const sameThing = (a: Collected, b: Pick<Collected, 'kind'> & { name?: string }): boolean =>
+  a.kind === b.kind && (a.kind === 'database' ? a.database === b.name : a.kind === 'files' ? a.group === b.name : true);
+
+/**
+ * Bytes that an upload is expected to have, which sizes its parts: half as much again as last time, else the fallback.
+ * Too small a number ends an upload at 10,000 parts of 8 MiB, too large a one costs the node memory (ten parts of it).
+ */
+const expectedBytes = (
+  previous: Manifest | undefined,
+  node: string,
+  what: Pick<Collected, 'kind'> & { name?: string },
+  fallback: number,
+): string => {
+  const last = previous?.artifacts.find((artifact) => artifact.node === node && sameThing(artifact.collected, what));
+  const bytes = last && uploadsOf(last.collected)[0]?.bytes;
+  return String(Math.max(1, Math.ceil(bytes === undefined ? fallback : bytes * 1.5)));
+};
+
+/** Refuses a node that does not hold what it should: its part would be missing from the backup. */
+const checkRoles = ({ node, inspection }: InspectedNode): void => {
+  for (const role of ['master', 'puppetdb', 'console'] as const) {
+    if (node.roles.includes(role) && !inspection.roles.includes(role))
+      throw new WrongRoleError(
+        `${node.name} (${node.instanceId}) is configured as ${role}, but only ${inspection.roles.join(', ') || 'nothing of Puppet Enterprise'} was found on it. Correct its roles in holdfast.yaml.`,
+      );
+  }
+  if (node.roles.includes('puppetdb') && inspection.postgres === null)
+    throw new WrongRoleError(
+      `${node.name} (${node.instanceId}) is configured as puppetdb, but has no pe-postgresql. Databases outside of the installation are not backed up yet.`,
+    );
+};
+
+/** Refuses a version that this procedure was not made for. */
+const checkVersion = ({ node, inspection }: InspectedNode): void => {
+  if (!/^3\.[0-8](\.|$)/.test(inspection.version))
+    throw new CommandFailedError(
+      `${node.name} runs Puppet Enterprise ${inspection.version}; this procedure covers 3.0 to 3.8.`,
+    );
+};
+
+const dumpsOf = (of: PuppetBackup, { node, inspection }: InspectedNode, timeout: number): Command[] => {
+  if (inspection.postgres === null) return [];
+  const common = (key: string, bytes: string) => ({
+    RunId: of.run,
+    Bucket: of.vaultBucket,
+    Key: vaultKeys.artifact(of.system, of.backup, node.instanceId, key),
+    ExpectedBytes: bytes,
+  });
+  const target = { instanceIds: [node.instanceId], executionTimeoutSeconds: timeout };
+  return [
+    ...inspection.postgres.databases
+      .toSorted((a, b) => b.bytes - a.bytes)
+      .map(({ name, bytes }) => ({
+        ...target,
+        id: `dump-database ${name} (${node.name})`,
+        document: documentName('dump-database'),
+        parameters: {
+          ...common(
+            `databases/${keySafe(name)}`,
+            // A raw dump may be nine times the size on disk and packs to less than a third of that.
+            expectedBytes(of.previous, node.instanceId, { kind: 'database', name }, bytes * 3),
+          ),
+          Database: encodeText(name),
+        },
+      })),
+    {
+      ...target,
+      id: `dump-globals (${node.name})`,
+      document: documentName('dump-globals'),
+      parameters: common(
+        'databases/globals.sql',
+        expectedBytes(of.previous, node.instanceId, { kind: 'globals' }, 1_000_000),
+      ),
+    },
+  ];
+};
+
+const archivesOf = (of: PuppetBackup, { node, inspection }: InspectedNode, timeout: number): Command[] => {
+  const groups: readonly (readonly [string, readonly string[]])[] = [
+    ['configuration', inspection.paths.configuration],
+    ['certificates', inspection.paths.certificates],
+    ['modules', inspection.paths.modules],
+    ['mcollective', inspection.paths.mcollective],
+    ['installer', inspection.paths.installer],
+    ['extra', node.roles.includes('master') ? of.config.extraPaths : []],
+  ];
+  return groups
+    .filter(([, paths]) => paths.length > 0)
+    .map(([group, paths]) => ({
+      id: `archive-files ${group} (${node.name})`,
+      document: documentName('archive-files'),
+      instanceIds: [node.instanceId],
+      executionTimeoutSeconds: timeout,
+      parameters: {
+        RunId: of.run,
+        Bucket: of.vaultBucket,
+        Key: vaultKeys.artifact(of.system, of.backup, node.instanceId, `files/${group}`),
+        ExpectedBytes: expectedBytes(of.previous, node.instanceId, { kind: 'files', name: group }, 1_000_000_000),
+        Group: group,
+        Paths: encodeText(paths.join('\n')),
+      },
+    }));
+};
+
+/**
+ * The phases of a backup: collect, and around it stop and start of the writing services when it is quiesced. Throws a
+ * WrongRoleError when a node does not hold what the configuration says.
+ */
+export const planPuppetBackup = (of: PuppetBackup): readonly Phase[] => {
+  for (const node of of.nodes) {
+    checkVersion(node);
+    checkRoles(node);
+  }
+  const timeout = collectTimeoutSeconds(of.previous);
+  const collect: Phase = {
+    name: 'collect',
+    commands: of.nodes.flatMap((node) => [...dumpsOf(of, node, timeout), ...archivesOf(of, node, timeout)]),
+  };
+  if (of.config.consistency === 'live') return [collect];
+  const instanceIds = of.nodes.map(({ node }) => node.instanceId);
+  return [
+    {
+      name: 'stop-services',
+      commands: forNodes(
+        {
+          id: 'stop-services',
+          document: documentName('stop-services'),
+          executionTimeoutSeconds: servicesTimeoutSeconds,
+          parameters: {
+            RunId: of.run,
+            Services: writers.join(' '),
+            WatchdogSeconds: String(timeout + watchdogMarginSeconds),
+          },
+        },
+        instanceIds,
+      ),
+    },
+    collect,
+    {
+      name: 'start-services',
+      commands: forNodes(
+        {
+          id: 'start-services',
+          document: documentName('start-services'),
+          executionTimeoutSeconds: servicesTimeoutSeconds,
+          parameters: { RunId: of.run },
+        },
+        instanceIds,
+      ),
+    },
+  ];
+};

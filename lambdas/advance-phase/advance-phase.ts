@@ -1,0 +1,110 @@
+import { CommandCancelledError, InvalidInputError, NodeUnreachableError } from '#domain/errors';
+import { stateKeys } from '#domain/naming';
+import type { AdvancePhaseInput, AdvancePhaseOutput } from '#domain/payloads';
+import {
+  type CommandState,
+  hasEnded,
+  isDone,
+  type PhaseState,
+  phaseFailure,
+  sendable,
+  startPhase,
+  waitSeconds,
+} from '#domain/phase';
+import { type Command, isUndoPhase, type Phase } from '#domain/plan';
+import type { RunCommand, State } from '#domain/ports';
+import { readPhase, readPlan } from '../runs.ts';
+
+export interface Services {
+  readonly state: State;
+  readonly runCommand: RunCommand;
+  readonly now: () => Date;
+}
+
+/** What finds a command again whose sender died between sending and writing that down: SSM keeps it as the comment. */
+export const commandToken = (run: string, phase: Phase, command: Command): string =>
+  `${phase.commands.indexOf(command)} ${phase.name} ${run}`.slice(0, 100);
+
+/**
+ * Moves one phase of a run one step: looks at what was sent, sends what may be sent, and says when to look again. Any
+ * number of repetitions sends each command once. Throws the error of the first command that failed.
+ */
+export const advancePhase = async (
+  { state, runCommand, now }: Services,
+  { run, phase: name }: AdvancePhaseInput,
+): Promise<AdvancePhaseOutput> => {
+  const plan = await readPlan(state, run);
+  const phase = plan.phases.find((candidate) => candidate.name === name);
+  if (!phase) throw new InvalidInputError(`The plan of run ${run} has no phase ${name}.`);
+  if (!isUndoPhase(name) && plan.phases.some((other) => isUndoPhase(other.name)))
+    throw new CommandCancelledError(`Run ${run} is being undone: nothing of its phase ${name} is sent any more.`);
+
+  const commands = new Map(phase.commands.map((command) => [command.id, command]));
+  let current: PhaseState = (await readPhase(state, run, name)) ?? startPhase(phase, now());
+  const put = (changed: CommandState): void => {
+    current = { ...current, commands: current.commands.map((one) => (one.id === changed.id ? changed : one)) };
+  };
+  const save = (): Promise<void> => state.write(stateKeys.phase(run, name), current);
+
+  // Sent or not? Whoever was to send it died before telling.
+  for (const lost of current.commands) {
+    const command = commands.get(lost.id);
+    if (lost.state !== 'sending' || !command) continue;
+    const commandId = await runCommand.find(command.document, commandToken(run, phase, command), new Date(lost.since));
+    put(
+      commandId === undefined
+        ? { id: lost.id, state: 'waiting' }
+        : { id: lost.id, state: 'sent', commandId, sentAt: lost.since },
+    );
+  }
+
+  /** A node that SSM refuses is the command's failure, not the end of this step: the other commands are sent all the same. */
+  const send = async (command: Command): Promise<CommandState> => {
+    const sentAt = now().toISOString();
+    try {
+      const commandId = await runCommand.send(command, commandToken(run, phase, command));
+      return { id: command.id, state: 'sent', commandId, sentAt };
+    } catch (error) {
+      if (!(error instanceof NodeUnreachableError)) throw error;
+      const refused = {
+        status: 'Failed',
+        detail: 'Undeliverable',
+        exitCode: -1,
+        stdout: '',
+        stderr: error.message,
+      } as const;
+      const invocations = command.instanceIds.map((instanceId) => ({ instanceId, ...refused }));
+      return { id: command.id, state: 'ended', commandId: '', sentAt, endedAt: sentAt, invocations };
+    }
+  };
+
+  for (const sent of current.commands) {
+    const command = commands.get(sent.id);
+    if (sent.state !== 'sent' || !command) continue;
+    const invocations = await runCommand.invocations(sent.commandId);
+    const ended = invocations.length >= command.instanceIds.length && invocations.every(hasEnded);
+    // One node's failure is the phase's: the undoing cancels what the others are doing.
+    if (ended || invocations.some((one) => hasEnded(one) && one.status !== 'Success'))
+      put({ ...sent, state: 'ended', endedAt: now().toISOString(), invocations: [...invocations] });
+  }
+
+  const nodeName = (id: string): string => plan.nodes.find(({ instanceId }) => instanceId === id)?.name ?? id;
+  const failure = phaseFailure(phase, current, nodeName);
+  // The undoing goes on wherever it can; anything else ends with its first failure.
+  if (failure && (!isUndoPhase(name) || isDone(current))) {
+    await save();
+    throw failure;
+  }
+
+  const toSend = sendable(phase, current);
+  for (const command of toSend) put({ id: command.id, state: 'sending', since: now().toISOString() });
+  await save();
+  for (const command of toSend) {
+    put(await send(command));
+  }
+  if (toSend.length > 0) await save();
+
+  return isDone(current)
+    ? { status: 'done', waitSeconds: 0 }
+    : { status: 'running', waitSeconds: waitSeconds(current, now()) };
+};

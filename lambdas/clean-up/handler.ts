@@ -1,0 +1,12 @@
+import { s3Bucket } from '#aws/bucket';
+import { s3Client } from '#aws/clients';
+import { UndoInput } from '#domain/payloads';
+import { entry } from '../entry.ts';
+import { cleanUp } from './clean-up.ts';
+import { Env } from './env.ts';
+
+const env = Env.parse(process.env);
+const s3 = s3Client();
+const services = { state: s3Bucket(s3, env.STATE_BUCKET), vault: s3Bucket(s3, env.VAULT_BUCKET) };
+
+export const handler = entry(UndoInput, ({ run }) => cleanUp(services, run));

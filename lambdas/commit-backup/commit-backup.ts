@@ -1,0 +1,178 @@
+import { jsonState } from '#aws/bucket';
+import type { Config } from '#domain/config';
+import { AlreadyExistsError, ArtifactMismatchError, UnknownSystemError, UnreadableResultError } from '#domain/errors';
+import { PuppetInspection } from '#domain/inspection';
+import { type Artifact, artifactKeys, Collected, type Manifest, type Upload, uploadsOf } from '#domain/manifest';
+import { tagKeys, vaultKeys } from '#domain/naming';
+import type { RunRef } from '#domain/payloads';
+import { type PhaseState, resultsOf } from '#domain/phase';
+import type { Plan } from '#domain/plan';
+import type { Bucket } from '#domain/ports';
+import { classify, type Kept, type RetentionTag, retentionTags } from '#domain/retention';
+import { committedBackups, readManifest } from '../catalog.ts';
+import { readPhase, readPlan, readRun } from '../runs.ts';
+
+export interface Services {
+  readonly config: Config;
+  readonly state: Bucket;
+  readonly vault: Bucket;
+  readonly now: () => Date;
+}
+
+/** Older backups that one commit looks at to let them go: more than one only when earlier commits broke off. */
+const letGoAtOnce = 10;
+
+/** Manifests read at once. */
+const readersAtOnce = 20;
+
+/** What S3 has of an upload. Throws an ArtifactMismatchError when that is not what the node reported. */
+const stored = async (vault: Bucket, { key, bytes }: Upload): Promise<Artifact['stored']['upload']> => {
+  const object = await vault.head(key);
+  if (object?.bytes !== bytes)
+    throw new ArtifactMismatchError(
+      `${key}: the node stored ${bytes} bytes, the vault has ${object ? `${object.bytes} bytes` : 'no such object'}. Nothing was committed; start the backup again.`,
+    );
+  return {
+    ...(object.versionId !== undefined && { versionId: object.versionId }),
+    ...(object.checksum !== undefined && { s3Checksum: object.checksum }),
+  };
+};
+
+const artifactOf = async (vault: Bucket, node: string, collected: Collected): Promise<Artifact> => {
+  const [upload, contents] = await Promise.all(uploadsOf(collected).map((one) => stored(vault, one)));
+  return { node, collected, stored: { upload: upload ?? {}, ...(contents && { contents }) } };
+};
+
+/** Refuses to commit when a discovered database, or the roles and tablespaces beside it, were not collected. */
+const checkComplete = (nodes: Manifest['nodes'], artifacts: readonly Artifact[]): void => {
+  for (const { instanceId, name, inspection } of nodes) {
+    const mine = artifacts.filter(({ node }) => node === instanceId).map(({ collected }) => collected);
+    const missing = (inspection.postgres?.databases ?? []).find(
+      (database) => !mine.some((one) => one.kind === 'database' && one.database === database.name),
+    );
+    if (missing)
+      throw new ArtifactMismatchError(`the database ${missing.name} of ${name} was found and not collected.`);
+    if (inspection.postgres && !mine.some(({ kind }) => kind === 'globals'))
+      throw new ArtifactMismatchError(`roles and tablespaces of ${name} were not collected.`);
+    if (!mine.some((one) => one.kind === 'files' && one.group === 'configuration'))
+      throw new ArtifactMismatchError(`/etc/puppetlabs of ${name} was not collected.`);
+  }
+};
+
+const secondsOf = ({ startedAt, commands }: PhaseState): number => {
+  const ends = commands.flatMap((command) => (command.state === 'ended' ? [Date.parse(command.endedAt)] : []));
+  return Math.max(0, Math.round((Math.max(...ends, Date.parse(startedAt)) - Date.parse(startedAt)) / 1000));
+};
+
+const kept = async (vault: Bucket, system: string): Promise<Kept[]> => {
+  const backups = await committedBackups(vault, system);
+  const found: Kept[] = [];
+  for (let start = 0; start < backups.length; start += readersAtOnce) {
+    const manifests = await Promise.all(
+      backups.slice(start, start + readersAtOnce).map((backup) => readManifest(vault, system, backup)),
+    );
+    for (const manifest of manifests)
+      if (manifest) found.push({ backup: manifest.backup, class: manifest.retentionClass });
+  }
+  return found;
+};
+
+const retain = async (vault: Bucket, keys: readonly string[], tag: RetentionTag): Promise<void> => {
+  for (const key of keys) await vault.tag(key, { [tagKeys.retention]: tag });
+};
+
+/** Gives the backups that are no longer among the newest their own class, the manifest last, so that a broken attempt is seen. */
+const letOlderGo = async (vault: Bucket, system: string, all: readonly Kept[], keepLast: number): Promise<void> => {
+  const older = retentionTags(all, keepLast)
+    .filter(({ tag }) => tag !== 'keep')
+    .slice(0, letGoAtOnce);
+  for (const { backup, tag } of older) {
+    const key = vaultKeys.manifest(system, backup);
+    if ((await vault.tags(key))[tagKeys.retention] !== 'keep') continue;
+    const manifest = await readManifest(vault, system, backup);
+    if (manifest) await retain(vault, [...artifactKeys(manifest), key], tag);
+  }
+};
+
+const phasesOf = async (state: Bucket, { run, phases }: Plan): Promise<readonly PhaseState[]> =>
+  (await Promise.all(phases.map(({ name }) => readPhase(jsonState(state), run, name)))).filter(
+    (phase) => phase !== undefined,
+  );
+
+/**
+ * Commits a backup: compares the vault with what the nodes reported, tags everything `keep`, writes the manifest as the
+ * last object, and lets older backups go. Doing it again changes nothing. Throws an ArtifactMismatchError, and commits
+ * nothing, when something is missing or differs.
+ */
+export const commitBackup = async (
+  { config, state, vault, now }: Services,
+  { system, run }: RunRef,
+): Promise<{ manifest: string }> => {
+  const configured = config.systems[system];
+  if (!configured) throw new UnknownSystemError(`holdfast.yaml has no system ${system}.`);
+  const record = await readRun(jsonState(state), run);
+  const plan = await readPlan(jsonState(state), run);
+  const phases = await phasesOf(state, plan);
+  const [inspect, collect] = ['inspect', 'collect'].map((name) => phases.find(({ phase }) => phase === name));
+  if (!inspect || !collect) throw new UnreadableResultError(`Run ${run} has collected nothing.`);
+
+  const inspections = resultsOf(inspect, '', PuppetInspection);
+  const nodes = plan.nodes.map((node) => {
+    const inspection = inspections.find(({ instanceId }) => instanceId === node.instanceId)?.result;
+    if (!inspection) throw new UnreadableResultError(`${node.name} (${node.instanceId}) gave no inspection.`);
+    return { ...node, inspection };
+  });
+  const artifacts: Artifact[] = [];
+  for (const { instanceId, result } of resultsOf(collect, '', Collected))
+    artifacts.push(await artifactOf(vault, instanceId, result));
+  checkComplete(nodes, artifacts);
+
+  const before = await kept(vault, system);
+  const retentionClass = classify(record.backup, record.scheduled, before);
+  const manifest: Manifest = {
+    format: 1,
+    system,
+    kind: configured.kind,
+    backup: record.backup,
+    run,
+    operation: record.operation,
+    state: 'complete',
+    retentionClass,
+    scheduled: record.scheduled,
+    consistency: configured.consistency,
+    startedAt: record.startedAt,
+    committedAt: now().toISOString(),
+    phaseSeconds: Object.fromEntries(phases.map((phase) => [phase.phase, secondsOf(phase)])),
+    nodes,
+    artifacts,
+    warnings: [
+      ...nodes.flatMap(({ name, inspection }) => inspection.warnings.map((warning) => `${name}: ${warning}`)),
+      ...artifacts.flatMap(({ collected }) =>
+        collected.kind === 'files' ? collected.warnings.map((warning) => `${collected.group}: ${warning}`) : [],
+      ),
+    ],
+  };
+  const key = vaultKeys.manifest(system, record.backup);
+  const keep = { [tagKeys.retention]: 'keep' };
+  await retain(vault, artifactKeys(manifest), 'keep');
+  try {
+    await vault.create(key, JSON.stringify(manifest, undefined, 2), keep);
+  } catch (error) {
+    if (!(error instanceof AlreadyExistsError)) throw error;
+    const there = await readManifest(vault, system, record.backup);
+    if (there?.run !== run)
+      throw new AlreadyExistsError(
+        `${key} was committed by another run, ${there?.run}. This run's artifacts are not used.`,
+      );
+  }
+  // What earlier attempts of a command left half uploaded.
+  await vault.abortUploads(vaultKeys.backup(system, record.backup));
+  const committed = { backup: record.backup, class: retentionClass };
+  await letOlderGo(
+    vault,
+    system,
+    [...before.filter(({ backup }) => backup !== record.backup), committed],
+    config.retention.keepLast,
+  );
+  return { manifest: key };
+};

@@ -1,0 +1,22 @@
+import { Logger } from '@aws-lambda-powertools/logger';
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
+import middy from '@middy/core';
+import type { Context } from 'aws-lambda';
+import { z } from 'zod';
+import { InvalidInputError } from '#domain/errors';
+
+/** Writes structured lines; never give it the content of an object or an output of a node. */
+export const logger = new Logger({ serviceName: 'holdfast' });
+
+/** The value in the agreed shape; throws an InvalidInputError that says what else was found. */
+export const parse = <Output>(schema: z.ZodType<Output>, value: unknown): Output => {
+  const result = schema.safeParse(value);
+  if (!result.success) throw new InvalidInputError(z.prettifyError(result.error).replaceAll('\n', ' '));
+  return result.data;
+};
+
+/** A lambda's handler: parses its input strictly and does its work. Errors pass as they are: the state machine owns failure. */
+export const entry = <Input, Output>(schema: z.ZodType<Input>, work: (input: Input) => Promise<Output>) =>
+  middy<unknown, Output, Error, Context>()
+    .use(injectLambdaContext(logger, { resetKeys: true }))
+    .handler(async (event) => work(parse(schema, event)));

@@ -1,0 +1,26 @@
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import { z } from 'zod';
+import { s3Bucket } from '#aws/bucket';
+import { s3Client } from '#aws/clients';
+import { backupMoment } from '#domain/naming';
+import { committedBackups } from '../catalog.ts';
+import { deployedConfig } from '../config.ts';
+import { entry } from '../entry.ts';
+import { Env } from './env.ts';
+
+const vault = s3Bucket(s3Client(), Env.parse(process.env).VAULT_BUCKET);
+const config = deployedConfig();
+const metrics = new Metrics({ namespace: 'Holdfast', serviceName: 'holdfast' });
+
+/** A path of its own: it reads what was committed and nothing of any run. A system without a backup publishes nothing, which its alarm takes for overdue. */
+export const handler = entry(z.unknown(), async () => {
+  const ages: Record<string, number> = {};
+  for (const system of Object.keys(config.systems)) {
+    const newest = (await committedBackups(vault, system)).at(-1);
+    if (newest === undefined) continue;
+    const seconds = Math.max(0, Math.round((Date.now() - backupMoment(newest).getTime()) / 1000));
+    ages[system] = seconds;
+    metrics.singleMetric().addDimension('System', system).addMetric('BackupAgeSeconds', MetricUnit.Seconds, seconds);
+  }
+  return ages;
+});

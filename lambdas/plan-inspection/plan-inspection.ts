@@ -1,0 +1,76 @@
+import type { Config, System } from '#domain/config';
+import { NodeUnreachableError, UnknownSystemError } from '#domain/errors';
+import { stateKeys, tagKeys } from '#domain/naming';
+import type { PlanOutput, RunRef } from '#domain/payloads';
+import { inspectionPhase, type Plan, type PlannedNode } from '#domain/plan';
+import type { ManagedNode, RunCommand, State } from '#domain/ports';
+import { readRun } from '../runs.ts';
+
+export interface Services {
+  readonly config: Config;
+  readonly state: State;
+  readonly runCommand: RunCommand;
+}
+
+/** The document that tells what a node of each kind of system holds. */
+const inspectionScripts = { 'puppet-enterprise': 'inspect-puppet' } as const satisfies Record<System['kind'], string>;
+
+/** The nodes that one selector means. Throws a NodeUnreachableError when it finds none, or one that does not answer. */
+const selectedNodes = async (
+  runCommand: RunCommand,
+  systemId: string,
+  selector: System['nodes'][number],
+): Promise<readonly PlannedNode[]> => {
+  const byTag = 'tag' in selector;
+  const wanted = byTag ? `the tag ${selector.tag.key}=${selector.tag.value}` : selector.instance;
+  const found: readonly ManagedNode[] = await runCommand.nodes(
+    byTag
+      ? { tags: { [selector.tag.key]: selector.tag.value, [tagKeys.system]: systemId } }
+      : { instanceIds: [selector.instance] },
+  );
+  if (found.length === 0)
+    throw new NodeUnreachableError(
+      `SSM knows no instance for ${wanted} of ${systemId}. Is it running, is the SSM agent installed, and does its instance profile allow AmazonSSMManagedInstanceCore${byTag ? ` and does it carry the tag ${tagKeys.system}=${systemId}` : ''}?`,
+    );
+  const silent = found.find(({ online }) => !online);
+  if (silent)
+    throw new NodeUnreachableError(
+      `${silent.name} (${silent.instanceId}) does not answer SSM. Look at the instance and its SSM agent (systemctl status amazon-ssm-agent), then start the operation again.`,
+    );
+  return found.map(({ instanceId, name }) => ({ instanceId, name, roles: [...selector.roles] }));
+};
+
+/** One entry per instance, with the roles of every selector that found it, and a name that no other has. */
+const merged = (nodes: readonly PlannedNode[]): PlannedNode[] => {
+  const byId = new Map<string, PlannedNode>();
+  for (const node of nodes) {
+    const known = byId.get(node.instanceId);
+    byId.set(node.instanceId, { ...node, roles: [...new Set([...(known?.roles ?? []), ...node.roles])] });
+  }
+  const all = [...byId.values()];
+  return all.map((node) =>
+    all.some((other) => other !== node && other.name === node.name)
+      ? { ...node, name: `${node.name} ${node.instanceId}` }
+      : node,
+  );
+};
+
+/**
+ * Finds the system's nodes and plans their inspection. Throws an UnknownSystemError or a NodeUnreachableError.
+ */
+export const planInspection = async ({ config, state, runCommand }: Services, ref: RunRef): Promise<PlanOutput> => {
+  const system = config.systems[ref.system];
+  if (!system) throw new UnknownSystemError(`holdfast.yaml has no system ${ref.system}.`);
+  const { backup } = await readRun(state, ref.run);
+  const nodes = merged(
+    (await Promise.all(system.nodes.map((selector) => selectedNodes(runCommand, ref.system, selector)))).flat(),
+  );
+  const phase = inspectionPhase(
+    ref.run,
+    inspectionScripts[system.kind],
+    nodes.map(({ instanceId }) => instanceId),
+  );
+  const plan: Plan = { ...ref, backup, nodes, phases: [phase] };
+  await state.write(stateKeys.plan(ref.run), plan);
+  return { phases: [phase.name] };
+};

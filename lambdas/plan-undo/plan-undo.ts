@@ -1,0 +1,41 @@
+import { stateKeys } from '#domain/naming';
+import type { PlanOutput, RunRef } from '#domain/payloads';
+import { RunRecord } from '#domain/payloads';
+import { isUndoPhase, type Phase, Plan, withUndoPhase } from '#domain/plan';
+import type { RunCommand, State } from '#domain/ports';
+import { commandToken } from '../advance-phase/advance-phase.ts';
+import { readPhase } from '../runs.ts';
+
+export interface Services {
+  readonly state: State;
+  readonly runCommand: RunCommand;
+}
+
+/** Cancels what a phase of the run has under way; what has ended is not changed by it. */
+const cancelPhase = async ({ state, runCommand }: Services, run: string, phase: Phase): Promise<void> => {
+  const current = await readPhase(state, run, phase.name);
+  for (const one of current?.commands ?? []) {
+    const command = phase.commands.find(({ id }) => id === one.id);
+    if (one.state === 'waiting' || !command) continue;
+    const commandId =
+      one.state === 'sending'
+        ? await runCommand.find(command.document, commandToken(run, phase, command), new Date(one.since))
+        : one.commandId;
+    if (commandId !== undefined && commandId !== '') await runCommand.cancel(commandId);
+  }
+};
+
+/**
+ * Cancels a run's commands and plans what its nodes must do to be as before. No phases when the run never planned
+ * anything. From the moment that the plan has an undoing, no other phase of the run sends anything.
+ */
+export const planUndo = async (services: Services, run: string): Promise<Partial<RunRef> & PlanOutput> => {
+  const { state } = services;
+  const record = await state.read(stateKeys.run(run), RunRecord);
+  const plan = await state.read(stateKeys.plan(run), Plan);
+  if (!record || !plan) return { run, phases: [] };
+  const undo = withUndoPhase(plan);
+  await state.write(stateKeys.plan(run), undo.plan);
+  for (const phase of plan.phases.filter(({ name }) => !isUndoPhase(name))) await cancelPhase(services, run, phase);
+  return { system: record.system, operation: record.operation, run, phases: [undo.phase] };
+};

@@ -1,0 +1,10 @@
+filebucket { 'main':
+  server => 'master.pe.example.com',
+  path   => false,
+}
+
+File { backup => 'main' }
+
+node default {
+  include ntp
+}

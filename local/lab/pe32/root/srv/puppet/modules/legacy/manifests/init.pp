@@ -1,0 +1,3 @@
+class legacy {
+  notify { "legacy": }
+}
