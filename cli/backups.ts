@@ -29,7 +29,12 @@ export const backups = async (
     });
   else {
     if (entries.length === 0) output.line(`${system} has no backup yet`);
-    else for (const line of table(columns, entries.map((entry) => row(entry, now)))) output.line(line);
+    else
+      for (const line of table(
+        columns,
+        entries.map((entry) => row(entry, now)),
+      ))
+        output.line(line);
     if (underWay !== undefined) output.note(`An operation of ${system} is under way: run ${underWay}`);
   }
   const unreadable = entries.filter((entry) => !entry.readable);

@@ -1,8 +1,11 @@
-import { Manifest } from '#domain/manifest';
-import { BackupId, parseManifestKey, stateKeys, SystemId, tagKeys, vaultKeys } from '#domain/naming';
+import { ZodError } from 'zod';
+import { jsonState } from '#aws/bucket';
+import type { Manifest } from '#domain/manifest';
+import { BackupId, parseManifestKey, SystemId, stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import { Lock } from '#domain/payloads';
 import type { Bucket } from '#domain/ports';
 import { RetentionTag } from '#domain/retention';
+import { committedBackups, readManifest } from '#lambdas/catalog';
 import { CliError } from './cli-error.ts';
 
 /** What the vault says of backups: a backup exists if and only if its manifest does. */
@@ -16,41 +19,31 @@ export type CatalogEntry = { readonly backup: string } & (
 /** Manifests that are read side by side. */
 const readers = 16;
 
-const readTag = async (vault: Bucket, key: string): Promise<RetentionTag | undefined> =>
-  RetentionTag.safeParse((await vault.tags(key))[tagKeys.retention]).data;
-
-const parseManifest = (text: string) => {
-  try {
-    return Manifest.safeParse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
+const notReadable = (error: unknown): string | undefined => {
+  if (error instanceof SyntaxError) return 'its manifest is not JSON';
+  if (!(error instanceof ZodError)) return undefined;
+  const [issue] = error.issues;
+  return `its manifest is not what this version understands: ${issue?.path.join('.')}: ${issue?.message}`;
 };
 
 /** One backup, or undefined when there is none of that id. */
 export const readBackup = async (vault: Bucket, system: string, backup: string): Promise<CatalogEntry | undefined> => {
-  const key = vaultKeys.manifest(system, backup);
-  const stored = await vault.read(key);
-  if (stored === undefined) return undefined;
-  const result = parseManifest(stored.text);
-  if (result === undefined) return { backup, readable: false, reason: 'its manifest is not JSON' };
-  if (!result.success) {
-    const [issue] = result.error.issues;
-    const reason = `its manifest is not what this version understands: ${issue?.path.join('.')}: ${issue?.message}`;
+  let manifest: Manifest | undefined;
+  try {
+    manifest = await readManifest(vault, system, backup);
+  } catch (error) {
+    const reason = notReadable(error);
+    if (reason === undefined) throw error;
     return { backup, readable: false, reason };
   }
-  return { backup, readable: true, manifest: result.data, tag: await readTag(vault, key) };
+  if (manifest === undefined) return undefined;
+  const tags = await vault.tags(vaultKeys.manifest(system, backup));
+  return { backup, readable: true, manifest, tag: RetentionTag.safeParse(tags[tagKeys.retention]).data };
 };
-
-const backupIds = async (vault: Bucket, system: string): Promise<readonly string[]> =>
-  (await vault.list(vaultKeys.catalog(system)))
-    .flatMap((key) => parseManifestKey(key)?.backup ?? [])
-    .toSorted()
-    .reverse();
 
 /** A system's backups, newest first. One that expires while it is being listed is left out. */
 export const listBackups = async (vault: Bucket, system: string): Promise<readonly CatalogEntry[]> => {
-  const ids = await backupIds(vault, system);
+  const ids = (await committedBackups(vault, system)).toReversed();
   const entries: (CatalogEntry | undefined)[] = [];
   for (let from = 0; from < ids.length; from += readers) {
     const group = ids.slice(from, from + readers).map((backup) => readBackup(vault, system, backup));
@@ -61,13 +54,11 @@ export const listBackups = async (vault: Bucket, system: string): Promise<readon
 
 /** The id of a system's newest backup, or undefined. */
 export const latestBackup = async (vault: Bucket, system: string): Promise<string | undefined> =>
-  (await backupIds(vault, system))[0];
+  (await committedBackups(vault, system)).at(-1);
 
 /** The run that holds a system's lock, or undefined. */
-export const runUnderWay = async (state: Bucket, system: string): Promise<string | undefined> => {
-  const lock = await state.read(stateKeys.lock(system));
-  return lock === undefined ? undefined : Lock.parse(JSON.parse(lock.text)).run;
-};
+export const runUnderWay = async (state: Bucket, system: string): Promise<string | undefined> =>
+  (await jsonState(state).read(stateKeys.lock(system), Lock))?.run;
 
 /** The systems of which the vault has a backup. */
 export const systemsWithBackups = async (vault: Bucket): Promise<readonly string[]> => [
@@ -91,7 +82,12 @@ export const parseBackup = (text: string, apart?: string): { system: string; bac
   const [first = '', second, ...rest] = text.split('/');
   const [system, backup] = second === undefined ? [apart, first] : [first, second];
   const contradicts = second !== undefined && apart !== undefined && apart !== first;
-  if (system === undefined || rest.length > 0 || contradicts || (backup !== 'latest' && !BackupId.safeParse(backup).success))
+  if (
+    system === undefined ||
+    rest.length > 0 ||
+    contradicts ||
+    (backup !== 'latest' && !BackupId.safeParse(backup).success)
+  )
     throw new CliError(
       'usage',
       contradicts ? `${text} is no backup of ${apart}` : `not a backup: ${text}`,

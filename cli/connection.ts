@@ -76,10 +76,7 @@ const consoleDomains: Readonly<Record<string, string>> = {
 };
 
 /** Where an execution is seen in the console of AWS; undefined for the local runtime, which has none. */
-export const consoleLink = (
-  { options }: Pick<Connection, 'options'>,
-  executionArn: string,
-): string | undefined => {
+export const consoleLink = ({ options }: Pick<Connection, 'options'>, executionArn: string): string | undefined => {
   const domain = consoleDomains[executionArn.split(':')[1] ?? ''];
   if (domain === undefined || options.endpointUrl !== undefined) return undefined;
   const { region } = parseArn(executionArn);

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DescribeExecutionCommand, type DescribeExecutionCommandOutput } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
+import { jsonState } from '#aws/bucket';
 import type { Manifest } from '#domain/manifest';
 import { stateKeys, vaultKeys } from '#domain/naming';
 import { RunRecord } from '#domain/payloads';
@@ -84,7 +85,7 @@ export async function* followRun(
     // Asked first, so that what is read afterwards is at least as new: an ended run's phases are all in their last state.
     const execution = await stepFunctions.send(new DescribeExecutionCommand({ executionArn }));
     const run = execution.name ?? executionArn.split(':').at(-1) ?? executionArn;
-    record ??= await readJson(state, stateKeys.run(run), RunRecord);
+    record ??= await jsonState(state).read(stateKeys.run(run), RunRecord);
     const now = new Date();
     const startedAt = execution.startDate ?? now;
     const until = execution.stopDate ?? now;
@@ -105,20 +106,16 @@ export async function* followRun(
   }
 }
 
-const readJson = async <T>(bucket: Bucket, key: string, schema: z.ZodType<T>): Promise<T | undefined> => {
-  const stored = await bucket.read(key);
-  return stored && schema.parse(JSON.parse(stored.text));
-};
-
 /** Reads a run's phases; one that is over is read once. */
 const phaseReader = (state: Bucket) => {
+  const typed = jsonState(state);
   const over = new Map<string, PhaseState>();
   return async (run: string, now: Date): Promise<readonly PhaseProgress[]> => {
     const folder = stateKeys.phase(run, '').replace(/\.json$/, '');
-    const [plan, keys] = await Promise.all([readJson(state, stateKeys.plan(run), Plan), state.list(folder)]);
+    const [plan, keys] = await Promise.all([typed.read(stateKeys.plan(run), Plan), state.list(folder)]);
     const read = await Promise.all(
       keys.map(async (key) => {
-        const phase = over.get(key) ?? (await readJson(state, key, PhaseState));
+        const phase = over.get(key) ?? (await typed.read(key, PhaseState));
         if (phase && isDone(phase)) over.set(key, phase);
         return phase ?? [];
       }),
@@ -235,7 +232,11 @@ const outcomeOf = async (execution: DescribeExecutionCommandOutput, vault: Bucke
       if (outcome === 'duplicate') return { kind: 'duplicate', backup, committed: entry !== undefined };
       if (entry?.readable) return { kind: 'committed', manifest: entry.manifest };
       const reason = entry?.reason ?? 'it has no manifest';
-      return { kind: 'failed', error: 'NotCommitted', cause: `the run ended well, but ${backup} is no backup: ${reason}` };
+      return {
+        kind: 'failed',
+        error: 'NotCommitted',
+        cause: `the run ended well, but ${backup} is no backup: ${reason}`,
+      };
     }
     default: {
       const reported = LambdaCause.safeParse(parseJson(execution.cause));

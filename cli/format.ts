@@ -52,8 +52,8 @@ export const formatMoment = (moment: Date): string => `${moment.toISOString().sl
 export const formatCount = (count: number): string => count.toLocaleString('en-US');
 
 /** A number with its noun: `1 artifact`, `2 artifacts`. */
-export const formatAmount = (count: number, noun: string): string =>
-  `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+export const formatAmount = (count: number, noun: string, plural = `${noun}s`): string =>
+  `${formatCount(count)} ${count === 1 ? noun : plural}`;
 
 /** A column's heading; a `right` one has its values against its right edge, as numbers are read. */
 export interface Column {

@@ -1,10 +1,20 @@
-import { type Artifact, type Manifest, storedBytes, type Upload } from '#domain/manifest';
+import { type Collected, type Manifest, storedBytes, uploadsOf } from '#domain/manifest';
 import { backupMoment, vaultKeys } from '#domain/naming';
+import type { RetentionTag } from '#domain/retention';
 import { latestBackup, noBackups, parseBackup, readBackup, runUnderWay } from './catalog.ts';
 import { CliError } from './cli-error.ts';
 import type { Connection } from './connection.ts';
 import type { Exit } from './exit-codes.ts';
-import { formatAmount, formatBytes, formatCount, formatDuration, formatMoment, pairs, table } from './format.ts';
+import {
+  type Column,
+  formatAmount,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatMoment,
+  pairs,
+  table,
+} from './format.ts';
 import type { Output } from './output.ts';
 
 export interface ShowOptions {
@@ -36,19 +46,7 @@ export const show = async (
     output.document({ ...manifest, retentionTag: tag ?? null, ...places });
     return 'ok';
   }
-  const raw = uploadsOf(manifest).reduce((sum, { upload }) => sum + upload.rawBytes, 0);
-  for (const line of pairs([
-    ['backup', `${system}/${manifest.backup}`],
-    ['state', `${manifest.state}, ${manifest.consistency}, ${manifest.scheduled ? 'scheduled' : 'not scheduled'}`],
-    ['retention', `${manifest.retentionClass}, now tagged ${tag ?? 'with nothing'}`],
-    ['age', formatDuration((now.getTime() - backupMoment(manifest.backup).getTime()) / 1000)],
-    ['taken', takenText(manifest)],
-    ['phases', Object.entries(manifest.phaseSeconds).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`).join(', ')],
-    ['size', `${formatBytes(storedBytes(manifest))} in ${formatAmount(uploadsOf(manifest).length, 'object')}, ${formatBytes(raw)} before compression`],
-    ['run', manifest.run],
-    ...Object.entries(places),
-  ]))
-    output.line(line);
+  for (const line of pairs([...headRows(manifest, tag, now), ...Object.entries(places)])) output.line(line);
   section(output, 'Nodes', nodeColumns, nodeRows(manifest));
   section(output, 'Databases', databaseColumns, databaseRows(manifest));
   section(output, 'Objects', objectColumns, objectRows(manifest));
@@ -59,3 +57,140 @@ export const show = async (
   }
   return 'ok';
 };
+
+const unknown = async (
+  { vault, state }: Pick<Connection, 'vault' | 'state'>,
+  system: string,
+  backup: string | undefined,
+): Promise<CliError> => {
+  const latest = await latestBackup(vault, system);
+  if (latest !== undefined)
+    return new CliError(
+      'not-found',
+      `there is no backup ${system}/${backup}: no manifest of that id exists`,
+      `Its newest is ${system}/${latest}; all are listed by: holdfast backups ${system}`,
+    );
+  const run = await runUnderWay(state, system);
+  if (run !== undefined)
+    return new CliError(
+      'not-found',
+      `${system} has no backup yet; run ${run} is under way`,
+      `When it is complete it is listed: holdfast backups ${system}`,
+    );
+  return noBackups(vault, system);
+};
+
+const section = (
+  output: Output,
+  title: string,
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+): void => {
+  if (rows.length === 0) return;
+  output.line();
+  output.line(title);
+  for (const line of table(columns, rows)) output.line(`  ${line}`);
+};
+
+const secondsOf = (manifest: Manifest): number =>
+  (Date.parse(manifest.committedAt) - Date.parse(manifest.startedAt)) / 1000;
+
+const headRows = (
+  manifest: Manifest,
+  tag: RetentionTag | undefined,
+  now: Date,
+): readonly (readonly [string, string])[] => {
+  const uploads = manifest.artifacts.flatMap(({ collected }) => uploadsOf(collected));
+  const rawBytes = uploads.reduce((sum, upload) => sum + upload.rawBytes, 0);
+  const phases = Object.entries(manifest.phaseSeconds).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`);
+  return [
+    ['backup', `${manifest.system}/${manifest.backup}`],
+    ['state', `${manifest.state}, ${manifest.consistency}, ${manifest.scheduled ? 'scheduled' : 'not scheduled'}`],
+    ['retention', `class ${manifest.retentionClass}, tagged ${tag ?? 'with none'} now`],
+    ['age', formatDuration((now.getTime() - backupMoment(manifest.backup).getTime()) / 1000)],
+    [
+      'taken',
+      `${formatMoment(new Date(manifest.startedAt))} to ${formatMoment(new Date(manifest.committedAt))}, ${formatDuration(secondsOf(manifest))}`,
+    ],
+    ['phases', phases.join(', ')],
+    [
+      'size',
+      `${formatBytes(storedBytes(manifest))} in ${formatAmount(uploads.length, 'object')}, ${formatBytes(rawBytes)} before compression`,
+    ],
+    ['run', manifest.run],
+  ];
+};
+
+const nodeColumns = [
+  { heading: 'NODE' },
+  { heading: 'INSTANCE' },
+  { heading: 'ROLES' },
+  { heading: 'PUPPET' },
+  { heading: 'POSTGRESQL' },
+  { heading: 'CERTNAME' },
+  { heading: 'TOOLS' },
+] as const;
+
+const nodeRows = ({ nodes }: Manifest): readonly (readonly string[])[] =>
+  nodes.map(({ name, instanceId, roles, inspection: { version, postgres, certname, tools } }) => [
+    name,
+    instanceId,
+    roles.join(','),
+    version,
+    postgres?.version ?? '-',
+    certname,
+    [`aws ${tools.aws}`, ...(tools.zstd === null ? [] : [`zstd ${tools.zstd}`]), `tar ${tools.tar}`].join(', '),
+  ]);
+
+const databaseColumns = [
+  { heading: 'DATABASE' },
+  { heading: 'NODE' },
+  { heading: 'OWNER' },
+  { heading: 'TABLESPACE' },
+  { heading: 'ENCODING' },
+  { heading: 'SIZE', align: 'right' },
+  { heading: 'TABLES', align: 'right' },
+  { heading: 'ROWS', align: 'right' },
+] as const;
+
+const databaseRows = ({ nodes, artifacts }: Manifest): readonly (readonly string[])[] =>
+  nodes.flatMap(({ instanceId, name: node, inspection }) =>
+    (inspection.postgres?.databases ?? []).map(({ name, owner, tablespace, encoding, bytes }) => {
+      const dump = artifacts.find(
+        (artifact) =>
+          artifact.node === instanceId &&
+          artifact.collected.kind === 'database' &&
+          artifact.collected.database === name,
+      )?.collected;
+      const [tables, rows] =
+        dump?.kind === 'database' ? [formatCount(dump.tables), formatCount(dump.rows)] : ['not dumped', 'not dumped'];
+      return [name, node, owner, tablespace, encoding, formatBytes(bytes), tables, rows];
+    }),
+  );
+
+const objectColumns = [
+  { heading: 'OBJECT' },
+  { heading: 'SIZE', align: 'right' },
+  { heading: 'RAW', align: 'right' },
+  { heading: 'RATIO', align: 'right' },
+  { heading: 'VERIFIED' },
+  { heading: 'SHA-256' },
+] as const;
+
+/** What was verified of an artifact's stream; its list of contents was made from that very reading. */
+const verifiedText = (collected: Collected): string =>
+  collected.kind === 'files' && collected.secrets > 0
+    ? `${collected.verified}, ${formatAmount(collected.secrets, 'secret')} found`
+    : collected.verified;
+
+const objectRows = ({ system, backup, artifacts }: Manifest): readonly (readonly string[])[] =>
+  artifacts.flatMap(({ collected }) =>
+    uploadsOf(collected).map((upload) => [
+      upload.key.replace(vaultKeys.backup(system, backup), ''),
+      formatBytes(upload.bytes),
+      formatBytes(upload.rawBytes),
+      `${(upload.rawBytes / upload.bytes).toFixed(1)}x`,
+      upload === collected.upload ? verifiedText(collected) : 'list of contents',
+      upload.sha256,
+    ]),
+  );

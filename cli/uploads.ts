@@ -1,4 +1,11 @@
-import { ListMultipartUploadsCommand, type ListMultipartUploadsCommandOutput, type MultipartUpload, paginateListObjectsV2, paginateListParts, type S3Client } from '@aws-sdk/client-s3';
+import {
+  ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
+  type MultipartUpload,
+  paginateListObjectsV2,
+  paginateListParts,
+  type S3Client,
+} from '@aws-sdk/client-s3';
 
 /** An object of the vault as a watcher sees it: stored, or on its way with the bytes that have arrived so far. */
 export interface Upload {
@@ -24,7 +31,12 @@ export const watchUploads = (client: S3Client, bucket: string): ((prefix: string
     const before = seen.get(uploadId) ?? { part: 0, bytes: 0 };
     let { part, bytes } = before;
     let beyond = 0;
-    const query = { Bucket: bucket, Key: key, UploadId: uploadId, PartNumberMarker: before.part === 0 ? undefined : String(before.part) };
+    const query = {
+      Bucket: bucket,
+      Key: key,
+      UploadId: uploadId,
+      PartNumberMarker: before.part === 0 ? undefined : String(before.part),
+    };
     for await (const { Parts = [] } of paginateListParts({ client }, query)) {
       for (const { PartNumber = 0, Size = 0 } of Parts) {
         // Parts arrive out of order: only those before the first gap are done with.

@@ -2,6 +2,7 @@
 #/ Usage: databases.sh
 #/
 #/ Makes the PostgreSQL cluster of Puppet Enterprise 3.2 with its roles, tablespaces and databases, and fills these.
+# shellcheck disable=SC2154 # the answers q_* come from the installer's file
 set -Eeuo pipefail
 umask 022
 

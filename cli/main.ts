@@ -1,0 +1,124 @@
+#!/usr/bin/env node
+import { type Command, CommanderError, Option, program } from 'commander';
+import packageJson from '../package.json' with { type: 'json' };
+import type { BackupOptions } from './backup.ts';
+import type { Connection, ConnectionOptions } from './connection.ts';
+import { type Exit, exitCodes, exitHelp } from './exit-codes.ts';
+import { printable } from './format.ts';
+import { type Output, outputOn } from './output.ts';
+import type { ShowOptions } from './show.ts';
+
+/**
+ * The command line: names, options and help. What a verb does is in its own file, which is loaded, with the SDK of AWS,
+ * only when the verb is called: help and completion stay quick.
+ */
+
+const output = outputOn(process.stdout, process.stderr);
+
+// Whoever reads stdout may have seen enough: `holdfast backups pe-main | head -1`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(exitCodes.ok.code);
+});
+
+/** Runs a verb to its exit code; an error becomes one line and the next thing to try. */
+const run = async (verb: () => Promise<Exit>): Promise<void> => {
+  try {
+    process.exitCode = exitCodes[await verb()].code;
+  } catch (error) {
+    if (process.env['HOLDFAST_DEBUG'] !== undefined) console.error(error);
+    const { explain } = await import('./cli-error.ts');
+    const { exit, message, next } = explain(error);
+    output.note(`holdfast: ${message}`);
+    if (next !== undefined) output.note(`Try: ${next}`);
+    process.exitCode = exitCodes[exit].code;
+  }
+};
+
+/** Runs a verb against AWS or the local runtime. */
+const runConnected = (
+  options: ConnectionOptions,
+  verb: (connection: Connection, output: Output) => Promise<Exit>,
+): Promise<void> =>
+  run(async () => {
+    const { connect } = await import('./connection.ts');
+    return verb(await connect(options), output);
+  });
+
+const json = new Option('--json', 'data as JSON');
+
+const connected = (command: Command): Command =>
+  command
+    .addOption(json)
+    .option('--region <region>', 'the AWS region (default: that of the environment or the profile)')
+    .option('--profile <profile>', 'a profile of the AWS configuration files')
+    .addOption(
+      new Option('--endpoint-url <url>', 'the URL of a local runtime in place of AWS').env('AWS_ENDPOINT_URL'),
+    );
+
+program
+  .name('holdfast')
+  .description('Backups of Puppet control planes on AWS: scheduled, verified, off-site.')
+  .version(packageJson.version)
+  .exitOverride()
+  .configureOutput({
+    outputError: (text, write) => write(`${printable(text.trimEnd()).replace(/^error: /, 'holdfast: ')}\n`),
+  })
+  .showHelpAfterError('Try: holdfast --help')
+  .addHelpText(
+    'after',
+    exitHelp(['ok', 'unexpected', 'usage', 'invalid', 'not-found', 'busy', 'failed', 'connection', 'interrupted']),
+  );
+
+program
+  .command('config')
+  .description('the configuration, holdfast.yaml')
+  .command('check')
+  .description('tell every mistake in a configuration as file:LINE:COLUMN: path: expected, or what it means')
+  .argument('[file]', 'the configuration', 'holdfast.yaml')
+  .addOption(json)
+  .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'invalid', 'not-found']))
+  .action((file: string, options: { json?: boolean }) =>
+    run(async () => (await import('./config-check.ts')).configCheck(file, options, output)),
+  );
+
+connected(program.command('backup'))
+  .description('start a backup; its end is known only to who watches')
+  .argument('<system>', 'the id of a system in holdfast.yaml')
+  .option('--watch', 'follow the run to its end; Ctrl-C detaches, the run goes on')
+  .addHelpText(
+    'after',
+    exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'busy', 'failed', 'connection', 'interrupted']),
+  )
+  .action((system: string, options: ConnectionOptions & BackupOptions) =>
+    runConnected(options, async (connection) =>
+      (await import('./backup.ts')).backup(connection, system, options, output),
+    ),
+  );
+
+connected(program.command('backups'))
+  .description("list a system's backups, newest first")
+  .argument('<system>', 'the id of a system')
+  .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
+  .action((system: string, options: ConnectionOptions & { json?: boolean }) =>
+    runConnected(options, async (connection) =>
+      (await import('./backups.ts')).backups(connection, system, options, output),
+    ),
+  );
+
+connected(program.command('show'))
+  .description('show all that is known of a backup')
+  .argument('<backup>', 'SYSTEM/ID, SYSTEM/latest, or an ID with --system')
+  .option('--system <system>', 'the system that an ID belongs to')
+  .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
+  .action((backup: string, options: ConnectionOptions & ShowOptions) =>
+    runConnected(options, async (connection) => (await import('./show.ts')).show(connection, backup, options, output)),
+  );
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  // Commander has told it already; help and the version end with 0.
+  process.exitCode = error.exitCode === 0 ? exitCodes.ok.code : exitCodes.usage.code;
+}

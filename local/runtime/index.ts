@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CreateBucketCommand, PutBucketVersioningCommand } from '@aws-sdk/client-s3';
+import { StartExecutionCommand } from '@aws-sdk/client-sfn';
+import { s3Client, sfnClient } from '#aws/clients';
+import { composeDocuments } from '#documents/compose';
+import type { Config } from '#domain/config';
+import { functionName, stateBucketName, stateMachineName, type Verb, vaultBucketName, verbs } from '#domain/naming';
+import { type ManagedInstance, startSsm } from '../ssm/index.ts';
+import { type ExecutionStatusChange, startStepFunctions } from '../stepfunctions/index.ts';
+import { type S3Request, startGateway, type Verdict } from './gateway.ts';
+import { localMachines } from './machines.ts';
+import { nodeVerdict } from './node-policy.ts';
+import { startS3 } from './s3.ts';
+import { keepSchedules } from './schedules.ts';
+
+export const account = '000000000000';
+export const region = 'us-east-1';
+
+/** The credentials of the lambdas and of the operator; nodes have their own. */
+const controlKey = 'HOLDFASTCONTROL';
+
+export interface RuntimeOptions {
+  readonly config: Config;
+  readonly directory: string;
+  readonly instances: () => readonly ManagedInstance[];
+  /** The system whose policy a node's access key stands for. */
+  readonly systemOfKey: (accessKeyId: string) => string | undefined;
+  readonly port?: number;
+  /** Refuses or cuts off requests to S3, for tests of what happens then. */
+  readonly judge?: (request: S3Request) => Verdict;
+  /** False: nothing starts by itself. */
+  readonly schedules?: boolean;
+  readonly onStatusChange?: (change: ExecutionStatusChange) => void;
+}
+
+/** Holdfast without an AWS account: the same machines, handlers, documents and API calls, on loopback. */
+export interface Runtime {
+  readonly url: string;
+  readonly vaultBucket: string;
+  readonly stateBucket: string;
+  stateMachineArn(name: string): string;
+  /** Calls a lambda as another service would. */
+  invoke(verb: Verb, payload: unknown): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+const lambdaContext = (name: string) => ({
+  functionName: name,
+  functionVersion: '$LATEST',
+  invokedFunctionArn: name,
+  memoryLimitInMB: '512',
+  awsRequestId: randomUUID(),
+  logGroupName: name,
+  logStreamName: name,
+  callbackWaitsForEmptyEventLoop: false,
+  getRemainingTimeInMillis: () => 300_000,
+  done: () => undefined,
+  fail: () => undefined,
+  succeed: () => undefined,
+});
+
+/** Runs a verb's handler in this process. Handlers read their environment when they are first imported. */
+const invokeVerb = async (verb: Verb, payload: unknown): Promise<unknown> => {
+  const { handler } = await import(`../../lambdas/${verb}/handler.ts`);
+  return handler(structuredClone(payload), lambdaContext(functionName(verb)));
+};
+
+const verbOf = (arn: string): Verb => {
+  const verb = verbs.find((candidate) => arn.split(':').at(-1) === functionName(candidate));
+  if (!verb) throw new Error(`no lambda ${arn}`);
+  return verb;
+};
+
+/** Starts everything. One runtime per process: the lambdas find it through the process's environment. */
+export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> => {
+  const vaultBucket = vaultBucketName(account, region);
+  const stateBucket = stateBucketName(account, region);
+  await mkdir(options.directory, { recursive: true });
+  const configFile = join(options.directory, 'holdfast.json');
+  await writeFile(configFile, JSON.stringify(options.config));
+
+  const s3 = await startS3(join(options.directory, 's3'));
+  const documents = Object.fromEntries(
+    Object.entries(composeDocuments()).map(([name, content]) => [name, JSON.stringify(content)]),
+  );
+  const ssm = await startSsm({ instances: options.instances, documents, region, account });
+  const stepFunctions = await startStepFunctions({
+    machines: localMachines(region, account),
+    invoke: (arn, payload) => invokeVerb(verbOf(arn), payload),
+    region,
+    account,
+    onStatusChange: (change) => {
+      options.onStatusChange?.(change);
+      // The rule of EventBridge: an aborted or timed-out execution ran no Catch, so its undoing starts here.
+      if (
+        (change.status === 'ABORTED' || change.status === 'TIMED_OUT') &&
+        change.stateMachineArn === stepFunctions.stateMachineArn(stateMachineName('backup'))
+      )
+        void start('undo', { run: change.name });
+    },
+  });
+  const gateway = await startGateway({
+    services: { stepFunctions: stepFunctions.url, runCommand: ssm.url, s3: s3.url },
+    ...(options.port !== undefined && { port: options.port }),
+    judge: (request) => {
+      const system = options.systemOfKey(request.accessKeyId);
+      const verdict = system === undefined ? 'pass' : nodeVerdict(vaultBucket, system, request);
+      return verdict === 'pass' ? (options.judge?.(request) ?? 'pass') : verdict;
+    },
+  });
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL: gateway.url,
+    AWS_REGION: region,
+    AWS_ACCESS_KEY_ID: controlKey,
+    AWS_SECRET_ACCESS_KEY: controlKey,
+    VAULT_BUCKET: vaultBucket,
+    STATE_BUCKET: stateBucket,
+    HOLDFAST_CONFIG: configFile,
+    POWERTOOLS_LOG_LEVEL: 'SILENT',
+    POWERTOOLS_METRICS_DISABLED: 'true',
+  });
+  const client = s3Client();
+  await client.send(new CreateBucketCommand({ Bucket: vaultBucket }));
+  await client.send(
+    new PutBucketVersioningCommand({ Bucket: vaultBucket, VersioningConfiguration: { Status: 'Enabled' } }),
+  );
+  await client.send(new CreateBucketCommand({ Bucket: stateBucket }));
+
+  const executions = sfnClient();
+  const start = async (machine: 'backup' | 'undo', input: unknown): Promise<void> => {
+    await executions.send(
+      new StartExecutionCommand({
+        stateMachineArn: stepFunctions.stateMachineArn(stateMachineName(machine)),
+        input: JSON.stringify(input),
+      }),
+    );
+  };
+  const stopSchedules =
+    options.schedules === false ? () => undefined : keepSchedules(options.config, (tick) => void start('backup', tick));
+
+  return {
+    url: gateway.url,
+    vaultBucket,
+    stateBucket,
+    stateMachineArn: stepFunctions.stateMachineArn,
+    invoke: invokeVerb,
+    close: async () => {
+      stopSchedules();
+      executions.destroy();
+      client.destroy();
+      await stepFunctions.close();
+      await ssm.close();
+      await gateway.close();
+      await s3.close();
+    },
+  };
+};

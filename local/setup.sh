@@ -1,0 +1,113 @@
+#!/bin/sh
+#/ Usage: local/setup.sh
+#/
+#/ Installs what the local runtime, the demo and the tests need on a Debian 12 with Node.js and npm: the npm packages, some
+#/ Debian packages and a Python environment in .local/venv. Says what it does, does nothing twice, needs root.
+#/
+#/ Exit status: 0 when all is in place, 1 when something is missing or failed.
+set -eu
+
+repository=$(cd "$(dirname "$0")/.." && pwd)
+state=$repository/.local
+log=$state/setup.log
+venv=$state/venv
+
+packages='
+  acl
+  bats
+  locales
+  openssl
+  postgresql-15
+  procps
+  python3-venv
+  shellcheck
+  shfmt
+  tini
+  util-linux
+  zstd
+'
+
+main() {
+  check_host
+  mkdir -p "$state"
+  exec 9>"$state/setup.lock"
+  flock 9
+  cd "$repository"
+  install_debian_packages
+  install_npm_packages
+  install_python_packages
+  say 'everything is in place'
+}
+
+say() {
+  printf 'setup: %s\n' "$1"
+}
+
+die() {
+  printf 'setup: %s\n' "$1" >&2
+  exit 1
+}
+
+# step WHAT COMMAND...: names the step, keeps its output for the case that it fails.
+step() {
+  what=$1
+  shift
+  say "$what"
+  "$@" >"$log" 2>&1 || {
+    tail -n 15 "$log" >&2
+    die "failed: $what (the whole output is in $log)"
+  }
+}
+
+check_host() {
+  command -v apt-get >/dev/null || die 'this needs Debian 12 or a system with its packages: apt-get is missing.'
+  [ "$(id -u)" = 0 ] || die 'this needs root, for packages and for the lab: run it again as root.'
+  command -v npm >/dev/null || die 'npm is missing: install Node.js 20 or newer with npm.'
+  [ "$(node -p 'parseInt(process.versions.node)')" -ge 20 ] || die 'Node.js is too old: install version 20 or newer.'
+  unshare --mount --uts --ipc --pid --fork true 2>/dev/null ||
+    die 'the kernel refuses new namespaces, which the lab is made of: in a container, run it privileged.'
+}
+
+missing_debian_packages() {
+  for package in $packages; do
+    dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || echo "$package"
+  done
+}
+
+install_debian_packages() {
+  missing=$(missing_debian_packages | xargs)
+  [ -n "$missing" ] || return 0
+  export DEBIAN_FRONTEND=noninteractive
+  # The lab makes its own database clusters; the host shall get none.
+  no_cluster=/etc/postgresql-common/createcluster.d/holdfast.conf
+  mkdir -p "$(dirname "$no_cluster")"
+  echo 'create_main_cluster = false' >"$no_cluster"
+  step 'reading the package lists (apt-get update)' apt-get -q update
+  # shellcheck disable=SC2086
+  step "installing $missing (apt-get install)" apt-get -q -y install --no-install-recommends $missing
+  rm -f "$no_cluster"
+}
+
+fingerprint() {
+  sha256sum "$1" | cut -d ' ' -f 1
+}
+
+# The stamps lie in what they vouch for, so that both go together.
+install_npm_packages() {
+  stamp=node_modules/.holdfast-setup
+  [ "$(cat "$stamp" 2>/dev/null)" != "$(fingerprint package-lock.json)" ] || return 0
+  step 'installing the npm packages (npm ci)' npm ci
+  fingerprint package-lock.json >"$stamp"
+}
+
+install_python_packages() {
+  stamp=$venv/.holdfast-setup
+  [ "$(cat "$stamp" 2>/dev/null)" != "$(fingerprint local/requirements.txt)" ] || return 0
+  # Debian's own: a python3 that comes first in PATH may lack venv or be a shim of a version manager.
+  step 'making the Python environment .local/venv' /usr/bin/python3 -m venv --clear "$venv"
+  step 'installing the Python packages (pip install)' \
+    "$venv/bin/pip" --disable-pip-version-check --no-input install --requirement local/requirements.txt
+  fingerprint local/requirements.txt >"$stamp"
+}
+
+main "$@"
