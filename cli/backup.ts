@@ -3,7 +3,7 @@ import { StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { storedBytes } from '#domain/manifest';
 import { backupId } from '#domain/naming';
 import type { BackupRequest } from '#domain/payloads';
-import { parseSystem } from './catalog.ts';
+import { assertSystem } from './catalog.ts';
 import { CliError, explain } from './cli-error.ts';
 import { type Connection, consoleLink, sameConnection } from './connection.ts';
 import { type Exit, exitCodes } from './exit-codes.ts';
@@ -32,12 +32,14 @@ interface Started {
 
 /** Starts a backup and, with `watch`, follows it to its end; then `ok` means that its manifest exists. */
 export const backup = async (
-  connection: Connection,
+  connect: () => Promise<Connection>,
   system: string,
   { watch = false, json = false, ...follow }: BackupOptions,
   output: Output,
 ): Promise<Exit> => {
-  const started = await start(connection, parseSystem(system));
+  assertSystem(system);
+  const connection = await connect();
+  const started = await start(connection, system);
   const { system: _, ...told } = started;
   if (!watch) {
     if (json) output.document(started);

@@ -1,6 +1,6 @@
 import { storedBytes } from '#domain/manifest';
 import { backupMoment, vaultKeys } from '#domain/naming';
-import { type CatalogEntry, listBackups, noBackups, parseSystem, runUnderWay } from './catalog.ts';
+import { assertSystem, type CatalogEntry, listBackups, noBackups, runUnderWay } from './catalog.ts';
 import type { Connection } from './connection.ts';
 import type { Exit } from './exit-codes.ts';
 import { formatAmount, formatBytes, formatDuration, table } from './format.ts';
@@ -8,14 +8,15 @@ import type { Output } from './output.ts';
 
 /** Lists a system's backups, newest first. `not-found` when it has none and none is under way. */
 export const backups = async (
-  connection: Pick<Connection, 'vault' | 'vaultName' | 'state'>,
+  connect: () => Promise<Pick<Connection, 'vault' | 'vaultName' | 'state'>>,
   system: string,
   { json = false }: { readonly json?: boolean },
   output: Output,
   now = new Date(),
 ): Promise<Exit> => {
-  const { vault, state, vaultName } = connection;
-  const entries = await listBackups(vault, parseSystem(system));
+  assertSystem(system);
+  const { vault, state, vaultName } = await connect();
+  const entries = await listBackups(vault, system);
   const underWay = await runUnderWay(state, system);
   if (entries.length === 0 && underWay === undefined) throw await noBackups(vault, system);
   if (json)

@@ -67,9 +67,9 @@ export const systemsWithBackups = async (vault: Bucket): Promise<readonly string
 
 const catalogRoot = vaultKeys.catalog('').replace(/\/+$/, '/');
 
-/** A system's id as typed. Throws a CliError when it can be none. */
-export const parseSystem = (text: string): string => {
-  if (SystemId.safeParse(text).success) return text;
+/** Throws a CliError when a text can't be a system's id. */
+export const assertSystem = (text: string): void => {
+  if (SystemId.safeParse(text).success) return;
   throw new CliError(
     'usage',
     `not the id of a system: ${text}`,
@@ -93,7 +93,8 @@ export const parseBackup = (text: string, apart?: string): { system: string; bac
       contradicts ? `${text} is no backup of ${apart}` : `not a backup: ${text}`,
       'Give SYSTEM/ID such as pe-main/20261120T020000Z, or SYSTEM/latest. `holdfast backups SYSTEM` lists them.',
     );
-  return { system: parseSystem(system), backup };
+  assertSystem(system);
+  return { system, backup };
 };
 
 /** Why a system has no backup: a CliError that also names the systems that have some. */

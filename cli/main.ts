@@ -5,7 +5,7 @@ import type { BackupOptions } from './backup.ts';
 import type { Connection, ConnectionOptions } from './connection.ts';
 import { type Exit, exitCodes, exitHelp } from './exit-codes.ts';
 import { printable } from './format.ts';
-import { type Output, outputOn } from './output.ts';
+import { outputOn } from './output.ts';
 import type { ShowOptions } from './show.ts';
 
 /**
@@ -38,12 +38,8 @@ const run = async (verb: () => Promise<Exit>): Promise<void> => {
 /** Runs a verb against AWS or the local runtime. */
 const runConnected = (
   options: ConnectionOptions,
-  verb: (connection: Connection, output: Output) => Promise<Exit>,
-): Promise<void> =>
-  run(async () => {
-    const { connect } = await import('./connection.ts');
-    return verb(await connect(options), output);
-  });
+  verb: (connect: () => Promise<Connection>) => Promise<Exit>,
+): Promise<void> => run(() => verb(async () => (await import('./connection.ts')).connect(options)));
 
 const json = new Option('--json', 'data as JSON');
 
@@ -91,9 +87,7 @@ connected(program.command('backup'))
     exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'busy', 'failed', 'connection', 'interrupted']),
   )
   .action((system: string, options: ConnectionOptions & BackupOptions) =>
-    runConnected(options, async (connection) =>
-      (await import('./backup.ts')).backup(connection, system, options, output),
-    ),
+    runConnected(options, async (connect) => (await import('./backup.ts')).backup(connect, system, options, output)),
   );
 
 connected(program.command('backups'))
@@ -101,9 +95,7 @@ connected(program.command('backups'))
   .argument('<system>', 'the id of a system')
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
   .action((system: string, options: ConnectionOptions & { json?: boolean }) =>
-    runConnected(options, async (connection) =>
-      (await import('./backups.ts')).backups(connection, system, options, output),
-    ),
+    runConnected(options, async (connect) => (await import('./backups.ts')).backups(connect, system, options, output)),
   );
 
 connected(program.command('show'))
@@ -112,7 +104,7 @@ connected(program.command('show'))
   .option('--system <system>', 'the system that an ID belongs to')
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
   .action((backup: string, options: ConnectionOptions & ShowOptions) =>
-    runConnected(options, async (connection) => (await import('./show.ts')).show(connection, backup, options, output)),
+    runConnected(options, async (connect) => (await import('./show.ts')).show(connect, backup, options, output)),
   );
 
 try {

@@ -22,13 +22,13 @@ export interface Stream {
   readonly columns?: number;
 }
 
-const escape = '\u001b';
+const escapeCharacter = '\u001b';
 
 /** An Output on two streams; whether the person sees a terminal is asked of stderr, where progress goes. */
 export const outputOn = (stdout: Stream, stderr: Stream): Output => {
   let drawn = 0;
   const erase = (): string => {
-    const code = drawn === 0 ? '' : `${escape}[${drawn}A${escape}[J`;
+    const code = drawn === 0 ? '' : `${escapeCharacter}[${drawn}A${escapeCharacter}[J`;
     drawn = 0;
     return code;
   };

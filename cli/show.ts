@@ -24,14 +24,15 @@ export interface ShowOptions {
 
 /** Shows everything that is known of one backup. `not-found` when its manifest does not exist. */
 export const show = async (
-  connection: Pick<Connection, 'vault' | 'vaultName' | 'state'>,
+  connect: () => Promise<Pick<Connection, 'vault' | 'vaultName' | 'state'>>,
   text: string,
   options: ShowOptions,
   output: Output,
   now = new Date(),
 ): Promise<Exit> => {
-  const { vault, vaultName } = connection;
   const { system, backup: wanted } = parseBackup(text, options.system);
+  const connection = await connect();
+  const { vault, vaultName } = connection;
   const backup = wanted === 'latest' ? await latestBackup(vault, system) : wanted;
   const entry = backup === undefined ? undefined : await readBackup(vault, system, backup);
   if (entry === undefined) throw await unknown(connection, system, backup);

@@ -20,7 +20,8 @@ readonly database_sql="
   SELECT row_to_json(d) FROM (
     SELECT datname AS name, pg_get_userbyid(datdba) AS owner, spcname AS tablespace, pg_encoding_to_char(encoding) AS encoding,
            datcollate AS collate, datctype AS ctype, pg_database_size(d.oid) AS bytes, coalesce(datacl::text, '') AS acl,
-           (SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class WHERE relkind = 'r') AS \"rowsEstimated\",
+           (SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+            WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema')) AS \"rowsEstimated\",
            ARRAY(SELECT extname::text FROM pg_extension ORDER BY extname) AS extensions
     FROM pg_database d JOIN pg_tablespace t ON t.oid = dattablespace WHERE datname = current_database()) d"
 readonly tablespaces_sql="

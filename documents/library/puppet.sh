@@ -14,7 +14,7 @@ puppet_setting() {
 }
 
 # split_path LIST: a list of directories with colons between, one per line.
-split_path() { printf '%s\n' "$1" | tr ':' '\n' | sed '/^$/d'; }
+split_path() { printf '%s\n' "$1" | tr ':' '\n' | sed 's|/*$||; /^$/d'; }
 
 # existing PATH...: those that are there.
 existing() {
