@@ -6,7 +6,7 @@ import type { Manifest } from '#domain/manifest';
 import { stateKeys, vaultKeys } from '#domain/naming';
 import { RunRecord } from '#domain/payloads';
 import { type CommandState, isDone, PhaseState } from '#domain/phase';
-import { Plan } from '#domain/plan';
+import { isUndoPhase, Plan } from '#domain/plan';
 import type { Bucket } from '#domain/ports';
 import { readBackup } from './catalog.ts';
 import type { Connection } from './connection.ts';
@@ -17,12 +17,14 @@ export type CommandProgress = { readonly id: string } & (
   | { readonly state: 'waiting' }
   | { readonly state: 'running'; readonly seconds: number }
   | { readonly state: 'succeeded' | 'failed'; readonly seconds: number }
+  /** It had not ended when its run was given up. */
+  | { readonly state: 'stopped' }
 );
 
 /** One phase. A phase whose command failed is `failed` at once, though others of its commands may still run. */
 export interface PhaseProgress {
   readonly name: string;
-  readonly state: 'waiting' | 'running' | 'done' | 'failed';
+  readonly state: 'waiting' | 'running' | 'done' | 'failed' | 'stopped';
   /** Since its start; until its end once it has ended. */
   readonly seconds: number;
   readonly commands: readonly CommandProgress[];
@@ -97,7 +99,7 @@ export async function* followRun(
       startedAt: startedAt.toISOString(),
       seconds: Math.max(0, (until.getTime() - startedAt.getTime()) / 1000),
       ...(record && { system: record.system, backup: record.backup }),
-      phases: await phases(run, until),
+      phases: await phases(run, until, outcome !== undefined),
       ...(uploaded && { uploaded }),
       ...(outcome && { outcome }),
     };
@@ -110,7 +112,7 @@ export async function* followRun(
 const phaseReader = (state: Bucket) => {
   const typed = jsonState(state);
   const over = new Map<string, PhaseState>();
-  return async (run: string, now: Date): Promise<readonly PhaseProgress[]> => {
+  return async (run: string, now: Date, ended: boolean): Promise<readonly PhaseProgress[]> => {
     const folder = stateKeys.phase(run, '').replace(/\.json$/, '');
     const [plan, keys] = await Promise.all([typed.read(stateKeys.plan(run), Plan), state.list(folder)]);
     const read = await Promise.all(
@@ -121,9 +123,12 @@ const phaseReader = (state: Bucket) => {
       }),
     );
     const started = read.flat().toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
-    const waiting = plan?.phases.filter(({ name }) => !started.some(({ phase }) => phase === name)) ?? [];
+    const undone = plan?.phases.some(({ name }) => isUndoPhase(name)) === true;
+    const givenUp = (name: string): boolean => ended || (undone && !isUndoPhase(name));
+    const waiting =
+      plan?.phases.filter(({ name }) => !givenUp(name) && !started.some(({ phase }) => phase === name)) ?? [];
     return [
-      ...started.map((phase) => phaseProgress(phase, now)),
+      ...started.map((phase) => phaseProgress(phase, now, givenUp(phase.phase))),
       ...waiting.map(
         ({ name, commands }): PhaseProgress => ({
           name,
@@ -139,8 +144,9 @@ const phaseReader = (state: Bucket) => {
 const secondsBetween = (from: string, to: string | Date): number =>
   Math.max(0, (new Date(to).getTime() - Date.parse(from)) / 1000);
 
-const commandProgress = (command: CommandState, now: Date): CommandProgress => {
+const commandProgress = (command: CommandState, now: Date, givenUp: boolean): CommandProgress => {
   const { id } = command;
+  if (givenUp && command.state !== 'ended') return { id, state: 'stopped' };
   switch (command.state) {
     case 'waiting':
       return { id, state: 'waiting' };
@@ -158,15 +164,15 @@ const commandProgress = (command: CommandState, now: Date): CommandProgress => {
   }
 };
 
-/** Where a phase stands at a moment. */
-export const phaseProgress = (phase: PhaseState, now: Date): PhaseProgress => {
-  const commands = phase.commands.map((command) => commandProgress(command, now));
+/** Where a phase stands at a moment; `givenUp` when nothing of it goes on because its run failed or was stopped. */
+export const phaseProgress = (phase: PhaseState, now: Date, givenUp = false): PhaseProgress => {
+  const commands = phase.commands.map((command) => commandProgress(command, now, givenUp));
   const ends = phase.commands.flatMap((command) => (command.state === 'ended' ? [command.endedAt] : []));
   const done = isDone(phase);
   const failed = commands.some(({ state }) => state === 'failed');
   return {
     name: phase.phase,
-    state: failed ? 'failed' : done ? 'done' : 'running',
+    state: failed ? 'failed' : done ? 'done' : givenUp ? 'stopped' : 'running',
     seconds: secondsBetween(phase.startedAt, (done && ends.toSorted().at(-1)) || now),
     commands,
   };

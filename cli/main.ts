@@ -30,7 +30,7 @@ const run = async (verb: () => Promise<Exit>): Promise<void> => {
     const { explain } = await import('./cli-error.ts');
     const { exit, message, next } = explain(error);
     output.note(`holdfast: ${message}`);
-    if (next !== undefined) output.note(`Try: ${next}`);
+    if (next !== undefined) output.note(next);
     process.exitCode = exitCodes[exit].code;
   }
 };
@@ -60,7 +60,7 @@ program
   .configureOutput({
     outputError: (text, write) => write(`${printable(text.trimEnd()).replace(/^error: /, 'holdfast: ')}\n`),
   })
-  .showHelpAfterError('Try: holdfast --help')
+  .showHelpAfterError('All verbs and options: holdfast --help')
   .addHelpText(
     'after',
     exitHelp(['ok', 'unexpected', 'usage', 'invalid', 'not-found', 'busy', 'failed', 'connection', 'interrupted']),
@@ -78,10 +78,13 @@ program
     run(async () => (await import('./config-check.ts')).configCheck(file, options, output)),
   );
 
-connected(program.command('backup'))
-  .description('start a backup; its end is known only to who watches')
-  .argument('<system>', 'the id of a system in holdfast.yaml')
-  .option('--watch', 'follow the run to its end; Ctrl-C detaches, the run goes on')
+connected(
+  program
+    .command('backup')
+    .description('start a backup; only with --watch does 0 mean that it is complete')
+    .argument('<system>', 'the id of a system in holdfast.yaml')
+    .option('--watch', 'follow the run to its end; Ctrl-C detaches, the run goes on'),
+)
   .addHelpText(
     'after',
     exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'busy', 'failed', 'connection', 'interrupted']),
@@ -90,18 +93,24 @@ connected(program.command('backup'))
     runConnected(options, async (connect) => (await import('./backup.ts')).backup(connect, system, options, output)),
   );
 
-connected(program.command('backups'))
-  .description("list a system's backups, newest first")
-  .argument('<system>', 'the id of a system')
+connected(
+  program
+    .command('backups')
+    .description("list a system's backups, newest first")
+    .argument('<system>', 'the id of a system'),
+)
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
   .action((system: string, options: ConnectionOptions & { json?: boolean }) =>
     runConnected(options, async (connect) => (await import('./backups.ts')).backups(connect, system, options, output)),
   );
 
-connected(program.command('show'))
-  .description('show all that is known of a backup')
-  .argument('<backup>', 'SYSTEM/ID, SYSTEM/latest, or an ID with --system')
-  .option('--system <system>', 'the system that an ID belongs to')
+connected(
+  program
+    .command('show')
+    .description('show all that is known of a backup')
+    .argument('<backup>', 'SYSTEM/ID, SYSTEM/latest, or an ID with --system')
+    .option('--system <system>', 'the system that an ID belongs to'),
+)
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
   .action((backup: string, options: ConnectionOptions & ShowOptions) =>
     runConnected(options, async (connect) => (await import('./show.ts')).show(connect, backup, options, output)),

@@ -25,7 +25,8 @@ const phaseText = ({ state, seconds, commands }: PhaseProgress): string => {
     case 'done':
       return `done in ${formatDuration(seconds)}`;
     case 'failed':
-      return `failed, ${over} of ${formatAmount(commands.length, 'command')} ended`;
+    case 'stopped':
+      return `${state}, ${over} of ${formatAmount(commands.length, 'command')} ended`;
     default:
       return state satisfies never;
   }
@@ -35,6 +36,8 @@ const commandText = (command: CommandProgress): string => {
   switch (command.state) {
     case 'waiting':
       return `${command.id} waits`;
+    case 'stopped':
+      return `${command.id} stopped`;
     case 'running':
       return `${command.id} running for ${formatDuration(command.seconds)}`;
     case 'succeeded':

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CreateBucketCommand, PutBucketVersioningCommand } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, PutBucketPolicyCommand, PutBucketVersioningCommand } from '@aws-sdk/client-s3';
 import { StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { s3Client, sfnClient } from '#aws/clients';
 import { composeDocuments } from '#documents/compose';
@@ -11,22 +11,19 @@ import { type ManagedInstance, startSsm } from '../ssm/index.ts';
 import { type ExecutionStatusChange, startStepFunctions } from '../stepfunctions/index.ts';
 import { type S3Request, startGateway, type Verdict } from './gateway.ts';
 import { localMachines } from './machines.ts';
-import { nodeVerdict } from './node-policy.ts';
-import { startS3 } from './s3.ts';
+import { type NodeAccount, vaultPolicy } from './node-policy.ts';
+import { controlCredentials, startS3 } from './s3.ts';
 import { keepSchedules } from './schedules.ts';
 
 export const account = '000000000000';
 export const region = 'us-east-1';
 
-/** The credentials of the lambdas and of the operator; nodes have their own. */
-const controlKey = 'HOLDFASTCONTROL';
-
 export interface RuntimeOptions {
   readonly config: Config;
   readonly directory: string;
   readonly instances: () => readonly ManagedInstance[];
-  /** The system whose policy a node's access key stands for. */
-  readonly systemOfKey: (accessKeyId: string) => string | undefined;
+  /** The accounts that the nodes' AWS CLI uses. */
+  readonly accounts: readonly NodeAccount[];
   readonly port?: number;
   /** Refuses or cuts off requests to S3, for tests of what happens then. */
   readonly judge?: (request: S3Request) => Verdict;
@@ -81,7 +78,7 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
   const configFile = join(options.directory, 'holdfast.json');
   await writeFile(configFile, JSON.stringify(options.config));
 
-  const s3 = await startS3(join(options.directory, 's3'));
+  const s3 = await startS3(join(options.directory, 's3'), options.accounts);
   const documents = Object.fromEntries(
     Object.entries(composeDocuments()).map(([name, content]) => [name, JSON.stringify(content)]),
   );
@@ -104,17 +101,13 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
   const gateway = await startGateway({
     services: { stepFunctions: stepFunctions.url, runCommand: ssm.url, s3: s3.url },
     ...(options.port !== undefined && { port: options.port }),
-    judge: (request) => {
-      const system = options.systemOfKey(request.accessKeyId);
-      const verdict = system === undefined ? 'pass' : nodeVerdict(vaultBucket, system, request);
-      return verdict === 'pass' ? (options.judge?.(request) ?? 'pass') : verdict;
-    },
+    judge: options.judge ?? (() => 'pass'),
   });
   Object.assign(process.env, {
     AWS_ENDPOINT_URL: gateway.url,
     AWS_REGION: region,
-    AWS_ACCESS_KEY_ID: controlKey,
-    AWS_SECRET_ACCESS_KEY: controlKey,
+    AWS_ACCESS_KEY_ID: controlCredentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: controlCredentials.secretAccessKey,
     VAULT_BUCKET: vaultBucket,
     STATE_BUCKET: stateBucket,
     HOLDFAST_CONFIG: configFile,
@@ -126,6 +119,13 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
   await client.send(
     new PutBucketVersioningCommand({ Bucket: vaultBucket, VersioningConfiguration: { Status: 'Enabled' } }),
   );
+  if (options.accounts.length > 0)
+    await client.send(
+      new PutBucketPolicyCommand({
+        Bucket: vaultBucket,
+        Policy: JSON.stringify(vaultPolicy(vaultBucket, options.accounts)),
+      }),
+    );
   await client.send(new CreateBucketCommand({ Bucket: stateBucket }));
 
   const executions = sfnClient();
