@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { type Command, CommanderError, Option, program } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import type { BackupOptions } from './backup.ts';

@@ -7,7 +7,7 @@ import { s3Client, sfnClient } from '#aws/clients';
 import { composeDocuments } from '#documents/compose';
 import type { Config } from '#domain/config';
 import { functionName, stateBucketName, stateMachineName, type Verb, vaultBucketName, verbs } from '#domain/naming';
-import { type ManagedInstance, startSsm } from '../ssm/index.ts';
+import { type Clock, type ManagedInstance, startSsm } from '../ssm/index.ts';
 import { type ExecutionStatusChange, startStepFunctions } from '../stepfunctions/index.ts';
 import { type S3Request, startGateway, type Verdict } from './gateway.ts';
 import { localMachines } from './machines.ts';
@@ -27,6 +27,8 @@ export interface RuntimeOptions {
   readonly port?: number;
   /** Refuses or cuts off requests to S3, for tests of what happens then. */
   readonly judge?: (request: S3Request) => Verdict;
+  /** Run Command's time, for tests of its time-outs. */
+  readonly clock?: Clock;
   /** False: nothing starts by itself. */
   readonly schedules?: boolean;
   readonly onStatusChange?: (change: ExecutionStatusChange) => void;
@@ -82,7 +84,13 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
   const documents = Object.fromEntries(
     Object.entries(composeDocuments()).map(([name, content]) => [name, JSON.stringify(content)]),
   );
-  const ssm = await startSsm({ instances: options.instances, documents, region, account });
+  const ssm = await startSsm({
+    instances: options.instances,
+    documents,
+    region,
+    account,
+    ...(options.clock && { clock: options.clock }),
+  });
   const stepFunctions = await startStepFunctions({
     machines: localMachines(region, account),
     invoke: (arn, payload) => invokeVerb(verbOf(arn), payload),

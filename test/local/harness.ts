@@ -1,0 +1,155 @@
+import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
+import { DescribeExecutionCommand, StartExecutionCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
+import { s3Bucket } from '#aws/bucket';
+import { s3Client, sfnClient } from '#aws/clients';
+import { Manifest } from '#domain/manifest';
+import { parseManifestKey, stateKeys, vaultKeys } from '#domain/naming';
+import type { LabNode } from '#local/lab/node';
+import type { S3Request, Verdict } from '#local/runtime/gateway';
+import { type Lab, type LabOptions, startLab } from '#local/runtime/lab';
+
+export const instanceId = 'i-0123456789abcdef0';
+
+/** A holdfast.yaml with one monolithic master. */
+export const monolithic = (consistency: 'live' | 'quiesced' = 'live', more = ''): string => `
+systems:
+  pe-main:
+    kind: puppet-enterprise
+    consistency: ${consistency}
+    nodes:
+      - instance: ${instanceId}
+        roles: [master, puppetdb, console]
+${more}`;
+
+/** How an execution ended. */
+export interface Ending {
+  readonly status: string;
+  readonly error: string | undefined;
+  readonly cause: string;
+  readonly output: { readonly outcome?: string; readonly backup?: string; readonly run?: string };
+}
+
+/** What a run may leave behind, and must not. */
+export interface Traces {
+  readonly manifests: readonly string[];
+  readonly objects: readonly string[];
+  readonly uploads: readonly string[];
+  readonly lock: boolean;
+  readonly onNode: string;
+  readonly servicesDown: readonly string[];
+}
+
+export const noTraces: Traces = { manifests: [], objects: [], uploads: [], lock: false, onNode: '', servicesDown: [] };
+
+/** A lab with one system and what a test does with it. */
+export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions, 'configuration'>) => {
+  let judge: (request: S3Request) => Verdict = () => 'pass';
+  const lab: Lab = await startLab({ schedules: false, ...options, judge: (request) => judge(request) });
+  const [s3, sfn] = [s3Client(), sfnClient()];
+  const vault = s3Bucket(s3, lab.runtime.vaultBucket);
+  const state = s3Bucket(s3, lab.runtime.stateBucket);
+  const found = lab.nodes['pe-main'];
+  if (!found) throw new Error('the lab has no node');
+  const node: LabNode = found;
+
+  const start = async (input: object, machine = 'holdfast-backup'): Promise<string> => {
+    const { executionArn } = await sfn.send(
+      new StartExecutionCommand({
+        stateMachineArn: lab.runtime.stateMachineArn(machine),
+        input: JSON.stringify(input),
+      }),
+    );
+    return executionArn ?? '';
+  };
+
+  const ending = async (executionArn: string): Promise<Ending> => {
+    for (;;) {
+      const { status, error, cause, output } = await sfn.send(new DescribeExecutionCommand({ executionArn }));
+      if (status !== 'RUNNING')
+        return { status: status ?? '', error, cause: cause ?? '', output: JSON.parse(output ?? '{}') };
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  };
+
+  const shell = async (command: string): Promise<string> => {
+    const { code, stdout, stderr } = await node.exec(command);
+    if (code !== 0) throw new Error(`${command}: ${stdout}${stderr}`);
+    return stdout;
+  };
+
+  /** Looks until the command succeeds on the node. */
+  const until = async (command: string): Promise<void> => {
+    const { code, stderr } = await node.exec(
+      `for look in $(seq 1200); do { ${command}; } && exit 0; sleep 0.05; done; exit 1`,
+    );
+    if (code !== 0) throw new Error(`never true on the node: ${command} ${stderr}`);
+  };
+
+  const traces = async (): Promise<Traces> => ({
+    manifests: (await vault.list(vaultKeys.catalog('pe-main'))).flatMap((key) => parseManifestKey(key)?.backup ?? []),
+    objects: await vault.list('backups/'),
+    uploads: ((await s3.send(new ListMultipartUploadsCommand({ Bucket: lab.runtime.vaultBucket }))).Uploads ?? []).map(
+      ({ Key }) => Key ?? '',
+    ),
+    lock: (await state.read(stateKeys.lock('pe-main'))) !== undefined,
+    onNode: (
+      await node.exec(
+        "find /var/lib/holdfast -mindepth 2 2>/dev/null; for e in /proc/[0-9]*/environ; do tr '\\0' '\\n' <$e 2>/dev/null | grep -E '^HOLDFAST_(RUN|WATCHDOG)='; done",
+      )
+    ).stdout.trim(),
+    servicesDown: (
+      await shell(
+        'for s in pe-postgresql pe-puppetdb pe-activemq pe-memcached pe-puppet-dashboard-workers pe-mcollective pe-httpd pe-puppet; do service $s status >/dev/null 2>&1 || echo $s; done',
+      )
+    )
+      .split('\n')
+      .filter((name) => name !== ''),
+  });
+
+  return {
+    lab,
+    node,
+    vault,
+    state,
+    start,
+    ending,
+    shell,
+    until,
+    traces,
+    /** Runs a backup to its end. */
+    backUp: async (input: object = { system: 'pe-main' }): Promise<Ending> => ending(await start(input)),
+    stop: async (executionArn: string): Promise<void> => {
+      await sfn.send(new StopExecutionCommand({ executionArn, error: 'Stopped', cause: 'by a test' }));
+    },
+    manifest: async (backup: string): Promise<Manifest> =>
+      Manifest.parse(JSON.parse((await vault.read(vaultKeys.manifest('pe-main', backup)))?.text ?? '{}')),
+    /** Removes every committed backup, so that the next test begins with an empty vault. */
+    forget: async (): Promise<void> => {
+      for (const key of await vault.list('')) await vault.delete(key);
+    },
+    judgeWith: (next: (request: S3Request) => Verdict): void => {
+      judge = next;
+    },
+    /** Holds a lock in a database that makes every dump of it wait, until the returned function is called. */
+    holdDump: async (database: string, table: string): Promise<() => Promise<void>> => {
+      await shell(
+        `su -s /bin/bash pe-postgres -c "/opt/puppet/bin/psql -q -d '${database}' -c 'BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)'" >/dev/null 2>&1 </dev/null &`,
+      );
+      await until(
+        `su -s /bin/bash pe-postgres -c "/opt/puppet/bin/psql -A -t -d postgres -c \\"SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND wait_event = 'PgSleep'\\"" | grep -q 1`,
+      );
+      return async () => {
+        await shell(
+          `su -s /bin/bash pe-postgres -c "/opt/puppet/bin/psql -q -d postgres -c \\"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid()\\"" >/dev/null`,
+        );
+      };
+    },
+    close: async (): Promise<void> => {
+      s3.destroy();
+      sfn.destroy();
+      await lab.close();
+    },
+  };
+};
+
+export type Bench = Awaited<ReturnType<typeof startBench>>;
