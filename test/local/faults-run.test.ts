@@ -1,0 +1,171 @@
+import { CancelCommandCommand, ListCommandsCommand } from '@aws-sdk/client-ssm';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ssmClient } from '#aws/clients';
+import { stateKeys } from '#domain/naming';
+import { type Bench, instanceId, monolithic, noTraces, startBench } from './harness.ts';
+
+/** A clock whose long waits a test ends itself, so that a time-out of an hour needs no hour. */
+const patientClock = () => {
+  const waiting = new Map<() => void, number>();
+  return {
+    now: Date.now,
+    after: (milliseconds: number, callback: () => void): (() => void) => {
+      if (milliseconds < 60_000) {
+        const timer = setTimeout(callback, milliseconds);
+        return () => clearTimeout(timer);
+      }
+      waiting.set(callback, milliseconds);
+      return () => void waiting.delete(callback);
+    },
+    /** Lets every wait of this length be over. */
+    elapse: (milliseconds: number): number => {
+      const due = [...waiting].filter(([, wait]) => wait === milliseconds);
+      for (const [callback] of due) {
+        waiting.delete(callback);
+        callback();
+      }
+      return due.length;
+    },
+  };
+};
+
+const clock = patientClock();
+let bench: Bench;
+
+beforeAll(async () => {
+  bench = await startBench({
+    configuration: monolithic('quiesced'),
+    clock,
+  });
+});
+afterAll(() => bench.close());
+afterEach(() => bench.forget());
+
+/** Waits until nothing of a run is left, which the rule on aborted executions has to see to. */
+const gone = async (): Promise<void> => {
+  await expect.poll(bench.traces, { timeout: 60_000, interval: 250 }).toEqual(noTraces);
+};
+
+/** A backup that waits in the middle of its collecting, its services stopped. */
+const heldBackup = async (input: object = { system: 'pe-main' }) => {
+  const letGo = await bench.holdDump('console_auth', 'users');
+  const execution = await bench.start(input);
+  await bench.until('pgrep -f "bin/pg_dump .*console_auth"');
+  return { execution, letGo };
+};
+
+describe('a backup that never begins', () => {
+  it('of an unknown system names those that there are', async () => {
+    const ending = await bench.backUp({ system: 'pe-typo' });
+    expect(ending).toMatchObject({ status: 'FAILED', error: 'UnknownSystemError' });
+    expect(ending.cause).toContain('pe-main');
+  });
+
+  it.each([
+    {},
+    { system: 'pe-main', nodes: [] },
+    { system: '../x' },
+    { system: 'pe-main', scheduledTime: 'soon' },
+    [],
+    'pe-main',
+  ])('with the nonsense %j as its input says what was expected', async (input) => {
+    expect(await bench.backUp(Object(input))).toMatchObject({ status: 'FAILED', error: 'InvalidInputError' });
+    expect(await bench.traces()).toEqual(noTraces);
+  });
+
+  it('because its node is offline', async () => {
+    bench.node.online = false;
+    const ending = await bench.backUp();
+    bench.node.online = true;
+    expect(ending).toMatchObject({ status: 'FAILED', error: 'NodeUnreachableError' });
+    expect(ending.cause).toMatch(/master\.pe\.example\.com .*does not answer SSM.*amazon-ssm-agent/);
+    expect(await bench.traces()).toEqual(noTraces);
+  });
+
+  it('because SSM knows no such node', async () => {
+    const { nodes } = bench.lab;
+    const [system = ''] = Object.keys(nodes);
+    Reflect.deleteProperty(nodes, system);
+    const ending = await bench.backUp();
+    Reflect.set(nodes, system, bench.node);
+    expect(ending).toMatchObject({ status: 'FAILED', error: 'NodeUnreachableError' });
+    expect(ending.cause).toMatch(new RegExp(`SSM knows no instance for ${instanceId}.*AmazonSSMManagedInstanceCore`));
+    expect(await bench.traces()).toEqual(noTraces);
+  });
+
+  it('because another one runs, which is not disturbed', async () => {
+    const { execution, letGo } = await heldBackup();
+    const second = await bench.backUp();
+    await letGo();
+    expect(second).toMatchObject({ status: 'FAILED', error: 'SystemBusyError' });
+    expect(second.cause).toContain(execution.split(':').at(-1));
+    expect(await bench.ending(execution)).toMatchObject({ status: 'SUCCEEDED' });
+    expect(await bench.traces()).toMatchObject({ lock: false, onNode: '', servicesDown: [] });
+  });
+});
+
+describe('a backup that is ended from outside', () => {
+  it('by the time-out of a document is undone, although no trap ran', async () => {
+    const { execution, letGo } = await heldBackup();
+    expect(clock.elapse(3_600_000)).toBeGreaterThan(0);
+    const ending = await bench.ending(execution);
+    await letGo();
+    expect(ending).toMatchObject({ status: 'FAILED', error: 'CommandTimedOutError' });
+    expect(ending.cause).toMatch(/dump-database console_auth .*3600 s/);
+    expect(await bench.traces()).toEqual(noTraces);
+  });
+
+  it('by cancelling its command says that it was cancelled', async () => {
+    const { execution, letGo } = await heldBackup();
+    const ssm = ssmClient();
+    const { Commands } = await ssm.send(new ListCommandsCommand({ Filters: [{ key: 'Status', value: 'InProgress' }] }));
+    for (const { CommandId } of Commands ?? []) await ssm.send(new CancelCommandCommand({ CommandId }));
+    const ending = await bench.ending(execution);
+    await letGo();
+    expect(ending).toMatchObject({ status: 'FAILED', error: 'CommandCancelledError' });
+    expect(await bench.traces()).toEqual(noTraces);
+  });
+
+  it('by aborting the execution is undone by the rule, and the next backup succeeds', async () => {
+    const { execution, letGo } = await heldBackup();
+    expect((await bench.traces()).servicesDown).toContain('pe-puppetdb');
+    await bench.stop(execution);
+    await gone();
+    await letGo();
+    expect(await bench.backUp()).toMatchObject({ status: 'SUCCEEDED' });
+  });
+
+  it('by the death of everything is undone by the run that takes over its lock', async () => {
+    const { execution, letGo } = await heldBackup();
+    const run = execution.split(':').at(-1) ?? '';
+    const lock = await bench.state.read(stateKeys.lock('pe-main'));
+    const record = await bench.state.read(stateKeys.run(run));
+    await bench.stop(execution);
+    await gone();
+    await letGo();
+    // As if neither the rule nor anything else had come to undo it: lock and stopped services are still there.
+    await bench.state.write(stateKeys.lock('pe-main'), lock?.text ?? '');
+    await bench.state.write(stateKeys.run(run), record?.text ?? '');
+    await bench.shell(
+      `mkdir -p /var/lib/holdfast/stopped /var/lib/holdfast/runs/${run}/left && service pe-puppetdb stop && echo pe-puppetdb >/var/lib/holdfast/stopped/${run}`,
+    );
+    const { status, output } = await bench.backUp();
+    expect([status, output.outcome]).toEqual(['SUCCEEDED', 'acquired-from-dead']);
+    expect(await bench.traces()).toMatchObject({ lock: false, onNode: '', servicesDown: [], uploads: [] });
+  });
+
+  it('by the death of AWS itself has its services started by the watchdog on the node', async () => {
+    await bench.shell('service pe-puppetdb status');
+    const letGo = await bench.holdDump('console_auth', 'users');
+    const execution = await bench.start({ system: 'pe-main' });
+    await bench.until('pgrep -f "bin/pg_dump .*console_auth"');
+    // The watchdog's long sleep is over; nobody else comes.
+    await bench.until('pkill -f "^sleep [0-9]{4}"');
+    await bench.until(
+      'service pe-puppetdb status && service pe-httpd status && service pe-activemq status && service pe-puppet status',
+    );
+    await bench.stop(execution);
+    await gone();
+    await letGo();
+  });
+});
