@@ -61,7 +61,7 @@ export const runUnderWay = async (state: Bucket, system: string): Promise<string
   (await jsonState(state).read(stateKeys.lock(system), Lock))?.run;
 
 /** The systems of which the vault has a backup. */
-export const systemsWithBackups = async (vault: Bucket): Promise<readonly string[]> => [
+const systemsWithBackups = async (vault: Bucket): Promise<readonly string[]> => [
   ...new Set((await vault.list(catalogRoot)).flatMap((key) => parseManifestKey(key)?.system ?? [])),
 ];
 

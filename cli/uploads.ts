@@ -1,9 +1,9 @@
 import {
   ListMultipartUploadsCommand,
   type ListMultipartUploadsCommandOutput,
+  ListPartsCommand,
   type MultipartUpload,
   paginateListObjectsV2,
-  paginateListParts,
   type S3Client,
 } from '@aws-sdk/client-s3';
 
@@ -28,23 +28,23 @@ export const watchUploads = (client: S3Client, bucket: string): ((prefix: string
   const seen = new Map<string, Seen>();
 
   const arrived = async (key: string, uploadId: string): Promise<number> => {
-    const before = seen.get(uploadId) ?? { part: 0, bytes: 0 };
-    let { part, bytes } = before;
+    let { part, bytes } = seen.get(uploadId) ?? { part: 0, bytes: 0 };
+    let marker = part === 0 ? undefined : String(part);
     let beyond = 0;
-    const query = {
-      Bucket: bucket,
-      Key: key,
-      UploadId: uploadId,
-      PartNumberMarker: before.part === 0 ? undefined : String(before.part),
-    };
-    for await (const { Parts = [] } of paginateListParts({ client }, query)) {
-      for (const { PartNumber = 0, Size = 0 } of Parts) {
+    // Not the SDK's paginator: S3 names a next part on the last page too, and the paginator would ask on for ever.
+    for (let more = true; more; ) {
+      const page = await client.send(
+        new ListPartsCommand({ Bucket: bucket, Key: key, UploadId: uploadId, PartNumberMarker: marker }),
+      );
+      for (const { PartNumber = 0, Size = 0 } of page.Parts ?? []) {
         // Parts arrive out of order: only those before the first gap are done with.
         if (PartNumber === part + 1) {
           part = PartNumber;
           bytes += Size;
         } else if (PartNumber > part) beyond += Size;
       }
+      more = page.IsTruncated === true;
+      marker = page.NextPartNumberMarker;
     }
     seen.set(uploadId, { part, bytes });
     return bytes + beyond;

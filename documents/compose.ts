@@ -131,10 +131,11 @@ export const composeDocument = (script: DocumentScript): object => {
   };
 };
 
+/** Every script that is a document. */
+export const scripts: readonly DocumentScript[] = Object.keys(documents).filter(
+  (name): name is DocumentScript => name in documents,
+);
+
 /** The content of every document by its name. */
 export const composeDocuments = (): Readonly<Record<string, object>> =>
-  Object.fromEntries(
-    Object.keys(documents)
-      .filter((name): name is DocumentScript => name in documents)
-      .map((script) => [documentName(script), composeDocument(script)]),
-  );
+  Object.fromEntries(scripts.map((script) => [documentName(script), composeDocument(script)]));

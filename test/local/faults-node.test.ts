@@ -26,10 +26,10 @@ const expectRecovery = async (): Promise<void> => {
 
 /** The process that uploads an artifact, held at its start so that what follows happens in the middle of the stream. */
 const stopUploader = async (artifact: string): Promise<void> =>
-  bench.until(`pid=$(pgrep -f 'aws s3 cp - s3://.*${artifact}') && kill -STOP $pid`);
+  bench.until(`pid=$(pgrep -f '[a]ws s3 cp - s3://.*${artifact}') && kill -STOP $pid`);
 
 const signalUploader = async (artifact: string, signal: string): Promise<void> => {
-  await bench.shell(`kill -${signal} $(pgrep -f 'aws s3 cp - s3://.*${artifact}')`);
+  await bench.shell(`kill -${signal} $(pgrep -f '[a]ws s3 cp - s3://.*${artifact}')`);
 };
 
 describe('a backup that fails on the node', () => {
@@ -72,7 +72,7 @@ describe('a backup that fails on the node', () => {
   it('because the dump is killed in the middle commits nothing', async () => {
     const run = bench.start({ system: 'pe-main' });
     await stopUploader('pe-puppetdb.dump');
-    await bench.until('pkill -KILL -f "bin/pg_dump .*pe-puppetdb"');
+    await bench.until('pkill -KILL -f "[b]in/pg_dump .*pe-puppetdb"');
     await expectFailure(
       await bench.ending(await run),
       'CommandFailedError',

@@ -40,6 +40,15 @@ describe('uploads', () => {
     expect(await look('b/')).toMatchObject([{ bytes: 40 }]);
   });
 
+  it('read every page of parts, and no more though S3 names a next part on the last page too', async () => {
+    const { s3, look } = setUp();
+    s3.on(ListPartsCommand)
+      .resolvesOnce({ ...parts(1, 2), IsTruncated: true, NextPartNumberMarker: '2' })
+      .resolves({ ...parts(3), IsTruncated: false, NextPartNumberMarker: '3' });
+    expect(await look('b/')).toMatchObject([{ bytes: 24 }]);
+    expect(s3.commandCalls(ListPartsCommand)).toHaveLength(2);
+  });
+
   it('count an object once that is completed between the listings', async () => {
     const { s3, look } = setUp();
     s3.on(ListPartsCommand).resolves(parts(1, 2));

@@ -1,0 +1,45 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { App, Validations } from 'aws-cdk-lib';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { InvalidConfigError, parseConfig } from '#domain/config';
+import { acknowledgeFindings } from './acknowledged.ts';
+import { ControlStack } from './control-stack.ts';
+import { NodesStack } from './nodes-stack.ts';
+import { VaultStack } from './vault-stack.ts';
+
+const repository = fileURLToPath(new URL('..', import.meta.url));
+const file = process.env['HOLDFAST_FILE'] ?? `${repository}holdfast.yaml`;
+
+/** The app for a configuration's text; `now` decides which change of daylight saving time a schedule's longest gap sees. */
+export const holdfastApp = (text: string, name: string, now: Date, context: Record<string, unknown> = {}): App => {
+  const config = parseConfig(text, name);
+  const directory = `${repository}.local/config`;
+  mkdirSync(directory, { recursive: true });
+  const configFile = `${directory}/holdfast.json`;
+  writeFileSync(configFile, JSON.stringify(config));
+
+  const app = new App({ context });
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  const storage = new VaultStack(app, 'holdfast-vault', { config, description: 'Holdfast: where backups lie' });
+  const nodes = new NodesStack(app, 'holdfast-nodes', { config, storage, description: 'Holdfast: what runs on nodes' });
+  const control = new ControlStack(app, 'holdfast-control', {
+    config,
+    configFile,
+    storage,
+    now,
+    description: 'Holdfast: lambdas, state machines, schedules, alarms',
+  });
+  acknowledgeFindings({ storage, nodes, control });
+  return app;
+};
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    holdfastApp(readFileSync(file, 'utf8'), file, new Date()).synth();
+  } catch (error) {
+    if (!(error instanceof InvalidConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  }
+}

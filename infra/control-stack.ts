@@ -1,0 +1,354 @@
+import { ArnFormat, CfnOutput, Duration, Stack, type StackProps, TimeZone } from 'aws-cdk-lib';
+import {
+  Alarm,
+  ComparisonOperator,
+  type IMetric,
+  MathExpression,
+  Metric,
+  Stats,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
+import { SfnStateMachine } from 'aws-cdk-lib/aws-events-targets';
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
+import {
+  ContextAttribute,
+  Schedule,
+  ScheduleExpression,
+  ScheduleGroup,
+  ScheduleTargetInput,
+} from 'aws-cdk-lib/aws-scheduler';
+import { LambdaInvoke, StepFunctionsStartExecution } from 'aws-cdk-lib/aws-scheduler-targets';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
+import type { Construct } from 'constructs';
+import type { z } from 'zod';
+import { scripts } from '#documents/compose';
+import { type Config, timingsOf } from '#domain/config';
+import { documentName, stateMachineName, tagKeys, type Verb } from '#domain/naming';
+import { longestGap, schedulerExpression, type Timing } from '#domain/schedule';
+import type { Env as AcquireLockEnv } from '#lambdas/acquire-lock/env';
+import type { Env as AdvancePhaseEnv } from '#lambdas/advance-phase/env';
+import type { Env as CleanUpEnv } from '#lambdas/clean-up/env';
+import type { Env as CommitBackupEnv } from '#lambdas/commit-backup/env';
+import type { Env as ExplainFailureEnv } from '#lambdas/explain-failure/env';
+import type { Env as MeasureAgeEnv } from '#lambdas/measure-age/env';
+import type { Env as PlanBackupEnv } from '#lambdas/plan-backup/env';
+import type { Env as PlanInspectionEnv } from '#lambdas/plan-inspection/env';
+import type { Env as PlanUndoEnv } from '#lambdas/plan-undo/env';
+import type { Env as ReleaseLockEnv } from '#lambdas/release-lock/env';
+import { Machine } from './machine.ts';
+import type { VaultStack } from './vault-stack.ts';
+import { VerbFunction } from './verb.ts';
+
+/** The age of a system's newest backup is measured this often. */
+const measureEvery = Duration.minutes(15);
+
+/** An alarm's threshold when a schedule has no longest gap, because it fires once. */
+const onceSeconds = 400 * 86_400;
+
+export interface ControlStackProps extends StackProps {
+  readonly config: Config;
+  readonly configFile: string;
+  readonly storage: VaultStack;
+  /** For the longest gap of schedules, which depends on when the next change of daylight saving time is. */
+  readonly now: Date;
+}
+
+/** Lambdas, state machines, schedules, alarms. */
+export class ControlStack extends Stack {
+  constructor(scope: Construct, id: string, props: ControlStackProps) {
+    super(scope, id, props);
+    const { config } = props;
+    const functions = this.functions(props);
+    const fn = (verb: Verb) => [verb, functions[verb].function] as const;
+
+    const runPhase = new Machine(this, 'RunPhase', { name: 'run-phase', functions: [fn('advance-phase')] })
+      .stateMachine;
+    const undo = new Machine(this, 'Undo', {
+      name: 'undo',
+      functions: [fn('plan-undo'), fn('clean-up')],
+      children: [['run-phase', runPhase]],
+    }).stateMachine;
+    const backup = new Machine(this, 'Backup', {
+      name: 'backup',
+      functions: [
+        fn('acquire-lock'),
+        fn('plan-inspection'),
+        fn('plan-backup'),
+        fn('commit-backup'),
+        fn('release-lock'),
+        fn('explain-failure'),
+      ],
+      children: [
+        ['run-phase', runPhase],
+        ['undo', undo],
+      ],
+    }).stateMachine;
+    // By name: the machine itself calls this lambda, so its ARN here would close a circle.
+    functions['acquire-lock'].function.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['states:DescribeExecution'],
+        resources: [
+          this.formatArn({
+            service: 'states',
+            resource: 'execution',
+            resourceName: `${stateMachineName('backup')}:*`,
+            arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+          }),
+        ],
+      }),
+    );
+
+    const failedEvents = new Queue(this, 'Undelivered', {
+      queueName: 'holdfast-undelivered',
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+    });
+    // An aborted or timed-out execution runs no Catch.
+    new Rule(this, 'UndoAborted', {
+      description: 'Undoes a backup that was aborted or timed out',
+      eventPattern: {
+        source: ['aws.states'],
+        detailType: ['Step Functions Execution Status Change'],
+        detail: { stateMachineArn: [backup.stateMachineArn], status: ['ABORTED', 'TIMED_OUT'] },
+      },
+      targets: [
+        new SfnStateMachine(undo, {
+          input: RuleTargetInput.fromObject({ run: EventField.fromPath('$.detail.name') }),
+          deadLetterQueue: failedEvents,
+          retryAttempts: 8,
+          maxEventAge: Duration.hours(2),
+        }),
+      ],
+    });
+
+    const group = new ScheduleGroup(this, 'Schedules', { scheduleGroupName: 'holdfast' });
+    for (const [system, configured] of Object.entries(config.systems))
+      for (const { name, timing } of timingsOf(config, configured))
+        new Schedule(this, `Schedule-${system}-${name}`, {
+          scheduleName: `holdfast-${system}-${name}`.slice(0, 64),
+          scheduleGroup: group,
+          schedule: ScheduleExpression.expression(
+            schedulerExpression(timing),
+            TimeZone.of('timezone' in timing ? timing.timezone : 'UTC'),
+          ),
+          target: new StepFunctionsStartExecution(backup, {
+            input: ScheduleTargetInput.fromObject({
+              system,
+              schedule: name,
+              scheduledTime: ContextAttribute.scheduledTime,
+            }),
+            deadLetterQueue: failedEvents,
+            retryAttempts: 5,
+            maxEventAge: maximumAge(timing, props.now),
+          }),
+        });
+    new Schedule(this, 'MeasureAge', {
+      scheduleName: 'holdfast-measure-age',
+      scheduleGroup: group,
+      schedule: ScheduleExpression.rate(measureEvery),
+      target: new LambdaInvoke(functions['measure-age'].function, {
+        input: ScheduleTargetInput.fromObject({}),
+        deadLetterQueue: failedEvents,
+        retryAttempts: 2,
+        maxEventAge: measureEvery,
+      }),
+    });
+
+    this.alarms(props, { backup, undo, failedEvents, measureAge: functions['measure-age'] });
+    new CfnOutput(this, 'BackupStateMachine', {
+      description: 'Start a backup here with {"system": "<id>"}',
+      value: `https://${this.region}.console.aws.amazon.com/states/home?region=${this.region}#/statemachines/view/${backup.stateMachineArn}`,
+    });
+  }
+
+  /** One lambda per verb, each with the least that its verb needs. */
+  private functions({ config, configFile, storage }: ControlStackProps): Record<Verb, VerbFunction> {
+    const { vault, state } = storage;
+    const STATE_BUCKET = state.bucketName;
+    const VAULT_BUCKET = vault.bucketName;
+    const make = (
+      verb: Verb,
+      environment: Record<string, string>,
+      more: { configFile?: string; timeout?: Duration } = {},
+    ) => new VerbFunction(this, `Verb-${verb}`, { verb, environment, ...more });
+    const both = { STATE_BUCKET, VAULT_BUCKET };
+    const functions = {
+      'acquire-lock': make('acquire-lock', both satisfies z.input<typeof AcquireLockEnv>, { configFile }),
+      'plan-inspection': make('plan-inspection', { STATE_BUCKET } satisfies z.input<typeof PlanInspectionEnv>, {
+        configFile,
+      }),
+      'plan-backup': make('plan-backup', both satisfies z.input<typeof PlanBackupEnv>, { configFile }),
+      'advance-phase': make('advance-phase', { STATE_BUCKET } satisfies z.input<typeof AdvancePhaseEnv>, {
+        timeout: Duration.minutes(5),
+      }),
+      'commit-backup': make('commit-backup', both satisfies z.input<typeof CommitBackupEnv>, {
+        configFile,
+        timeout: Duration.minutes(15),
+      }),
+      'release-lock': make('release-lock', { STATE_BUCKET } satisfies z.input<typeof ReleaseLockEnv>),
+      'explain-failure': make('explain-failure', { STATE_BUCKET } satisfies z.input<typeof ExplainFailureEnv>),
+      'plan-undo': make('plan-undo', { STATE_BUCKET } satisfies z.input<typeof PlanUndoEnv>, {
+        timeout: Duration.minutes(5),
+      }),
+      'clean-up': make('clean-up', both satisfies z.input<typeof CleanUpEnv>, { timeout: Duration.minutes(10) }),
+      'measure-age': make('measure-age', { VAULT_BUCKET } satisfies z.input<typeof MeasureAgeEnv>, { configFile }),
+    };
+    const role = (verb: Verb) => functions[verb].function;
+    const readWrite = (bucket: IBucket, verb: Verb, prefix: string): void => {
+      bucket.grantRead(role(verb), prefix);
+      bucket.grantPut(role(verb), prefix);
+    };
+    for (const verb of [
+      'acquire-lock',
+      'plan-inspection',
+      'plan-backup',
+      'advance-phase',
+      'explain-failure',
+      'plan-undo',
+    ] as const)
+      readWrite(state, verb, 'runs/*');
+    for (const verb of ['commit-backup', 'release-lock', 'clean-up'] as const) state.grantRead(role(verb), 'runs/*');
+    readWrite(state, 'acquire-lock', 'locks/*');
+    for (const verb of ['release-lock', 'clean-up'] as const) {
+      state.grantRead(role(verb), 'locks/*');
+      state.grantDelete(role(verb), 'locks/*');
+    }
+    for (const verb of ['acquire-lock', 'plan-backup', 'commit-backup', 'clean-up', 'measure-age'] as const)
+      vault.grantRead(role(verb), 'catalog/*');
+    const allow = (verb: Verb, actions: string[], resources: string[], conditions?: Record<string, unknown>): void =>
+      role(verb).addToRolePolicy(new PolicyStatement({ actions, resources, ...(conditions && { conditions }) }));
+
+    vault.grantPut(role('commit-backup'), 'catalog/*');
+    allow(
+      'commit-backup',
+      ['s3:GetObject', 's3:GetObjectTagging', 's3:PutObjectTagging'],
+      [vault.arnForObjects('backups/*'), vault.arnForObjects('catalog/*')],
+    );
+    for (const verb of ['commit-backup', 'clean-up'] as const) {
+      allow(verb, ['s3:ListBucketMultipartUploads'], [vault.bucketArn]);
+      allow(verb, ['s3:AbortMultipartUpload'], [vault.arnForObjects('backups/*')]);
+    }
+    vault.grantDelete(role('clean-up'), 'backups/*');
+
+    allow('plan-inspection', ['ssm:DescribeInstanceInformation'], ['*']);
+    allow(
+      'advance-phase',
+      ['ssm:SendCommand'],
+      scripts.map((script) =>
+        this.formatArn({ service: 'ssm', resource: 'document', resourceName: documentName(script) }),
+      ),
+    );
+    // Never AWS-RunShellScript, and only to instances that carry the tag of one of our systems.
+    allow(
+      'advance-phase',
+      ['ssm:SendCommand'],
+      [this.formatArn({ service: 'ec2', resource: 'instance', resourceName: '*' })],
+      { StringEquals: { [`ssm:resourceTag/${tagKeys.system}`]: Object.keys(config.systems) } },
+    );
+    // Run Command knows no resource for these.
+    allow('advance-phase', ['ssm:ListCommands', 'ssm:ListCommandInvocations', 'ssm:GetCommandInvocation'], ['*']);
+    allow('plan-undo', ['ssm:ListCommands', 'ssm:CancelCommand'], ['*']);
+    return functions;
+  }
+
+  /** What wakes somebody. Each alarm has a section of its name in docs/runbook.md. */
+  private alarms(
+    { config, now }: ControlStackProps,
+    of: { backup: StateMachine; undo: StateMachine; failedEvents: Queue; measureAge: VerbFunction },
+  ): void {
+    const key = new Key(this, 'TopicKey', {
+      description: 'Encrypts the notifications of Holdfast',
+      enableKeyRotation: true,
+    });
+    key.grantEncryptDecrypt(new ServicePrincipal('cloudwatch.amazonaws.com'));
+    const topic = new Topic(this, 'Notifications', { topicName: 'holdfast', masterKey: key, enforceSSL: true });
+    for (const address of config.notifications.email) topic.addSubscription(new EmailSubscription(address));
+    const tell = new SnsAction(topic);
+    const alarm = (
+      alarmName: string,
+      metric: IMetric,
+      threshold: number,
+      alarmDescription: string,
+      treatMissingData = TreatMissingData.NOT_BREACHING,
+    ): void => {
+      const made = new Alarm(this, `Alarm-${alarmName}`, {
+        alarmName,
+        alarmDescription,
+        metric,
+        threshold,
+        comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+        evaluationPeriods: 1,
+        treatMissingData,
+      });
+      made.addAlarmAction(tell);
+      made.addOkAction(tell);
+    };
+    for (const [system, configured] of Object.entries(config.systems)) {
+      const gaps = timingsOf(config, configured).map(({ timing }) => longestGap(timing, now) / 1000);
+      if (gaps.length === 0) continue;
+      const threshold = Math.min(onceSeconds, Math.round(Math.min(...gaps) * 1.5));
+      alarm(
+        `holdfast-${system}-backup-overdue`,
+        new Metric({
+          namespace: 'Holdfast',
+          metricName: 'BackupAgeSeconds',
+          dimensionsMap: { System: system },
+          statistic: Stats.MAXIMUM,
+          period: Duration.hours(1),
+        }),
+        threshold,
+        `The newest good backup of ${system} is older than ${threshold} s, or its age is not known. See docs/runbook.md, backup-overdue.`,
+        TreatMissingData.BREACHING,
+      );
+    }
+    const period = Duration.minutes(5);
+    const failed = (machine: StateMachine) =>
+      new MathExpression({
+        expression: 'failed + timedOut + aborted',
+        label: 'not succeeded',
+        usingMetrics: {
+          failed: machine.metricFailed({ period }),
+          timedOut: machine.metricTimedOut({ period }),
+          aborted: machine.metricAborted({ period }),
+        },
+        period,
+      });
+    alarm(
+      'holdfast-backup-failed',
+      failed(of.backup),
+      0,
+      'A backup failed, timed out or was aborted. See docs/runbook.md, backup-failed.',
+    );
+    alarm(
+      'holdfast-undo-failed',
+      failed(of.undo),
+      0,
+      'The traces of a failed run could not be removed: services may be down. See docs/runbook.md, undo-failed.',
+    );
+    alarm(
+      'holdfast-event-undelivered',
+      of.failedEvents.metricApproximateNumberOfMessagesVisible({ period, statistic: Stats.MAXIMUM }),
+      0,
+      'A schedule or rule could not start what it should. See docs/runbook.md, event-undelivered.',
+    );
+    alarm(
+      'holdfast-measure-age-failed',
+      of.measureAge.function.metricErrors({ period: Duration.hours(1) }),
+      0,
+      'The age of backups could not be measured. See docs/runbook.md, measure-age-failed.',
+    );
+    new CfnOutput(this, 'NotificationTopic', { value: topic.topicArn });
+  }
+}
+
+/** How late a schedule may still start its backup: half the time to its next slot, from a minute to an hour. */
+const maximumAge = (timing: Timing, now: Date): Duration =>
+  Duration.seconds(Math.round(Math.min(3600, Math.max(60, longestGap(timing, now) / 2000))));

@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { Stack } from 'aws-cdk-lib';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { DefinitionBody, LogLevel, StateMachine, StateMachineType } from 'aws-cdk-lib/aws-stepfunctions';
+import { Construct } from 'constructs';
+import {
+  functionPlaceholder,
+  type StateMachineName,
+  stateMachineName,
+  stateMachinePlaceholder,
+  type Verb,
+} from '#domain/naming';
+
+export interface MachineProps {
+  readonly name: StateMachineName;
+  readonly functions: readonly (readonly [Verb, LambdaFunction])[];
+  readonly children?: readonly (readonly [StateMachineName, StateMachine])[];
+}
+
+/** One state machine from its file, allowed to call just what its placeholders name. */
+export class Machine extends Construct {
+  readonly stateMachine: StateMachine;
+
+  constructor(scope: Construct, id: string, { name, functions, children = [] }: MachineProps) {
+    super(scope, id);
+    const file = new URL(`../statemachines/${name}.asl.json`, import.meta.url);
+    this.stateMachine = new StateMachine(this, 'StateMachine', {
+      stateMachineName: stateMachineName(name),
+      stateMachineType: StateMachineType.STANDARD,
+      definitionBody: DefinitionBody.fromString(readFileSync(file, 'utf8')),
+      definitionSubstitutions: {
+        ...Object.fromEntries(functions.map(([verb, fn]) => [functionPlaceholder(verb), fn.functionArn])),
+        ...Object.fromEntries(
+          children.map(([child, machine]) => [stateMachinePlaceholder(child), machine.stateMachineArn]),
+        ),
+      },
+      tracingEnabled: true,
+      logs: {
+        destination: new LogGroup(this, 'Log', {
+          logGroupName: `/aws/vendedlogs/states/${stateMachineName(name)}`,
+          retention: RetentionDays.THREE_MONTHS,
+        }),
+        level: LogLevel.ALL,
+        includeExecutionData: false,
+      },
+    });
+    for (const [, fn] of functions) fn.grantInvoke(this.stateMachine);
+    for (const [, child] of children) {
+      child.grantStartExecution(this.stateMachine);
+      child.grantExecution(this.stateMachine, 'states:DescribeExecution', 'states:StopExecution');
+    }
+    if (children.length > 0)
+      // Step Functions waits for a child by a rule of its own, whose name AWS fixes.
+      this.stateMachine.addToRolePolicy(
+        new PolicyStatement({
+          actions: ['events:PutTargets', 'events:PutRule', 'events:DescribeRule'],
+          resources: [
+            Stack.of(this).formatArn({
+              service: 'events',
+              resource: 'rule',
+              resourceName: 'StepFunctionsGetEventsForStepFunctionsExecutionRule',
+            }),
+          ],
+        }),
+      );
+  }
+}

@@ -1,0 +1,57 @@
+import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { CfnDocument } from 'aws-cdk-lib/aws-ssm';
+import type { Construct } from 'constructs';
+import { composeDocuments } from '#documents/compose';
+import type { Config } from '#domain/config';
+import { tagKeys, vaultKeys } from '#domain/naming';
+import type { VaultStack } from './vault-stack.ts';
+
+/** What runs on the nodes, and what they may do in the vault: write below their own system's prefix, and read what a restore has tagged. */
+export class NodesStack extends Stack {
+  readonly documents: readonly CfnDocument[];
+
+  constructor(
+    scope: Construct,
+    id: string,
+    props: StackProps & { readonly config: Config; readonly storage: VaultStack },
+  ) {
+    super(scope, id, props);
+    const { config, storage } = props;
+    this.documents = Object.entries(composeDocuments()).map(
+      ([name, content]) =>
+        new CfnDocument(this, name, {
+          name,
+          content,
+          documentType: 'Command',
+          documentFormat: 'JSON',
+          targetType: '/AWS::EC2::Instance',
+          updateMethod: 'NewVersion',
+        }),
+    );
+    for (const system of Object.keys(config.systems)) {
+      const own = storage.vault.arnForObjects(`${vaultKeys.system(system)}*`);
+      const policy = new ManagedPolicy(this, `NodePolicy-${system}`, {
+        managedPolicyName: `holdfast-node-${system}`,
+        description: `For the instance profiles of the nodes of ${system}, beside AmazonSSMManagedInstanceCore`,
+        statements: [
+          new PolicyStatement({ sid: 'WriteOwnBackups', actions: ['s3:PutObject'], resources: [own] }),
+          new PolicyStatement({
+            sid: 'ReadWhatARestoreTagged',
+            actions: ['s3:GetObject', 's3:GetObjectVersion'],
+            resources: [own],
+            conditions: { StringEquals: { [`s3:ExistingObjectTag/${tagKeys.restore}`]: system } },
+          }),
+          new PolicyStatement({
+            sid: 'EncryptThroughS3',
+            // Decrypt: S3 reads the parts of a multipart upload back when it completes the object.
+            actions: ['kms:GenerateDataKey', 'kms:Decrypt'],
+            resources: [storage.key.keyArn],
+            conditions: { StringEquals: { 'kms:ViaService': `s3.${this.region}.amazonaws.com` } },
+          }),
+        ],
+      });
+      new CfnOutput(this, `NodePolicyArn-${system}`, { value: policy.managedPolicyArn });
+    }
+  }
+}
