@@ -1,9 +1,62 @@
-import { Validations } from 'aws-cdk-lib';
+import { type Stack, Validations } from 'aws-cdk-lib';
+import type { Config } from '#domain/config';
 import type { ControlStack } from './control-stack.ts';
 import type { NodesStack } from './nodes-stack.ts';
 import type { VaultStack } from './vault-stack.ts';
 
+const state = 'holdfast-vault:ExportsOutputFnGetAttState1C20CC9AArnF70626CA';
+const vault = 'holdfast-vault:ExportsOutputFnGetAttVault23237E5BArn4BB0BF11';
+const here = '<AWS::Region>:<AWS::AccountId>';
+const executionsOf = (machine: string): string =>
+  `arn:<AWS::Partition>:states:${here}:execution:{"Fn::Select":[6,{"Fn::Split":[":",{"Ref":"${machine}"}]}]}:*`;
+
+/** Each stack's wildcards by the exact resource, with the reason why nothing narrower can be said. */
+const control: Readonly<Record<string, string>> = {
+  '*': 'X-Ray, the delivery of vended logs and Run Command (describe, list, cancel) know no resource. What is sent is limited by document and by instance tag.',
+  [`${state}/runs/*`]: "The keys below it are runs' names, known only when they begin.",
+  [`${state}/locks/*`]: 'One lock per system; a verb serves all systems.',
+  [`${vault}/catalog/*`]: 'One manifest per backup, named by its moment; a verb serves all systems.',
+  [`${vault}/backups/*`]:
+    'Artifacts of every system: committing tags them, the undoing deletes what was not committed.',
+  [`arn:<AWS::Partition>:ec2:${here}:instance/*`]:
+    'Narrowed by its condition to instances that carry the tag of a configured system.',
+  [`arn:<AWS::Partition>:states:${here}:execution:holdfast-backup:*`]:
+    "Whether a lock's owner lives is asked of its execution, whose name is not known before.",
+  [executionsOf('RunPhaseStateMachineB256421B')]:
+    'Executions of our own child machine, which a parent waits for and stops.',
+  [executionsOf('UndoStateMachine8D6DB4CF')]:
+    'Executions of our own child machine, which a parent waits for and stops.',
+  '<VerbmeasureageFunction002B177B.Arn>:*':
+    "Versions of one function of ours: the scheduler's construct grants them all.",
+};
+
+const acknowledgeWildcards = (stack: Stack, reasons: Readonly<Record<string, string>>): void => {
+  for (const [resource, reason] of Object.entries(reasons))
+    Validations.of(stack).acknowledge({ id: `AwsSolutions::AwsSolutions-IAM5[Resource::${resource}]`, reason });
+};
+
 /** Findings of AwsSolutions that are meant to be, each with its exact id and the reason. */
-export const acknowledgeFindings = (_: { storage: VaultStack; nodes: NodesStack; control: ControlStack }): void => {
-  void Validations;
+export const acknowledgeFindings = (
+  config: Config,
+  stacks: { readonly storage: VaultStack; readonly nodes: NodesStack; readonly control: ControlStack },
+): void => {
+  Validations.of(stacks.storage).acknowledge({
+    id: 'AwsSolutions::AwsSolutions-S1',
+    reason:
+      'Server access logs are delivered at best effort into one more bucket that would have to be kept as safe; who read a backup is told by CloudTrail data events, which docs/design.md recommends.',
+  });
+  acknowledgeWildcards(
+    stacks.nodes,
+    Object.fromEntries(
+      Object.keys(config.systems).map((system) => [
+        `${vault}/backups/${system}/*`,
+        "A node writes its own system's backups, whose keys are not known before; it can't read, list or delete.",
+      ]),
+    ),
+  );
+  acknowledgeWildcards(stacks.control, control);
+  Validations.of(stacks.control).acknowledge({
+    id: 'AwsSolutions::AwsSolutions-SQS3',
+    reason: 'This queue is the dead-letter queue of the schedules and the rule; an alarm watches its depth.',
+  });
 };

@@ -30,7 +30,7 @@ export const holdfastApp = (text: string, name: string, now: Date, context: Reco
     now,
     description: 'Holdfast: lambdas, state machines, schedules, alarms',
   });
-  acknowledgeFindings({ storage, nodes, control });
+  acknowledgeFindings(config, { storage, nodes, control });
   return app;
 };
 

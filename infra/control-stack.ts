@@ -13,7 +13,7 @@ import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import { SfnStateMachine } from 'aws-cdk-lib/aws-events-targets';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
-import type { IBucket } from 'aws-cdk-lib/aws-s3';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import {
   ContextAttribute,
   Schedule,
@@ -48,6 +48,16 @@ import { VerbFunction } from './verb.ts';
 
 /** The age of a system's newest backup is measured this often. */
 const measureEvery = Duration.minutes(15);
+
+/** Verbs that keep notes of a run. */
+const notingVerbs = [
+  'acquire-lock',
+  'plan-inspection',
+  'plan-backup',
+  'advance-phase',
+  'explain-failure',
+  'plan-undo',
+] as const;
 
 /** An alarm's threshold when a schedule has no longest gap, because it fires once. */
 const onceSeconds = 400 * 86_400;
@@ -201,45 +211,44 @@ export class ControlStack extends Stack {
       'clean-up': make('clean-up', both satisfies z.input<typeof CleanUpEnv>, { timeout: Duration.minutes(10) }),
       'measure-age': make('measure-age', { VAULT_BUCKET } satisfies z.input<typeof MeasureAgeEnv>, { configFile }),
     };
-    const role = (verb: Verb) => functions[verb].function;
-    const readWrite = (bucket: IBucket, verb: Verb, prefix: string): void => {
-      bucket.grantRead(role(verb), prefix);
-      bucket.grantPut(role(verb), prefix);
+    const may = (verb: Verb, actions: string[], resources: string[], conditions?: Record<string, unknown>): void =>
+      functions[verb].function.addToRolePolicy(
+        new PolicyStatement({ actions, resources, ...(conditions && { conditions }) }),
+      );
+    // Without ListBucket S3 answers 403 instead of 404 for an object that is not there.
+    const mayUse = (verb: Verb, bucket: Bucket, prefix: string, ...actions: string[]): void => {
+      may(verb, ['s3:ListBucket'], [bucket.bucketArn]);
+      may(verb, actions, [bucket.arnForObjects(`${prefix}*`)]);
+      may(
+        verb,
+        ['kms:Decrypt', ...(actions.includes('s3:PutObject') ? ['kms:GenerateDataKey'] : [])],
+        [storage.key.keyArn],
+      );
     };
-    for (const verb of [
-      'acquire-lock',
-      'plan-inspection',
-      'plan-backup',
-      'advance-phase',
-      'explain-failure',
-      'plan-undo',
-    ] as const)
-      readWrite(state, verb, 'runs/*');
-    for (const verb of ['commit-backup', 'release-lock', 'clean-up'] as const) state.grantRead(role(verb), 'runs/*');
-    readWrite(state, 'acquire-lock', 'locks/*');
-    for (const verb of ['release-lock', 'clean-up'] as const) {
-      state.grantRead(role(verb), 'locks/*');
-      state.grantDelete(role(verb), 'locks/*');
-    }
-    for (const verb of ['acquire-lock', 'plan-backup', 'commit-backup', 'clean-up', 'measure-age'] as const)
-      vault.grantRead(role(verb), 'catalog/*');
-    const allow = (verb: Verb, actions: string[], resources: string[], conditions?: Record<string, unknown>): void =>
-      role(verb).addToRolePolicy(new PolicyStatement({ actions, resources, ...(conditions && { conditions }) }));
-
-    vault.grantPut(role('commit-backup'), 'catalog/*');
-    allow(
+    for (const verb of notingVerbs) mayUse(verb, state, 'runs/', 's3:GetObject', 's3:PutObject');
+    for (const verb of ['commit-backup', 'release-lock', 'clean-up'] as const)
+      mayUse(verb, state, 'runs/', 's3:GetObject');
+    mayUse('acquire-lock', state, 'locks/', 's3:GetObject', 's3:PutObject');
+    for (const verb of ['release-lock', 'clean-up'] as const)
+      mayUse(verb, state, 'locks/', 's3:GetObject', 's3:DeleteObject');
+    for (const verb of ['acquire-lock', 'plan-backup', 'clean-up', 'measure-age'] as const)
+      mayUse(verb, vault, 'catalog/', 's3:GetObject');
+    mayUse(
       'commit-backup',
-      ['s3:GetObject', 's3:GetObjectTagging', 's3:PutObjectTagging'],
-      [vault.arnForObjects('backups/*'), vault.arnForObjects('catalog/*')],
+      vault,
+      'catalog/',
+      's3:GetObject',
+      's3:PutObject',
+      's3:GetObjectTagging',
+      's3:PutObjectTagging',
     );
-    for (const verb of ['commit-backup', 'clean-up'] as const) {
-      allow(verb, ['s3:ListBucketMultipartUploads'], [vault.bucketArn]);
-      allow(verb, ['s3:AbortMultipartUpload'], [vault.arnForObjects('backups/*')]);
-    }
-    vault.grantDelete(role('clean-up'), 'backups/*');
+    mayUse('commit-backup', vault, 'backups/', 's3:GetObject', 's3:PutObjectTagging', 's3:AbortMultipartUpload');
+    mayUse('clean-up', vault, 'backups/', 's3:DeleteObject', 's3:AbortMultipartUpload');
+    for (const verb of ['commit-backup', 'clean-up'] as const)
+      may(verb, ['s3:ListBucketMultipartUploads'], [vault.bucketArn]);
 
-    allow('plan-inspection', ['ssm:DescribeInstanceInformation'], ['*']);
-    allow(
+    may('plan-inspection', ['ssm:DescribeInstanceInformation'], ['*']);
+    may(
       'advance-phase',
       ['ssm:SendCommand'],
       scripts.map((script) =>
@@ -247,15 +256,17 @@ export class ControlStack extends Stack {
       ),
     );
     // Never AWS-RunShellScript, and only to instances that carry the tag of one of our systems.
-    allow(
+    may(
       'advance-phase',
       ['ssm:SendCommand'],
       [this.formatArn({ service: 'ec2', resource: 'instance', resourceName: '*' })],
-      { StringEquals: { [`ssm:resourceTag/${tagKeys.system}`]: Object.keys(config.systems) } },
+      {
+        StringEquals: { [`ssm:resourceTag/${tagKeys.system}`]: Object.keys(config.systems) },
+      },
     );
     // Run Command knows no resource for these.
-    allow('advance-phase', ['ssm:ListCommands', 'ssm:ListCommandInvocations', 'ssm:GetCommandInvocation'], ['*']);
-    allow('plan-undo', ['ssm:ListCommands', 'ssm:CancelCommand'], ['*']);
+    may('advance-phase', ['ssm:ListCommands', 'ssm:ListCommandInvocations', 'ssm:GetCommandInvocation'], ['*']);
+    may('plan-undo', ['ssm:ListCommands', 'ssm:CancelCommand'], ['*']);
     return functions;
   }
 

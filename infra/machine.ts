@@ -46,7 +46,9 @@ export class Machine extends Construct {
         includeExecutionData: false,
       },
     });
-    for (const [, fn] of functions) fn.grantInvoke(this.stateMachine);
+    this.stateMachine.addToRolePolicy(
+      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: functions.map(([, fn]) => fn.functionArn) }),
+    );
     for (const [, child] of children) {
       child.grantStartExecution(this.stateMachine);
       child.grantExecution(this.stateMachine, 'states:DescribeExecution', 'states:StopExecution');
