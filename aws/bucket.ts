@@ -13,7 +13,7 @@ import {
   type S3Client,
   S3ServiceException,
 } from '@aws-sdk/client-s3';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { AlreadyExistsError } from '#domain/errors';
 import type { Bucket, State } from '#domain/ports';
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Cron } from 'croner';
-import { type Config, InvalidConfigError, parseConfig, type Schedule } from '#domain/config';
+import type { Config, Schedule } from '#domain/config';
+import { InvalidConfigError, parseConfig } from '#domain/config-file';
 import { CliError } from './cli-error.ts';
 import type { Exit } from './exit-codes.ts';
 import { formatAmount, table } from './format.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { UndoFailedError } from './errors.ts';
 import type { CaughtFailure, Failure } from './payloads.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What the inspection of a Puppet Enterprise node finds. Made by documents/inspect-puppet.sh, read by the planner and put into the manifest. */
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { PuppetInspection } from './inspection.ts';
 import { BackupId, InstanceId, RunId, SystemId } from './naming.ts';
 import { operations } from './payloads.ts';

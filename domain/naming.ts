@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * The one vocabulary of names: keys in the buckets, documents, tags. Builder and parser stand side by side.
@@ -76,7 +76,12 @@ export const keySafe = (name: string): string =>
   }).join('');
 
 /** The tags that bind resources to a system, and an object to its retention. */
-export const tagKeys = { system: 'holdfast:system', role: 'holdfast:role', retention: 'holdfast:retention', restore: 'holdfast:restore' } as const;
+export const tagKeys = {
+  system: 'holdfast:system',
+  role: 'holdfast:role',
+  retention: 'holdfast:retention',
+  restore: 'holdfast:restore',
+} as const;
 
 /** The vault's name: known from account and region alone, so that the command line needs no configuration. */
 export const vaultBucketName = (account: string, region: string): string => `holdfast-vault-${account}-${region}`;

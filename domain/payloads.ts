@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { BackupId, PhaseName, RunId, SystemId } from './naming.ts';
 
 /**

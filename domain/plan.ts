@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { documentName, InstanceId, PhaseName, RunId, SystemId } from './naming.ts';
 import { operations } from './payloads.ts';
 

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Invocation } from './phase.ts';
 import type { Command } from './plan.ts';
 

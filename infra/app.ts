@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { InvalidConfigError, parseConfig } from '#domain/config';
+import { InvalidConfigError, parseConfig } from '#domain/config-file';
 import { acknowledgeFindings } from './acknowledged.ts';
 import { ControlStack } from './control-stack.ts';
 import { NodesStack } from './nodes-stack.ts';

@@ -1,5 +1,5 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
-import { z } from 'zod';
+import * as z from 'zod';
 import { s3Bucket } from '#aws/bucket';
 import { s3Client } from '#aws/clients';
 import { backupMoment } from '#domain/naming';

@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Config, parseConfig } from '#domain/config';
+import type { Config } from '#domain/config';
+import { parseConfig } from '#domain/config-file';
 import { tagKeys } from '#domain/naming';
 import { LAB_DIRECTORY, type LabNode, writeAwsConfig } from '../lab/node.ts';
 import { createPe32Master, startServices } from '../lab/pe32/layer.ts';

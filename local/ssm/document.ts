@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { SsmError } from './errors.ts';
 
 /** Bytes of a document and its parameter values together. */

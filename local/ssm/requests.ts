@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { SsmError } from './errors.ts';
 
 const CommandId = z.string().length(36);

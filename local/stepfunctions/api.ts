@@ -8,7 +8,7 @@ import type {
   StartExecutionOutput,
   StopExecutionOutput,
 } from '@aws-sdk/client-sfn';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ApiError } from './errors.ts';
 import type { Execution, Executions } from './executions.ts';
 import { withoutData } from './history.ts';

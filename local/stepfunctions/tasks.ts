@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Callbacks } from './callbacks.ts';
 import { ApiError, TaskError } from './errors.ts';
 import type { Execution, StartRequest } from './executions.ts';
