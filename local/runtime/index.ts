@@ -29,8 +29,6 @@ export interface RuntimeOptions {
   readonly judge?: (request: S3Request) => Verdict;
   /** Run Command's time, for tests of its time-outs. */
   readonly clock?: Clock;
-  /** False: nothing starts by itself. */
-  readonly schedules?: boolean;
   readonly onStatusChange?: (change: ExecutionStatusChange) => void;
 }
 
@@ -42,6 +40,8 @@ export interface Runtime {
   stateMachineArn(name: string): string;
   /** Calls a lambda as another service would. */
   invoke(verb: Verb, payload: unknown): Promise<unknown>;
+  /** From now on the schedules of a configuration start backups. */
+  keepSchedules(config: Config): void;
   close(): Promise<void>;
 }
 
@@ -145,8 +145,7 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
       }),
     );
   };
-  const stopSchedules =
-    options.schedules === false ? () => undefined : keepSchedules(options.config, (tick) => void start('backup', tick));
+  const kept: (() => void)[] = [];
 
   return {
     url: gateway.url,
@@ -154,8 +153,9 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
     stateBucket,
     stateMachineArn: stepFunctions.stateMachineArn,
     invoke: invokeVerb,
+    keepSchedules: (config) => void kept.push(keepSchedules(config, (tick) => void start('backup', tick))),
     close: async () => {
-      stopSchedules();
+      for (const stop of kept) stop();
       executions.destroy();
       client.destroy();
       await stepFunctions.close();

@@ -44,7 +44,7 @@ export const noTraces: Traces = { manifests: [], objects: [], uploads: [], lock:
 /** A lab with one system and what a test does with it. */
 export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions, 'configuration'>) => {
   let judge: (request: S3Request) => Verdict = () => 'pass';
-  const lab: Lab = await startLab({ schedules: false, ...options, judge: (request) => judge(request) });
+  const lab: Lab = await startLab({ ...options, judge: (request) => judge(request) });
   const [s3, sfn] = [s3Client(), sfnClient()];
   const vault = s3Bucket(s3, lab.runtime.vaultBucket);
   const state = s3Bucket(s3, lab.runtime.stateBucket);
