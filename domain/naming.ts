@@ -130,3 +130,10 @@ export const stateMachinePlaceholder = (machine: StateMachineName): string => `$
 
 /** The name of an SSM document, `Holdfast-DumpDatabase`, from its script's name, `dump-database`. */
 export const documentName = (script: string): string => `Holdfast-${pascal(script)}`;
+
+/** The metric of a system's newest backup: its publisher and its alarm must name the very same dimensions. */
+export const ageMetric = {
+  namespace: 'Holdfast',
+  name: 'BackupAgeSeconds',
+  dimensions: (system: string) => ({ service: 'holdfast', System: system }),
+} as const;

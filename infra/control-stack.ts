@@ -30,7 +30,7 @@ import type { Construct } from 'constructs';
 import type * as z from 'zod';
 import { scripts } from '#documents/compose';
 import { type Config, timingsOf } from '#domain/config';
-import { documentName, stateMachineName, tagKeys, type Verb } from '#domain/naming';
+import { ageMetric, documentName, stateMachineName, tagKeys, type Verb } from '#domain/naming';
 import { longestGap, schedulerExpression, type Timing } from '#domain/schedule';
 import type { Env as AcquireLockEnv } from '#lambdas/acquire-lock/env';
 import type { Env as AdvancePhaseEnv } from '#lambdas/advance-phase/env';
@@ -309,9 +309,9 @@ export class ControlStack extends Stack {
       alarm(
         `holdfast-${system}-backup-overdue`,
         new Metric({
-          namespace: 'Holdfast',
-          metricName: 'BackupAgeSeconds',
-          dimensionsMap: { System: system },
+          namespace: ageMetric.namespace,
+          metricName: ageMetric.name,
+          dimensionsMap: ageMetric.dimensions(system),
           statistic: Stats.MAXIMUM,
           period: Duration.hours(1),
         }),

@@ -7,10 +7,10 @@ import { committedBackups } from '../catalog.ts';
 import { deployedConfig } from '../config.ts';
 import { entry } from '../entry.ts';
 import { Env } from './env.ts';
+import { publishAge } from './publish-age.ts';
 
 const vault = s3Bucket(s3Client(), Env.parse(process.env).VAULT_BUCKET);
 const config = deployedConfig();
-const metrics = new Metrics({ namespace: 'Holdfast', serviceName: 'holdfast' });
 
 /** A path of its own: it reads what was committed and nothing of any run. A system without a backup publishes nothing, which its alarm takes for overdue. */
 export const handler = entry(z.unknown(), async () => {
@@ -20,7 +20,7 @@ export const handler = entry(z.unknown(), async () => {
     if (newest === undefined) continue;
     const seconds = Math.max(0, Math.round((Date.now() - backupMoment(newest).getTime()) / 1000));
     ages[system] = seconds;
-    metrics.singleMetric().addDimension('System', system).addMetric('BackupAgeSeconds', MetricUnit.Seconds, seconds);
+    publishAge(system, seconds);
   }
   return ages;
 });
