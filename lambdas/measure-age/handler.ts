@@ -1,4 +1,3 @@
-import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import * as z from 'zod';
 import { s3Bucket } from '#aws/bucket';
 import { s3Client } from '#aws/clients';
