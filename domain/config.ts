@@ -112,7 +112,7 @@ const PuppetEnterprise = z.strictObject({
 export type PuppetEnterprise = z.infer<typeof PuppetEnterprise>;
 
 /** One control plane. A further kind is a further member of this union. */
-export const System = z.discriminatedUnion('kind', [PuppetEnterprise]);
+export const System = z.discriminatedUnion('kind', [PuppetEnterprise], { error: 'expected puppet-enterprise' });
 export type System = z.infer<typeof System>;
 
 const ClassRule = z.strictObject({

@@ -1,0 +1,175 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { jsonState } from '#aws/bucket';
+import { CommandFailedError, NodeUnreachableError } from '#domain/errors';
+import { stateKeys } from '#domain/naming';
+import { type Invocation, sendable, startPhase } from '#domain/phase';
+import { type Command, forNodes, type Phase, type Plan, withUndoPhase } from '#domain/plan';
+import type { RunCommand } from '#domain/ports';
+import { advancePhase } from '../../lambdas/advance-phase/advance-phase.ts';
+import { memoryBucket } from './memory.ts';
+
+const instance = (index: number): string => `i-${index.toString(16).padStart(17, '0')}`;
+
+const command = (id: string, node = instance(1)): Command => ({
+  id,
+  document: 'Holdfast-DumpDatabase',
+  instanceIds: [node],
+  parameters: {},
+  executionTimeoutSeconds: 3600,
+});
+
+const planOf = (phase: Phase): Plan => ({
+  run: 'run-1',
+  system: 'pe-main',
+  operation: 'backup',
+  backup: '20261120T020000Z',
+  nodes: [{ instanceId: instance(1), name: 'master', roles: ['master'] }],
+  phases: [phase],
+});
+
+const input = { system: 'pe-main', operation: 'backup', run: 'run-1' } as const;
+
+/** Run Command in memory. `crash` decides before and after each send whether the lambda dies there. */
+const fakeRunCommand = (
+  outcome: (command: Command) => Partial<Invocation> = () => ({}),
+  crash: () => boolean = () => false,
+) => {
+  const sent: { readonly id: string; readonly token: string; readonly command: Command }[] = [];
+  const dieIf = (): void => {
+    if (crash()) throw new Error('the lambda died');
+  };
+  const runCommand: RunCommand = {
+    nodes: async () => [],
+    send: async (of, token) => {
+      dieIf();
+      sent.push({ id: `c-${sent.length}`, token, command: of });
+      dieIf();
+      return `c-${sent.length - 1}`;
+    },
+    find: async (_, token) => sent.find((one) => one.token === token)?.id,
+    invocations: async (id) => {
+      const found = sent.find((one) => one.id === id);
+      return (found?.command.instanceIds ?? []).map((instanceId) => ({
+        ...{ instanceId, status: 'Success', detail: 'Success', exitCode: 0, stdout: '{}', stderr: '' },
+        ...(found && outcome(found.command)),
+      })) as Invocation[];
+    },
+    cancel: async () => undefined,
+  };
+  return { sent, runCommand };
+};
+
+const started = async (phase: Phase, change: (plan: Plan) => Plan = (plan) => plan) => {
+  const state = jsonState(memoryBucket());
+  await state.write(stateKeys.plan('run-1'), change(planOf(phase)));
+  return state;
+};
+
+describe('a phase', () => {
+  it('has at most four commands under way on a node, and sends every one in the end', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 40 }), (nodes) => {
+        const phase = { name: 'collect', commands: nodes.map((node, index) => command(`c${index}`, instance(node))) };
+        let state = startPhase(phase, new Date(0));
+        for (let round = 0; state.commands.some(({ state: one }) => one !== 'ended'); round++) {
+          expect(round).toBeLessThanOrEqual(nodes.length);
+          const now = sendable(phase, state);
+          for (const node of new Set(nodes))
+            expect(now.filter(({ instanceIds }) => instanceIds.includes(instance(node))).length).toBeLessThanOrEqual(4);
+          expect(now.length).toBeGreaterThan(0);
+          const ids = new Set(now.map(({ id }) => id));
+          const moment = new Date(0).toISOString();
+          state = {
+            ...state,
+            commands: state.commands.map((one) =>
+              ids.has(one.id)
+                ? { id: one.id, state: 'ended', commandId: 'x', sentAt: moment, endedAt: moment, invocations: [] }
+                : one,
+            ),
+          };
+        }
+      }),
+    );
+  });
+
+  it('sends each command once, wherever and however often its lambda dies', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.boolean(), { maxLength: 30 }),
+        fc.integer({ min: 1, max: 9 }),
+        async (deaths, count) => {
+          const phase = {
+            name: 'collect',
+            commands: Array.from({ length: count }, (_, index) => command(`c${index}`)),
+          };
+          const state = await started(phase);
+          const queue = [...deaths];
+          const { sent, runCommand } = fakeRunCommand(undefined, () => queue.shift() ?? false);
+          for (let steps = 0; steps < 100; steps++) {
+            const answer = await advancePhase(
+              { state, runCommand, now: () => new Date() },
+              { ...input, phase: 'collect' },
+            ).catch(() => undefined);
+            if (answer?.status === 'done') break;
+          }
+          expect(sent.map(({ command: { id } }) => id).toSorted()).toEqual(
+            phase.commands.map(({ id }) => id).toSorted(),
+          );
+        },
+      ),
+    );
+  });
+
+  it('ends with the error of the first command that failed, which names command, node and reason', async () => {
+    const phase = { name: 'collect', commands: [command('dump-database console'), command('dump-globals')] };
+    const state = await started(phase);
+    const { runCommand } = fakeRunCommand(({ id }) =>
+      id === 'dump-globals'
+        ? { status: 'Failed', exitCode: 1, stdout: '{"error":"PostgresDownError","message":"start it"}' }
+        : {},
+    );
+    const advance = () => advancePhase({ state, runCommand, now: () => new Date() }, { ...input, phase: 'collect' });
+    expect(await advance()).toEqual({ status: 'running', waitSeconds: 1 });
+    await expect(advance()).rejects.toThrow(
+      new CommandFailedError('dump-globals on master: PostgresDownError: start it'),
+    );
+  });
+
+  it('of a run that is being undone sends nothing any more', async () => {
+    const phase = { name: 'collect', commands: [command('a')] };
+    const state = await started(phase, (plan) => withUndoPhase(plan).plan);
+    const { sent, runCommand } = fakeRunCommand();
+    await expect(
+      advancePhase({ state, runCommand, now: () => new Date() }, { ...input, phase: 'collect' }),
+    ).rejects.toMatchObject({ name: 'CommandCancelledError' });
+    expect(sent).toEqual([]);
+  });
+
+  it('that undoes goes on where it can, and tells the failure only at its end', async () => {
+    const state = jsonState(memoryBucket());
+    const nodes = [1, 2].map((index) => ({ instanceId: instance(index), name: `n${index}`, roles: [] }));
+    const { plan, phase } = withUndoPhase({ ...planOf({ name: 'collect', commands: [] }), nodes });
+    await state.write(stateKeys.plan('run-1'), plan);
+    const { sent, runCommand } = fakeRunCommand();
+    const refusing: RunCommand = {
+      ...runCommand,
+      send: async (of, token) => {
+        if (of.instanceIds[0] === instance(1)) throw new NodeUnreachableError('gone');
+        return runCommand.send(of, token);
+      },
+    };
+    const advance = () => advancePhase({ state, runCommand: refusing, now: () => new Date() }, { ...input, phase });
+    expect((await advance()).status).toBe('running');
+    expect(sent.length).toBe(1);
+    await expect(advance()).rejects.toThrow(/undo \(n1\) on n1: .*gone/);
+  });
+});
+
+it('a command for a thousand nodes is cut into pieces that SSM takes', () => {
+  const ids = Array.from({ length: 1000 }, (_, index) => instance(index));
+  const pieces = forNodes({ id: 'inspect', document: 'd', parameters: {}, executionTimeoutSeconds: 60 }, ids);
+  expect(pieces.every(({ instanceIds }) => instanceIds.length <= 50)).toBe(true);
+  expect(pieces.flatMap(({ instanceIds }) => instanceIds)).toEqual(ids);
+  expect(new Set(pieces.map(({ id }) => id)).size).toBe(20);
+});

@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs';
+import validate from 'asl-validator';
+import { describe, expect, it } from 'vitest';
+import * as errors from '#domain/errors';
+import { functionPlaceholder, stateMachineNames, stateMachinePlaceholder, verbs } from '#domain/naming';
+
+type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+const isObject = (value: Json | undefined): value is { [key: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Every object below a value, itself included. */
+const objects = (value: Json): { [key: string]: Json }[] =>
+  Array.isArray(value)
+    ? value.flatMap(objects)
+    : isObject(value)
+      ? [value, ...Object.values(value).flatMap(objects)]
+      : [];
+
+const placeholders = new Set([...verbs.map(functionPlaceholder), ...stateMachineNames.map(stateMachinePlaceholder)]);
+
+describe.each(stateMachineNames)('%s.asl.json', (name) => {
+  const text = readFileSync(new URL(`../../statemachines/${name}.asl.json`, import.meta.url), 'utf8');
+  const machine: { [key: string]: Json } = JSON.parse(text);
+  const all = objects(machine);
+  const tasks = all.filter(({ Type }) => Type === 'Task');
+
+  it('is valid, says what it is for and ends in time', () => {
+    expect(validate(JSON.parse(text)).errors).toEqual([]);
+    expect(machine).toMatchObject({
+      Comment: expect.stringMatching(/\w/),
+      QueryLanguage: 'JSONPath',
+      TimeoutSeconds: expect.any(Number),
+    });
+  });
+
+  it('gives every task a time-out, and every retry an end', () => {
+    expect(tasks.length).toBeGreaterThan(0);
+    for (const task of tasks) expect(task).toMatchObject({ TimeoutSeconds: expect.any(Number) });
+    for (const { Retry } of tasks)
+      for (const retrier of objects(Retry ?? [])) expect(retrier).toMatchObject({ MaxAttempts: expect.any(Number) });
+  });
+
+  it('uses only placeholders that are substituted', () => {
+    for (const [, placeholder] of text.matchAll(/\$\{(\w+)\}/g)) expect(placeholders).toContain(placeholder);
+  });
+
+  it('names only errors that somebody throws', () => {
+    for (const { ErrorEquals } of all)
+      for (const error of Array.isArray(ErrorEquals) ? ErrorEquals : [])
+        expect(error).toSatisfy(
+          (found: Json) =>
+            typeof found === 'string' &&
+            (/^(States|Lambda)\./.test(found) ||
+              found === 'ThrottlingException' ||
+              errors.errorNames.some((known) => known === found)),
+        );
+  });
+});
+
+it('whatever fails in a backup that has the lock goes the one way out', () => {
+  const machine: { States: Record<string, { Type: string; Catch?: { ErrorEquals: string[]; Next: string }[] }> } =
+    JSON.parse(readFileSync(new URL('../../statemachines/backup.asl.json', import.meta.url), 'utf8'));
+  const wayOut = ['ExplainFailure', 'KeepRawFailure', 'Undo', 'ExplainUndoFailure'];
+  for (const [name, { Type, Catch }] of Object.entries(machine.States)) {
+    if (!['Task', 'Map'].includes(Type) || name === 'AcquireLock' || wayOut.includes(name)) continue;
+    expect([name, Catch]).toEqual([
+      name,
+      [expect.objectContaining({ ErrorEquals: ['States.ALL'], Next: 'ExplainFailure' })],
+    ]);
+  }
+  for (const name of wayOut.filter((state) => state !== 'KeepRawFailure'))
+    expect(machine.States[name]?.Catch?.[0]?.ErrorEquals).toEqual(['States.ALL']);
+});
+
+it('the list of error names is that of the classes', () => {
+  const classes = Object.entries(errors).filter(([name]) => name !== 'errorNames');
+  expect(classes.map(([name]) => name).toSorted()).toEqual([...errors.errorNames].toSorted());
+  for (const [name, Class] of classes) if (typeof Class === 'function') expect(new Class('x').name).toBe(name);
+});

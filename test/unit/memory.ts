@@ -1,0 +1,43 @@
+import { AlreadyExistsError } from '#domain/errors';
+import type { Bucket } from '#domain/ports';
+
+/** A bucket in memory, with S3's conditions. */
+export const memoryBucket = (): Bucket & {
+  readonly objects: Map<string, { text: string; tags: Readonly<Record<string, string>>; etag: string }>;
+} => {
+  const objects = new Map<string, { text: string; tags: Readonly<Record<string, string>>; etag: string }>();
+  let writes = 0;
+  const put = (key: string, text: string, tags: Readonly<Record<string, string>> = {}): void => {
+    writes += 1;
+    objects.set(key, { text, tags, etag: String(writes) });
+  };
+  return {
+    objects,
+    read: async (key) => {
+      const found = objects.get(key);
+      return found && { text: found.text, etag: found.etag };
+    },
+    create: async (key, text, tags) => {
+      if (objects.has(key)) throw new AlreadyExistsError(key);
+      put(key, text, tags);
+    },
+    replace: async (key, text, etag) => {
+      if (objects.get(key)?.etag !== etag) throw new AlreadyExistsError(key);
+      put(key, text);
+    },
+    write: async (key, text) => put(key, text),
+    head: async (key) => {
+      const found = objects.get(key);
+      return found && { bytes: Buffer.byteLength(found.text), etag: found.etag };
+    },
+    list: async (prefix) => [...objects.keys()].filter((key) => key.startsWith(prefix)).toSorted(),
+    tags: async (key) => objects.get(key)?.tags ?? {},
+    tag: async (key, tags) => {
+      const found = objects.get(key);
+      if (!found) throw new Error(`no such key: ${key}`);
+      objects.set(key, { ...found, tags });
+    },
+    delete: async (key) => void objects.delete(key),
+    abortUploads: async () => 0,
+  };
+};

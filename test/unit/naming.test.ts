@@ -1,0 +1,87 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { composeDocuments } from '#documents/compose';
+import { backupId, backupMoment, encodeText, keySafe, parseArn, parseManifestKey, vaultKeys } from '#domain/naming';
+
+describe('names', () => {
+  it("a backup's id and its moment are each other's inverse, and sort alike", () => {
+    const moments = fc.date({ min: new Date('2000-01-01'), max: new Date('2100-01-01'), noInvalidDate: true });
+    fc.assert(
+      fc.property(moments, moments, (a, b) => {
+        expect(backupMoment(backupId(a)).getTime()).toBe(Math.floor(a.getTime() / 1000) * 1000);
+        if (backupId(a) < backupId(b)) expect(a.getTime()).toBeLessThan(b.getTime());
+      }),
+    );
+    expect(() => backupMoment('20261399T000000Z')).toThrow(RangeError);
+    expect(() => backupMoment('latest')).toThrow(RangeError);
+  });
+
+  it('no two names meet in one key, and no key leaves its folder', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (a, b) => {
+        if (a.toWellFormed() !== b.toWellFormed()) expect(keySafe(a)).not.toBe(keySafe(b));
+        expect(keySafe(a)).toMatch(/^[A-Za-z0-9_.=-]*$/);
+      }),
+    );
+  });
+
+  it('any text reaches a document as letters, digits, hyphens and underscores', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        const encoded = encodeText(text);
+        expect(encoded).toMatch(/^[A-Za-z0-9_-]*$/);
+        expect(Buffer.from(encoded, 'base64url').toString()).toBe(text.toWellFormed());
+      }),
+    );
+  });
+
+  it("a manifest's key is read back", () => {
+    expect(parseManifestKey(vaultKeys.manifest('pe-main', '20261120T020000Z'))).toEqual({
+      system: 'pe-main',
+      backup: '20261120T020000Z',
+    });
+    expect(parseManifestKey('catalog/pe-main/notes.txt')).toBeUndefined();
+    expect(parseArn('arn:aws:states:eu-central-1:111122223333:stateMachine:x')).toEqual({
+      region: 'eu-central-1',
+      account: '111122223333',
+    });
+  });
+});
+
+describe('the documents', () => {
+  const contents = Object.entries(composeDocuments()).map(([name, content]) => ({
+    name,
+    ...JSON.parse(JSON.stringify(content)),
+  }));
+
+  it.each(contents)('$name lets no parameter mean anything to a shell', ({ parameters }) => {
+    for (const { allowedPattern } of Object.values<{ allowedPattern: string }>(parameters)) {
+      const pattern = new RegExp(allowedPattern);
+      expect(allowedPattern).toMatch(/^\^.*\$$/);
+      fc.assert(
+        fc.property(
+          fc.string(),
+          fc.constantFrom(...'\'"`$;&|<>(){}[]*?!#~\\\n\t%^,@:'.split('')),
+          fc.string(),
+          (a, bad, b) => {
+            expect(pattern.test(`${a}${bad}${b}`)).toBe(false);
+          },
+        ),
+      );
+    }
+  });
+
+  it.each(contents)(
+    '$name is below 64 KB, names every library, and uses each parameter once, in single quotes',
+    (document) => {
+      const text = JSON.stringify(document);
+      expect(Buffer.byteLength(text)).toBeLessThan(24_000);
+      const lines: string[] = document.mainSteps[0].inputs.runCommand;
+      expect(lines.filter((line) => line.startsWith('. "$(dirname'))).toEqual([]);
+      for (const name of Object.keys(document.parameters)) {
+        const uses = lines.filter((line) => line.includes(`{{ ${name} }}`));
+        expect(uses).toEqual(name === 'ExecutionTimeout' ? [] : [expect.stringMatching(/^[A-Z_]+='\{\{ \w+ \}\}'$/)]);
+      }
+    },
+  );
+});
