@@ -1,16 +1,8 @@
 import { ArnFormat, CfnOutput, Duration, Stack, type StackProps, TimeZone } from 'aws-cdk-lib';
-import {
-  Alarm,
-  ComparisonOperator,
-  type IMetric,
-  MathExpression,
-  Metric,
-  Stats,
-  TreatMissingData,
-} from 'aws-cdk-lib/aws-cloudwatch';
+import { Alarm, ComparisonOperator, type IMetric, Metric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
-import { SfnStateMachine } from 'aws-cdk-lib/aws-events-targets';
+import { SfnStateMachine, SnsTopic } from 'aws-cdk-lib/aws-events-targets';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
@@ -279,7 +271,8 @@ export class ControlStack extends Stack {
       description: 'Encrypts the notifications of Holdfast',
       enableKeyRotation: true,
     });
-    key.grantEncryptDecrypt(new ServicePrincipal('cloudwatch.amazonaws.com'));
+    for (const service of ['cloudwatch', 'events'])
+      key.grantEncryptDecrypt(new ServicePrincipal(`${service}.amazonaws.com`));
     const topic = new Topic(this, 'Notifications', { topicName: 'holdfast', masterKey: key, enforceSSL: true });
     for (const address of config.notifications.email) topic.addSubscription(new EmailSubscription(address));
     const tell = new SnsAction(topic);
@@ -321,29 +314,44 @@ export class ControlStack extends Stack {
       );
     }
     const period = Duration.minutes(5);
-    const failed = (machine: StateMachine) =>
-      new MathExpression({
-        expression: 'failed + timedOut + aborted',
-        label: 'not succeeded',
-        usingMetrics: {
-          failed: machine.metricFailed({ period }),
-          timedOut: machine.metricTimedOut({ period }),
-          aborted: machine.metricAborted({ period }),
-        },
-        period,
-      });
     alarm(
       'holdfast-backup-failed',
-      failed(of.backup),
+      of.backup.metricFailed({ period }),
       0,
-      'A backup failed, timed out or was aborted. See docs/runbook.md, backup-failed.',
+      'A backup failed and was undone. See docs/runbook.md, backup-failed.',
     );
     alarm(
       'holdfast-undo-failed',
-      failed(of.undo),
+      of.undo.metricFailed({ period }),
       0,
       'The traces of a failed run could not be removed: services may be down. See docs/runbook.md, undo-failed.',
     );
+    // An alarm says that something failed; this says what, why and where to look.
+    new Rule(this, 'TellOfFailure', {
+      description: 'Tells of each backup or undoing that did not succeed',
+      eventPattern: {
+        source: ['aws.states'],
+        detailType: ['Step Functions Execution Status Change'],
+        detail: {
+          stateMachineArn: [of.backup.stateMachineArn, of.undo.stateMachineArn],
+          status: ['FAILED', 'TIMED_OUT', 'ABORTED'],
+        },
+      },
+      targets: [
+        new SnsTopic(topic, {
+          message: RuleTargetInput.fromText(
+            [
+              `Holdfast: ${EventField.fromPath('$.detail.name')} ended as ${EventField.fromPath('$.detail.status')}.`,
+              `${EventField.fromPath('$.detail.error')}: ${EventField.fromPath('$.detail.cause')}`,
+              `Its input was ${EventField.fromPath('$.detail.input')}`,
+              `https://${this.region}.console.aws.amazon.com/states/home?region=${this.region}#/v2/executions/details/${EventField.fromPath('$.detail.executionArn')}`,
+              'What to do: docs/runbook.md, backup-failed or undo-failed.',
+            ].join('\n'),
+          ),
+          deadLetterQueue: of.failedEvents,
+        }),
+      ],
+    });
     alarm(
       'holdfast-event-undelivered',
       of.failedEvents.metricApproximateNumberOfMessagesVisible({ period, statistic: Stats.MAXIMUM }),
