@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { App, Validations } from 'aws-cdk-lib';
@@ -16,8 +17,10 @@ export const holdfastApp = (text: string, name: string, now: Date, context: Reco
   const config = parseConfig(text, name);
   const directory = `${repository}.local/config`;
   mkdirSync(directory, { recursive: true });
-  const configFile = `${directory}/holdfast.json`;
-  writeFileSync(configFile, JSON.stringify(config));
+  const normalized = JSON.stringify(config);
+  // Named by its content: two apps that are synthesized at once never bundle each other's.
+  const configFile = `${directory}/${createHash('sha256').update(normalized).digest('hex').slice(0, 16)}.json`;
+  writeFileSync(configFile, normalized);
 
   const app = new App({ context });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -75,6 +75,7 @@ afterAll(async () => {
   s3?.destroy();
   sfn?.destroy();
   await emulator?.close();
+  await rm(`${directory}.yaml`, { force: true });
   await ssm?.close();
   await node?.destroy();
 });
@@ -98,7 +99,7 @@ describe('the deployed stacks', () => {
       {
         env: {
           AWS_ENDPOINT_URL: emulator.url,
-          AWS_REGION: region,
+          AWS_DEFAULT_REGION: region,
           AWS_ACCESS_KEY_ID: credentials.accessKeyId,
           AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
         },
