@@ -29,12 +29,12 @@ existing() {
 outside_links() {
   local link target root inside
   find "$@" -type l -print 2>/dev/null | while IFS= read -r link; do
-    target=$(readlink -f "$link") && [ -e "$target" ] || continue
+    if ! target=$(readlink -f "$link") || [ ! -e "$target" ]; then continue; fi
     case $target in
       /usr/* | /bin/* | /sbin/* | /lib/* | /lib64/* | /proc/* | /sys/* | /dev/* | /opt/puppet/* | /) continue ;;
     esac
     inside=no
-    for root; do case $target/ in "$(readlink -f "$root")"/*) inside=yes ;; esac; done
+    for root; do case $target/ in "$(readlink -f "$root")"/*) inside=yes ;; esac done
     if [ "$inside" = no ]; then printf '%s\n' "$target"; fi
   done | sort -u
 }

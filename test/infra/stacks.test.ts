@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -294,8 +293,7 @@ describe('the app', () => {
       (key, value) => {
         if (key === 'S3Key' || key === 'aws:asset:path') return '(asset)';
         // The documents' and machines' files are reviewed where they are written.
-        if (key === 'Content' || key === 'DefinitionString')
-          return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 12);
+        if (key === 'Content' || key === 'DefinitionString') return '(file)';
         return value;
       },
       2,
