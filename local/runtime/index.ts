@@ -35,6 +35,8 @@ export interface RuntimeOptions {
 /** Holdfast without an AWS account: the same machines, handlers, documents and API calls, on loopback. */
 export interface Runtime {
   readonly url: string;
+  /** The S3 server without the gateway before it. */
+  readonly s3Url: string;
   readonly vaultBucket: string;
   readonly stateBucket: string;
   stateMachineArn(name: string): string;
@@ -149,6 +151,7 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
 
   return {
     url: gateway.url,
+    s3Url: s3.url,
     vaultBucket,
     stateBucket,
     stateMachineArn: stepFunctions.stateMachineArn,

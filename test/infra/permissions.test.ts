@@ -1,0 +1,126 @@
+import { describe, expect, it } from 'vitest';
+import { scripts } from '#documents/compose';
+import { documentName } from '#domain/naming';
+import { deployed, example, grants, here, ownKey, rich } from './deployed.ts';
+
+const small = deployed(example);
+const large = deployed(rich);
+const vault = `arn:aws:s3:::holdfast-vault-${here.split(':').toReversed().join('-')}`;
+
+/** One line per grant, so that a review sees what a change lets whom do. */
+const table = grants(small)
+  .flatMap(({ who, statements }) =>
+    statements.flatMap(({ Effect, Action, Resource = [], Condition }) =>
+      Resource.flatMap((resource) =>
+        Action.map((action) =>
+          [who, Effect === 'Deny' ? `not ${action}` : action, resource, Condition && JSON.stringify(Condition)]
+            .filter(Boolean)
+            .join('  '),
+        ),
+      ),
+    ),
+  )
+  .toSorted();
+
+it('everybody may do what was last reviewed', async () => {
+  await expect(`${table.join('\n')}\n`).toMatchFileSnapshot('__snapshots__/permissions.txt');
+});
+
+describe.each([
+  ['the example', small],
+  ['every feature', large],
+] as const)('with %s', (_, stacks) => {
+  const statements = grants(stacks).flatMap(({ who, statements: list }) => list.map((one) => ({ who, ...one })));
+
+  it('nobody is allowed an action by wildcard', () => {
+    expect(statements.length).toBeGreaterThan(20);
+    expect(statements.filter(({ Action }) => Action.some((action) => action.includes('*')))).toEqual([]);
+  });
+
+  it('nobody is given a policy of AWS, which grows without being asked', () => {
+    for (const role of Object.values(stacks.all('AWS::IAM::Role'))) {
+      expect(role).not.toHaveProperty('ManagedPolicyArns');
+      expect(role).not.toHaveProperty('Policies');
+    }
+  });
+
+  it('only actions that know no resource are allowed on all resources', () => {
+    const everywhere = statements.filter(({ Resource }) => Resource?.includes('*')).flatMap(({ Action }) => Action);
+    for (const action of everywhere) expect(action).toMatch(/^(xray:|logs:|ssm:(Describe|List|Get|CancelCommand$))/);
+  });
+
+  it('commands are our documents alone, sent only to instances of configured systems', () => {
+    const sending = statements.filter(({ Action }) => Action.includes('ssm:SendCommand'));
+    expect(new Set(sending.map(({ who }) => who)).size).toBe(1);
+    const instances = `arn:aws:ec2:${here}:instance/*`;
+    expect(sending.flatMap(({ Resource }) => Resource).toSorted()).toEqual(
+      [instances, ...scripts.map((script) => `arn:aws:ssm:${here}:document/${documentName(script)}`)].toSorted(),
+    );
+    const systems = Object.values(stacks.all('AWS::IAM::ManagedPolicy')).map(({ ManagedPolicyName }) =>
+      String(ManagedPolicyName).replace('holdfast-node-', ''),
+    );
+    for (const { Resource, Condition } of sending)
+      if (Resource?.includes(instances)) {
+        expect(Resource).toEqual([instances]);
+        expect(Condition).toEqual({
+          StringEquals: { 'ssm:resourceTag/holdfast:system': systems.length === 1 ? systems[0] : systems },
+        });
+      }
+  });
+});
+
+describe('the policy of a node', () => {
+  const policies = grants(large).filter(({ who }) => who.startsWith('holdfast-node-'));
+
+  it('is one per system', () => {
+    expect(policies.map(({ who }) => who)).toEqual(
+      ['pe-main', 'pe-lab', 'pe-once', 'pe-manual'].map((system) => `holdfast-node-${system}`),
+    );
+  });
+
+  it.each(policies)(
+    '$who: writes below its own prefix, reads what a restore has tagged for it, and no more',
+    (policy) => {
+      const system = policy.who.replace('holdfast-node-', '');
+      const own = `${vault}/backups/${system}/*`;
+      expect(policy.statements.map(({ Sid: _, ...statement }) => statement)).toEqual([
+        { Effect: 'Allow', Action: ['s3:PutObject'], Resource: [own] },
+        {
+          Effect: 'Allow',
+          Action: ['s3:GetObject', 's3:GetObjectVersion'],
+          Resource: [own],
+          Condition: { StringEquals: { 's3:ExistingObjectTag/holdfast:restore': system } },
+        },
+        {
+          Effect: 'Allow',
+          Action: expect.toSatisfy(
+            (actions: string[]) => actions.toSorted().join() === 'kms:Decrypt,kms:GenerateDataKey',
+          ),
+          Resource: [ownKey],
+          Condition: { StringEquals: { 'kms:ViaService': `s3.${here.split(':')[0]}.amazonaws.com` } },
+        },
+      ]);
+    },
+  );
+});
+
+describe('a key of your own', () => {
+  it('is what both buckets are encrypted with and what everybody may use, and none is made for the vault', () => {
+    for (const bucket of Object.values(large.all('AWS::S3::Bucket')))
+      expect(bucket).toMatchObject({
+        BucketEncryption: {
+          ServerSideEncryptionConfiguration: [
+            { BucketKeyEnabled: true, ServerSideEncryptionByDefault: { KMSMasterKeyID: ownKey } },
+          ],
+        },
+      });
+    const keys = grants(large)
+      .flatMap(({ statements }) => statements)
+      .filter(({ Action }) => Action.some((action) => action.startsWith('kms:')))
+      .flatMap(({ Resource }) => Resource);
+    expect(new Set(keys)).toEqual(new Set([ownKey]));
+    expect(Object.values(large.all('AWS::KMS::Key')).map(({ Description }) => Description)).toEqual([
+      'Encrypts the notifications of Holdfast',
+    ]);
+  });
+});
