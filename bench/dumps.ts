@@ -61,7 +61,7 @@ const measured = async (work: () => Promise<void>): Promise<{ seconds: number; p
 };
 
 const shell = async (node: LabNode, command: string): Promise<void> => {
-  const { code, stderr } = await node.exec(`export ${mark}=1; set -o pipefail 2>/dev/null; ${command}`);
+  const { code, stderr } = await node.exec(`${mark}=1 exec bash -o pipefail -s <<'BENCH'\n${command}\nBENCH`);
   if (code !== 0) throw new Error(`${command}: ${stderr}`);
 };
 
@@ -111,7 +111,7 @@ export const benchDumps = async (
     tell('filling a database');
     await shell(
       node,
-      `printf '%s' '${fill.replaceAll("'", "'\\''")}' | su -s /bin/bash pe-postgres -c 'cd / && /opt/puppet/bin/psql -q -v ON_ERROR_STOP=1 -d postgres'`,
+      `su -s /bin/bash pe-postgres -c 'cd / && /opt/puppet/bin/psql -q -v ON_ERROR_STOP=1 -d postgres' <<'SQL'\n${fill}\nSQL`,
     );
     const dump = "su -s /bin/bash pe-postgres -c 'cd / && /opt/puppet/bin/pg_dump -Fc -Z0 bench'";
     const rawBytes = Number((await node.exec(`${dump} | wc -c`)).stdout);

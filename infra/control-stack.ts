@@ -274,6 +274,24 @@ export class ControlStack extends Stack {
     for (const service of ['cloudwatch', 'events'])
       key.grantEncryptDecrypt(new ServicePrincipal(`${service}.amazonaws.com`));
     const topic = new Topic(this, 'Notifications', { topicName: 'holdfast', masterKey: key, enforceSSL: true });
+    // A topic with a policy of its own no longer takes everything from its account: alarms must be let in by name.
+    topic.addToResourcePolicy(
+      new PolicyStatement({
+        principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+        actions: ['sns:Publish'],
+        resources: [topic.topicArn],
+        conditions: {
+          ArnLike: {
+            'aws:SourceArn': this.formatArn({
+              service: 'cloudwatch',
+              resource: 'alarm',
+              resourceName: 'holdfast-*',
+              arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+            }),
+          },
+        },
+      }),
+    );
     for (const address of config.notifications.email) topic.addSubscription(new EmailSubscription(address));
     const tell = new SnsAction(topic);
     const alarm = (

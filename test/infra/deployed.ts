@@ -31,12 +31,13 @@ export const ownKey = `arn:aws:kms:${here}:key/11111111-2222-3333-4444-555555555
 export const rich = `
 systems:
   pe-main:${system('nightly, often')}
-  pe-lab:${system('often')}
+  pe-lab:${system('minutely')}
   pe-once:${system('move')}
   pe-manual:${system('')}
 schedules:
   nightly: { cron: 30 1 * * *, timezone: Europe/Berlin }
   often: { rate: 20 minutes }
+  minutely: { rate: 1 minute }
   move: { at: 2027-03-01T20:00:00, timezone: Europe/Berlin }
 retention:
   monthly: { days: 400, transitions: [{ afterDays: 30, to: STANDARD_IA }, { afterDays: 90, to: DEEP_ARCHIVE }] }
@@ -64,6 +65,7 @@ const known: Readonly<Record<string, readonly [nameProperty: string, arn: (name:
   'AWS::SQS::Queue': ['QueueName', (name) => `arn:aws:sqs:${here}:${name}`],
   'AWS::Logs::LogGroup': ['LogGroupName', (name) => `arn:aws:logs:${here}:log-group:${name}:*`],
   'AWS::Events::Rule': ['', (name) => `arn:aws:events:${here}:rule/${name}`],
+  'AWS::Scheduler::ScheduleGroup': ['Name', (name) => `arn:aws:scheduler:${here}:schedule-group/${name}`],
   'AWS::IAM::Role': ['RoleName', (name) => `arn:aws:iam::${account}:role/${name}`],
 };
 
@@ -103,6 +105,8 @@ const evaluator = (templates: readonly Template[]) => {
         return Text.parse(inner(parts[1])).split(Text.parse(parts[0]));
       case 'Fn::Select':
         return z.array(Text).parse(inner(parts[1]))[Number(parts[0])] ?? null;
+      case 'Fn::Sub':
+        return Text.parse(argument).replace(/\$\{([\w:]+)\}/g, (_, name: string) => reference(name, template));
       case 'Fn::ImportValue':
         return imported(Text.parse(inner(argument)));
       default:

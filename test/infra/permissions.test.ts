@@ -63,7 +63,7 @@ describe.each([
       if (Resource?.includes(instances)) {
         expect(Resource).toEqual([instances]);
         expect(Condition).toEqual({
-          StringEquals: { 'ssm:resourceTag/holdfast:system': systems.length === 1 ? systems[0] : systems },
+          StringEquals: { 'ssm:resourceTag/holdfast:system': systems },
         });
       }
   });

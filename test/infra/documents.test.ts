@@ -1,0 +1,67 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { composeDocuments } from '#documents/compose';
+
+const Document = z.strictObject({
+  schemaVersion: z.literal('2.2'),
+  description: z.string().min(1),
+  parameters: z.record(
+    z.string(),
+    z.strictObject({
+      type: z.literal('String'),
+      description: z.string().min(1),
+      default: z.string().optional(),
+      allowedPattern: z.string().regex(/^\^.*\$$/, 'expected a pattern of the whole value'),
+    }),
+  ),
+  mainSteps: z.tuple([
+    z.strictObject({
+      action: z.literal('aws:runShellScript'),
+      name: z.string(),
+      precondition: z.strictObject({ StringEquals: z.tuple([z.literal('platformType'), z.literal('Linux')]) }),
+      inputs: z.strictObject({ timeoutSeconds: z.literal('{{ ExecutionTimeout }}'), runCommand: z.array(z.string()) }),
+    }),
+  ]),
+});
+
+/** What a shell gives a meaning to, inside of single quotes or out of them; the blank is a separator that only lists need. */
+const dangerous = [...'\'"`$\\;&|<>(){}[]*?!~#^%,\t\n\r\0', '\u00a0', '\u2028', 'é'];
+
+describe.each(Object.entries(composeDocuments()))('%s', (_, content) => {
+  const { parameters, mainSteps } = Document.parse(content);
+  const { runCommand } = mainSteps[0].inputs;
+  const text = runCommand.join('\n');
+
+  it('is smaller than the 64 KB that SSM takes', () => {
+    expect(Buffer.byteLength(JSON.stringify(content))).toBeLessThan(64 * 1024);
+  });
+
+  it('puts each parameter into single quotes once, before anything else, and no other', () => {
+    const used = [...text.matchAll(/\{\{\s*(\w+)\s*\}\}/g)].map(([, name]) => name);
+    const own = Object.keys(parameters).filter((name) => name !== 'ExecutionTimeout');
+    expect(used.toSorted()).toEqual(own.toSorted());
+    expect(runCommand[0]).toBe('#!/bin/bash');
+    for (const line of runCommand.slice(1, own.length + 1)) expect(line).toMatch(/^[A-Z_]+='\{\{ \w+ \}\}'$/);
+  });
+
+  it.each(Object.entries(parameters))(
+    '%s takes no value that a shell could understand',
+    (_name, { allowedPattern }) => {
+      const allowed = new RegExp(allowedPattern);
+      const valid = fc.stringMatching(allowed).filter((value) => allowed.test(value));
+      fc.assert(
+        fc.property(valid, fc.constantFrom(...dangerous), fc.nat(), (value, character, at) => {
+          const place = at % (value.length + 1);
+          expect(value.slice(0, place) + character + value.slice(place)).not.toMatch(allowed);
+        }),
+        { numRuns: 50 },
+      );
+      for (const character of dangerous) expect(character.repeat(3)).not.toMatch(allowed);
+    },
+  );
+
+  it('has the library inside instead of looking for it', () => {
+    expect(text).not.toMatch(/^\. /m);
+  });
+});

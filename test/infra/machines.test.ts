@@ -1,0 +1,127 @@
+import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import {
+  functionName,
+  functionPlaceholder,
+  stateMachineName,
+  stateMachineNames,
+  stateMachinePlaceholder,
+  verbs,
+} from '#domain/naming';
+import { deployed, example, grants, here, type Json } from './deployed.ts';
+
+const stacks = deployed(example);
+const functionArn = (name: string): string => `arn:aws:lambda:${here}:function:${name}`;
+const machineArn = (name: string): string => `arn:aws:states:${here}:stateMachine:${name}`;
+
+const Machine = z.object({
+  StateMachineName: z.string(),
+  StateMachineType: z.literal('STANDARD'),
+  DefinitionString: z.string(),
+  DefinitionSubstitutions: z.record(z.string(), z.string()),
+  RoleArn: z.string(),
+  LoggingConfiguration: z.json(),
+  TracingConfiguration: z.json(),
+});
+
+const Task = z.object({
+  Type: z.literal('Task'),
+  TimeoutSeconds: z.number(),
+  Parameters: z.object({ FunctionName: z.string().optional(), StateMachineArn: z.string().optional() }),
+});
+
+const tasks = (value: Json): z.infer<typeof Task>[] => {
+  if (typeof value !== 'object' || value === null) return [];
+  const task = Task.safeParse(value);
+  return [...(task.success ? [task.data] : []), ...Object.values(value).flatMap(tasks)];
+};
+
+const machines = Object.values(stacks.all('AWS::StepFunctions::StateMachine')).map((properties) =>
+  Machine.parse(properties),
+);
+const Lambda = z.object({
+  FunctionName: z.string(),
+  Timeout: z.number(),
+  Environment: z.object({ Variables: z.record(z.string(), z.string()) }),
+});
+const functions = Object.values(stacks.all('AWS::Lambda::Function')).map((properties) => Lambda.parse(properties));
+
+it('every state machine and every verb is deployed, once', () => {
+  expect(machines.map((machine) => machine.StateMachineName).toSorted()).toEqual(
+    stateMachineNames.map(stateMachineName).toSorted(),
+  );
+  expect(functions.map((one) => one.FunctionName).toSorted()).toEqual(verbs.map(functionName).toSorted());
+});
+
+describe.each(machines)('$StateMachineName', (machine) => {
+  const { DefinitionString, DefinitionSubstitutions } = machine;
+  const definition = DefinitionString.replace(/\$\{(\w+)\}/g, (all, name) => DefinitionSubstitutions[name] ?? all);
+
+  it('has a substitution for each placeholder, and a placeholder for each substitution', () => {
+    const used = new Set(Array.from(DefinitionString.matchAll(/\$\{(\w+)\}/g), ([, name]) => name));
+    expect([...used].toSorted()).toEqual(Object.keys(DefinitionSubstitutions).toSorted());
+    expect(definition).not.toContain('${');
+  });
+
+  it('finds under each placeholder what it is named after', () => {
+    const meant = Object.fromEntries([
+      ...verbs.map((verb) => [functionPlaceholder(verb), functionArn(functionName(verb))]),
+      ...stateMachineNames.map((name) => [stateMachinePlaceholder(name), machineArn(stateMachineName(name))]),
+    ]);
+    for (const [placeholder, arn] of Object.entries(DefinitionSubstitutions)) expect(arn).toBe(meant[placeholder]);
+  });
+
+  it('may start what it starts and nothing else', () => {
+    const started = tasks(JSON.parse(definition)).flatMap(({ Parameters: { FunctionName, StateMachineArn } }) => [
+      ...(FunctionName === undefined ? [] : [FunctionName]),
+      ...(StateMachineArn === undefined ? [] : [StateMachineArn]),
+    ]);
+    const allowed = grants(stacks)
+      .filter(({ who }) => machine.RoleArn.endsWith(`/${who}`))
+      .flatMap(({ statements }) => statements)
+      .filter(({ Action }) => Action.includes('lambda:InvokeFunction') || Action.includes('states:StartExecution'))
+      .flatMap(({ Resource = [] }) => Resource);
+    expect(started.length).toBeGreaterThan(0);
+    expect(new Set(allowed)).toEqual(new Set(started));
+  });
+
+  it('never gives up on a lambda that still works', () => {
+    for (const { Parameters, TimeoutSeconds } of tasks(JSON.parse(definition))) {
+      const called = functions.find((one) => functionArn(one.FunctionName) === Parameters.FunctionName);
+      if (called) expect([called.FunctionName, called.Timeout <= TimeoutSeconds]).toEqual([called.FunctionName, true]);
+    }
+  });
+
+  it('is traced and logged, without what its executions carry', () => {
+    const log = `arn:aws:logs:${here}:log-group:/aws/vendedlogs/states/${machine.StateMachineName}:*`;
+    expect(machine.LoggingConfiguration).toEqual({
+      Destinations: [{ CloudWatchLogsLogGroup: { LogGroupArn: log } }],
+      IncludeExecutionData: false,
+      Level: 'ALL',
+    });
+    expect(machine.TracingConfiguration).toEqual({ Enabled: true });
+  });
+});
+
+describe.each(verbs)('the lambda %s', (verb) => {
+  it('has the environment that it asks for, and no more', async () => {
+    const { Env } = z
+      .object({ Env: z.instanceof(z.ZodObject) })
+      .parse(await import(new URL(`../../lambdas/${verb}/env.ts`, import.meta.url).href));
+    const own = functions.find((one) => one.FunctionName === functionName(verb))?.Environment.Variables;
+    expect(own).toEqual({
+      ...Env.parse(own),
+      NODE_OPTIONS: '--enable-source-maps',
+      POWERTOOLS_SERVICE_NAME: 'holdfast',
+    });
+    const suffix = here.split(':').toReversed().join('-');
+    for (const [name, bucket] of Object.entries(Env.parse(own)))
+      expect(bucket).toBe(`holdfast-${name === 'VAULT_BUCKET' ? 'vault' : 'state'}-${suffix}`);
+  });
+});
+
+it('every log ends some day', () => {
+  const logs = Object.values(stacks.all('AWS::Logs::LogGroup'));
+  expect(logs).toHaveLength(verbs.length + stateMachineNames.length);
+  for (const log of logs) expect(log).toMatchObject({ RetentionInDays: expect.any(Number) });
+});
