@@ -151,8 +151,17 @@ export interface Deployed {
   readonly all: (type: string) => Readonly<Record<string, { readonly [key: string]: Json }>>;
 }
 
+/** What was deployed before: it takes seconds, and nobody changes it. */
+const before = new Map<string, Deployed>();
+
 /** The stacks of a configuration, without bundles. */
 export const deployed = (text: string): Deployed => {
+  const found = before.get(text) ?? synthesized(text);
+  before.set(text, found);
+  return found;
+};
+
+const synthesized = (text: string): Deployed => {
   const app = holdfastApp(text, 'holdfast.yaml', now, { ...flags, 'aws:cdk:bundling-stacks': [] });
   const assembly = app.synth();
   const templates = assembly.stacks.map((stack) => Template.parse(stack.template));

@@ -69,6 +69,22 @@ describe.each([
   });
 });
 
+it('only the undoing deletes in the vault, and there only what lies below backups/', () => {
+  const deleting = grants(small).flatMap(({ who, statements }) =>
+    statements
+      .filter(({ Action }) => Action.some((action) => action.startsWith('s3:Delete')))
+      .flatMap(({ Action, Resource = [] }) => Resource.map((resource) => ({ who, actions: Action, resource }))),
+  );
+  expect(deleting.filter(({ resource }) => resource.startsWith(vault))).toEqual([
+    {
+      who: expect.stringMatching(/^Verbcleanup/),
+      actions: ['s3:AbortMultipartUpload', 's3:DeleteObject'],
+      resource: `${vault}/backups/*`,
+    },
+  ]);
+  for (const { actions } of deleting) expect(actions).not.toContain('s3:DeleteObjectVersion');
+});
+
 describe('the policy of a node', () => {
   const policies = grants(large).filter(({ who }) => who.startsWith('holdfast-node-'));
 
