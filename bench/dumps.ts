@@ -1,9 +1,18 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import {
+  DescribeExecutionCommand,
+  GetExecutionHistoryCommand,
+  ListExecutionsCommand,
+  StartExecutionCommand,
+} from '@aws-sdk/client-sfn';
+import { s3Bucket } from '#aws/bucket';
+import { s3Client, sfnClient } from '#aws/clients';
 import { composeDocument } from '#documents/compose';
-import { encodeText } from '#domain/naming';
+import { Manifest } from '#domain/manifest';
+import { encodeText, vaultKeys } from '#domain/naming';
 import { type LabNode, writeAwsConfig } from '../local/lab/node.ts';
-import { startLab } from '../local/runtime/lab.ts';
+import { type Lab, startLab } from '../local/runtime/lab.ts';
 import { controlCredentials } from '../local/runtime/s3.ts';
 
 /** One way to get a database off a node, and what it took. */
@@ -11,6 +20,14 @@ export interface Contender {
   readonly name: string;
   readonly seconds: number;
   readonly peakMiB: number;
+}
+
+/** What a whole run costs beside the work of its commands. */
+export interface RunCost {
+  readonly transitions: number;
+  readonly seconds: number;
+  /** From the first command sent to the last one ended, phase by phase. */
+  readonly commandSeconds: number;
 }
 
 const instanceId = 'i-0123456789abcdef0';
@@ -83,13 +100,55 @@ const runDocument = async (node: LabNode, parameters: Readonly<Record<string, st
   if (code !== 0) throw new Error(answer);
 };
 
+/** Runs one backup of the lab's master as it is, and counts what the state machines did for it. */
+const benchRun = async (lab: Lab): Promise<RunCost> => {
+  const client = sfnClient();
+  const begun = performance.now();
+  const { executionArn = '' } = await client.send(
+    new StartExecutionCommand({
+      stateMachineArn: lab.runtime.stateMachineArn('holdfast-backup'),
+      input: JSON.stringify({ system: 'pe-main' }),
+    }),
+  );
+  let output: string | undefined;
+  for (;;) {
+    const execution = await client.send(new DescribeExecutionCommand({ executionArn }));
+    output = execution.output;
+    if (execution.status !== 'RUNNING') break;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const seconds = (performance.now() - begun) / 1000;
+  const { backup }: { backup: string } = JSON.parse(output ?? '{}');
+  const vault = s3Bucket(s3Client(), lab.runtime.vaultBucket);
+  const manifest = Manifest.parse(JSON.parse((await vault.read(vaultKeys.manifest('pe-main', backup)))?.text ?? '{}'));
+  let transitions = 0;
+  for (const machine of ['holdfast-backup', 'holdfast-run-phase']) {
+    const stateMachineArn = lab.runtime.stateMachineArn(machine);
+    const { executions } = await client.send(new ListExecutionsCommand({ stateMachineArn }));
+    for (const { executionArn: arn } of executions ?? []) {
+      const { events } = await client.send(new GetExecutionHistoryCommand({ executionArn: arn, maxResults: 1000 }));
+      transitions += (events ?? []).filter(({ type }) => type?.endsWith('StateEntered')).length;
+    }
+  }
+  client.destroy();
+  return {
+    transitions,
+    seconds,
+    commandSeconds: Object.values(manifest.phaseSeconds).reduce((sum, one) => sum + one, 0),
+  };
+};
+
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
 /** Runs every contender on the same database and S3 server, taking turns, and gives the median of each. */
 export const benchDumps = async (
   tell: (what: string) => void,
-): Promise<{ rawBytes: number; contenders: readonly Contender[] }> => {
+): Promise<{
+  rawBytes: number;
+  contenders: readonly Contender[];
+  run: RunCost;
+}> => {
   tell('making a lab');
   const lab = await startLab({
     configuration: `systems: { pe-main: { kind: puppet-enterprise, nodes: [{ instance: ${instanceId}, roles: [master, puppetdb, console] }] } }`,
@@ -102,6 +161,8 @@ export const benchDumps = async (
       tell('installing restic');
       execFileSync('apt-get', ['-q', '-y', 'install', '--no-install-recommends', 'restic'], { stdio: 'ignore' });
     }
+    tell('one whole backup');
+    const run = await benchRun(lab);
     // Straight to the S3 server, with rights for all: the gateway's share of two cores is not a node's.
     await writeAwsConfig(node, { endpointUrl: lab.runtime.s3Url, region: 'us-east-1', ...controlCredentials });
     await shell(
@@ -169,6 +230,7 @@ export const benchDumps = async (
       }
     return {
       rawBytes,
+      run,
       contenders: contenders.map(([name]) => ({
         name,
         seconds: median((taken.get(name) ?? []).map(({ seconds }) => seconds)),

@@ -16,7 +16,7 @@ const print = (title: string, columns: readonly string[], rows: readonly (readon
 
 const config = parseConfig(readFileSync(new URL('../holdfast.example.yaml', import.meta.url), 'utf8'));
 
-const { rawBytes, contenders } = await benchDumps(tell);
+const { rawBytes, contenders, run } = await benchDumps(tell);
 const [limit, holdfast] = contenders;
 print(
   `A database of ${(rawBytes / 2 ** 30).toFixed(2)} GiB raw, median of three rounds (aims: Holdfast at most 1.25 of the limit, the manual and the pipe at least 2.00 of Holdfast)`,
@@ -28,6 +28,20 @@ print(
     (seconds / (holdfast?.seconds ?? 1)).toFixed(2),
     peakMiB.toFixed(0),
   ]),
+);
+
+print(
+  'One whole backup of the lab master',
+  ['', 'VALUE'],
+  [
+    ['state transitions, children included', String(run.transitions)],
+    ['seconds', run.seconds.toFixed(1)],
+    ['seconds of its phases, in whole ones', String(run.commandSeconds)],
+    [
+      'orchestration around the phases, of the whole',
+      (Math.max(0, run.seconds - run.commandSeconds) / run.seconds).toFixed(2),
+    ],
+  ],
 );
 
 tell('phases of many nodes');
