@@ -188,7 +188,12 @@ export class LabNode {
   /** Cuts the power: every process of the node is gone at once, its disk stays as it is. */
   kill(): void {
     this.online = false;
-    if (this.#machine) process.kill(this.#machine.pid, 'SIGKILL');
+    try {
+      if (this.#machine) process.kill(this.#machine.pid, 'SIGKILL');
+    } catch (error) {
+      // Dead already, and its end not told yet.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    }
   }
 
   /** Cuts the power and waits until the node is down. */
