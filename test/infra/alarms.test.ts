@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { errorNames } from '#domain/errors';
 import { ageMetric } from '#domain/naming';
 import { deployed, example, here, rich, Statement } from './deployed.ts';
 
@@ -167,8 +168,9 @@ describe('alarms', () => {
     }
   });
 
+  const runbook = readFileSync(new URL('../../docs/runbook.md', import.meta.url), 'utf8');
+
   it('each names its section of the runbook, which has no section without an alarm', () => {
-    const runbook = readFileSync(new URL('../../docs/runbook.md', import.meta.url), 'utf8');
     const sections = Array.from(runbook.matchAll(/^## (.+)$/gm), ([, title]) => title);
     const named = alarmsOf(large).map(({ AlarmName, AlarmDescription }) => {
       const [, section] = / See docs\/runbook\.md, ([a-z-]+)\.$/.exec(AlarmDescription) ?? [];
@@ -177,6 +179,15 @@ describe('alarms', () => {
     });
     expect(new Set(named)).toEqual(new Set(sections));
     expect(new Set(sections).size).toBe(sections.length);
+    for (const [, anchor] of runbook.matchAll(/\]\(#([^)]*)\)/g)) expect(sections).toContain(anchor);
+  });
+
+  it('the runbook says of each error that a run may end with what to do', () => {
+    // These reach nobody who reads an alarm: one is for the command line, one is handled where it is thrown.
+    const others = ['UnknownBackupError', 'AlreadyExistsError'];
+    const rows = runbook.split('\n').filter((line) => line.startsWith('| `'));
+    const explained = new Set(rows.flatMap((row) => (row.split('|')[1] ?? '').match(/\w+Error\b/g) ?? []));
+    expect([...explained].toSorted()).toEqual(errorNames.filter((name) => !others.includes(name)).toSorted());
   });
 });
 
