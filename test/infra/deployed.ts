@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import type { App } from 'aws-cdk-lib';
 import * as z from 'zod';
 import { holdfastApp } from '#infra/app';
@@ -145,8 +146,9 @@ const evaluator = (templates: readonly Template[]) => {
 
 export interface Deployed {
   readonly app: App;
-  /** Where the templates and the validation's report lie. */
-  readonly directory: string;
+  readonly templates: Readonly<Record<string, Json>>;
+  /** What the validation says of them. */
+  readonly report: Json;
   /** The evaluated properties of all resources of a type, by logical id. */
   readonly all: (type: string) => Readonly<Record<string, { readonly [key: string]: Json }>>;
 }
@@ -164,11 +166,15 @@ export const deployed = (text: string): Deployed => {
 const synthesized = (text: string): Deployed => {
   const app = holdfastApp(text, 'holdfast.yaml', now, { ...flags, 'aws:cdk:bundling-stacks': [] });
   const assembly = app.synth();
-  const templates = assembly.stacks.map((stack) => Template.parse(stack.template));
+  const raw = Object.fromEntries(assembly.stacks.map((stack) => [stack.stackName, z.json().parse(stack.template)]));
+  const report = z.json().parse(JSON.parse(readFileSync(join(assembly.directory, 'validation-report.json'), 'utf8')));
+  rmSync(assembly.directory, { recursive: true });
+  const templates = Object.values(raw).map((template) => Template.parse(template));
   const evaluate = evaluator(templates);
   return {
     app,
-    directory: assembly.directory,
+    templates: raw,
+    report,
     all: (type) =>
       Object.fromEntries(
         templates.flatMap((template) =>

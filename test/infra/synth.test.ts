@@ -32,15 +32,12 @@ const Report = z.object({
   ),
 });
 
-const reportIn = (assembly: string) =>
-  Report.parse(JSON.parse(readFileSync(join(assembly, 'validation-report.json'), 'utf8'))).pluginReports;
-
 describe.each([
   ['the example', example],
   ['every feature', rich],
 ])('with %s', (_, text) => {
-  const { app, directory: assembly } = deployed(text);
-  const reports = reportIn(assembly);
+  const { app, report } = deployed(text);
+  const reports = Report.parse(report).pluginReports;
 
   it('AwsSolutions, the built-in rules and CDK itself find nothing', () => {
     expect(reports.map(({ pluginName }) => pluginName)).toContain('AwsSolutions');
@@ -93,7 +90,8 @@ it('every handler is bundled, loads alone, and has the configuration beside it w
   const output = join(directory, 'cdk.out');
   const { status, stderr } = synthesize('holdfast.example.yaml', output);
   expect([status, status === 0 ? '' : stderr.slice(-2000)]).toEqual([0, '']);
-  for (const { violations } of reportIn(output)) expect(violations).toEqual([]);
+  const report = Report.parse(JSON.parse(readFileSync(join(output, 'validation-report.json'), 'utf8')));
+  for (const { violations } of report.pluginReports) expect(violations).toEqual([]);
 
   const { Resources } = z
     .object({

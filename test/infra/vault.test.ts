@@ -1,7 +1,10 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { Config } from '#domain/config';
 import { parseConfig } from '#domain/config-file';
@@ -26,8 +29,11 @@ const Bucket = z.object({
   Properties: z.looseObject({ LifecycleConfiguration: z.object({ Rules: z.array(Rule) }) }),
 });
 
+const outdir = mkdtempSync(join(tmpdir(), 'holdfast-vault-'));
+afterAll(() => rmSync(outdir, { recursive: true, force: true }));
+
 const stackOf = (config: Config): Template =>
-  Template.fromStack(new VaultStack(new App({ context: flags }), 'holdfast-vault', { config }));
+  Template.fromStack(new VaultStack(new App({ context: flags, outdir }), 'holdfast-vault', { config }));
 
 const rulesOf = (template: Template, versioned: boolean): readonly Rule[] => {
   const [bucket] = Object.values(
