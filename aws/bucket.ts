@@ -4,18 +4,20 @@ import {
   GetObjectCommand,
   GetObjectTaggingCommand,
   HeadObjectCommand,
+  type HeadObjectCommandOutput,
   ListMultipartUploadsCommand,
   NoSuchKey,
   NotFound,
   PutObjectCommand,
   PutObjectTaggingCommand,
   paginateListObjectsV2,
+  RestoreObjectCommand,
   type S3Client,
   S3ServiceException,
 } from '@aws-sdk/client-s3';
 import type * as z from 'zod';
 import { AlreadyExistsError } from '#domain/errors';
-import type { Bucket, State } from '#domain/ports';
+import type { Bucket, State, StoredObject } from '#domain/ports';
 
 const isStatus = (error: unknown, ...statuses: number[]): boolean =>
   error instanceof S3ServiceException && statuses.includes(error.$metadata.httpStatusCode ?? 0);
@@ -29,6 +31,13 @@ const refusedAs = (key: string) => (error: unknown) => {
 const tagging = (tags: Readonly<Record<string, string>>) => ({
   TagSet: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
 });
+
+/** S3 keeps telling the class that the object is archived in, also while a restored copy can be read. */
+const coldness = ({ StorageClass, Restore }: HeadObjectCommandOutput): StoredObject['cold'] => {
+  if (StorageClass !== 'GLACIER' && StorageClass !== 'DEEP_ARCHIVE') return undefined;
+  if (Restore === undefined) return 'frozen';
+  return Restore.includes('ongoing-request="true"') ? 'thawing' : undefined;
+};
 
 /** One S3 bucket. */
 export const s3Bucket = (client: S3Client, bucket: string): Bucket => ({
@@ -70,11 +79,13 @@ export const s3Bucket = (client: S3Client, bucket: string): Bucket => ({
       const checksum = (['CRC64NVME', 'CRC32', 'CRC32C', 'SHA256', 'SHA1'] as const)
         .map((algorithm) => [algorithm, head[`Checksum${algorithm}`]] as const)
         .find(([, value]) => value !== undefined);
+      const cold = coldness(head);
       return {
         bytes: head.ContentLength ?? 0,
         etag: head.ETag ?? '',
         ...(head.VersionId !== undefined && { versionId: head.VersionId }),
         ...(checksum && { checksum: checksum.join(':') }),
+        ...(cold && { cold }),
       };
     } catch (error) {
       if (error instanceof NotFound || isStatus(error, 404)) return undefined;
@@ -93,6 +104,15 @@ export const s3Bucket = (client: S3Client, bucket: string): Bucket => ({
   },
   tag: async (Key, tags) => {
     await client.send(new PutObjectTaggingCommand({ Bucket: bucket, Key, Tagging: tagging(tags) }));
+  },
+  thaw: async (Key, Days) => {
+    try {
+      const RestoreRequest = { Days, GlacierJobParameters: { Tier: 'Standard' as const } };
+      await client.send(new RestoreObjectCommand({ Bucket: bucket, Key, RestoreRequest }));
+    } catch (error) {
+      if (error instanceof S3ServiceException && error.name === 'RestoreAlreadyInProgress') return;
+      throw error;
+    }
   },
   delete: async (Key) => {
     await client.send(new DeleteObjectCommand({ Bucket: bucket, Key }));

@@ -1,4 +1,5 @@
 import { S3Client } from '@aws-sdk/client-s3';
+import { SchedulerClient } from '@aws-sdk/client-scheduler';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { SSMClient } from '@aws-sdk/client-ssm';
 
@@ -22,3 +23,6 @@ export const s3Client = (connection: Connection = {}): S3Client =>
 export const ssmClient = (connection: Connection = {}): SSMClient => new SSMClient({ ...patience, ...connection });
 
 export const sfnClient = (connection: Connection = {}): SFNClient => new SFNClient({ ...patience, ...connection });
+
+export const schedulerClient = (connection: Connection = {}): SchedulerClient =>
+  new SchedulerClient({ ...patience, ...connection });

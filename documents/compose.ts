@@ -41,8 +41,74 @@ const parameter = {
   },
   Services: {
     description: 'Names of services in the order of stopping, a blank between.',
-    allowedPattern: '^[a-z0-9-]{1,64}( [a-z0-9-]{1,64}){0,30}$',
+    allowedPattern: '^([a-z0-9-]{1,64}( [a-z0-9-]{1,64}){0,30})?$',
     variable: 'SERVICES',
+  },
+  Purpose: {
+    description: 'backup: what is broken is an error. rescue: it is told.',
+    allowedPattern: '^(backup|rescue)$',
+    variable: 'PURPOSE',
+  },
+  Object: {
+    description: 'The key of an artifact.',
+    allowedPattern: '^backups/[A-Za-z0-9/_.=-]{1,900}$',
+    variable: 'OBJECT',
+  },
+  Sha256: {
+    description: 'Of the stored bytes; empty for an installer, which no manifest tells.',
+    allowedPattern: '^([0-9a-f]{64})?$',
+    variable: 'DIGEST',
+  },
+  Bytes: { description: 'As stored.', allowedPattern: '^[1-9][0-9]{0,14}$', variable: 'BYTES' },
+  Name: {
+    description: 'The fetched file.',
+    allowedPattern: '^[A-Za-z0-9][A-Za-z0-9_.=-]{0,200}$',
+    variable: 'NAME',
+  },
+  AnswersArchive: {
+    description: 'The fetched archive that holds the answers.',
+    allowedPattern: '^[A-Za-z0-9][A-Za-z0-9_.=-]{0,200}$',
+    variable: 'ANSWERS_ARCHIVE',
+  },
+  Version: {
+    description: 'A version of Puppet Enterprise.',
+    allowedPattern: '^[0-9][0-9A-Za-z.+-]{0,40}$',
+    variable: 'VERSION',
+  },
+  Databases: {
+    description: 'Names of databases, one per line, in base64url.',
+    allowedPattern: '^[A-Za-z0-9_-]{0,20000}$',
+    variable: 'DATABASES',
+  },
+  Roles: {
+    description: 'Names of roles, one per line, in base64url.',
+    allowedPattern: '^[A-Za-z0-9_-]{0,20000}$',
+    variable: 'ROLES',
+  },
+  Tablespaces: {
+    description: 'Names of tablespaces, one per line, in base64url.',
+    allowedPattern: '^[A-Za-z0-9_-]{0,20000}$',
+    variable: 'TABLESPACES',
+  },
+  Locations: {
+    description: 'Directories of tablespaces, one per line, in base64url.',
+    allowedPattern: '^[A-Za-z0-9_-]{0,20000}$',
+    variable: 'LOCATIONS',
+  },
+  Spec: {
+    description: 'What a database is to be: name, owner, tablespace and more, one per line, in base64url.',
+    allowedPattern: '^[A-Za-z0-9_-]{1,20000}$',
+    variable: 'SPEC',
+  },
+  Roots: {
+    description: 'Absolute paths to replace, one per line, in base64url.',
+    allowedPattern: '^[A-Za-z0-9_-]{1,40000}$',
+    variable: 'ROOTS',
+  },
+  Excludes: {
+    description: 'Absolute paths that stay, one per line, in base64url.',
+    allowedPattern: '^[A-Za-z0-9_-]{0,40000}$',
+    variable: 'EXCLUDES',
   },
   WatchdogSeconds: {
     description: 'When the node starts the services itself.',
@@ -62,7 +128,7 @@ interface Document {
 export const documents = {
   'inspect-puppet': {
     description: 'Tells what a Puppet Enterprise 3.x node holds. Changes nothing.',
-    parameters: ['RunId'],
+    parameters: ['RunId', 'Purpose'],
   },
   'dump-globals': {
     description: 'Streams roles and tablespaces into the vault.',
@@ -80,7 +146,59 @@ export const documents = {
     description: 'Stops services and remembers which were running.',
     parameters: ['RunId', 'Services', 'WatchdogSeconds'],
   },
-  'start-services': { description: 'Starts what stop-services stopped for this run.', parameters: ['RunId'] },
+  'start-services': {
+    description: 'Starts what stop-services stopped for this run, and what is named.',
+    parameters: ['RunId', 'Services'],
+  },
+  'fetch-artifact': {
+    description: 'Downloads one artifact and compares it with its manifest.',
+    parameters: ['RunId', 'Bucket', 'Object', 'Sha256', 'Bytes', 'Name'],
+  },
+  'purge-puppet': { description: 'Removes Puppet Enterprise 3.x and proves it.', parameters: ['RunId'] },
+  'install-puppet': {
+    description: 'Installs Puppet Enterprise 3.x with the backed-up answers.',
+    parameters: ['RunId', 'Name', 'AnswersArchive', 'Version'],
+  },
+  'restart-postgresql': {
+    description: 'Restarts PostgreSQL and proves that no session is left.',
+    parameters: ['RunId', 'Databases'],
+  },
+  'drop-databases': {
+    description: 'Drops databases, roles and tablespaces and proves it.',
+    parameters: ['RunId', 'Databases', 'Roles', 'Tablespaces'],
+  },
+  'prepare-tablespaces': {
+    description: 'Makes the directories of tablespaces.',
+    parameters: ['RunId', 'Locations'],
+  },
+  'restore-globals': { description: 'Restores roles and tablespaces.', parameters: ['RunId', 'Name'] },
+  'restore-database': {
+    description: 'Restores one database beside the one that it will replace.',
+    parameters: ['RunId', 'Name', 'Spec'],
+  },
+  'swap-databases': {
+    description: 'Gives restored databases their names.',
+    parameters: ['RunId', 'Databases'],
+  },
+  'replace-files': {
+    description: 'Replaces files by those of an archive.',
+    parameters: ['RunId', 'Name', 'Roots', 'Excludes'],
+  },
+  'set-owners': { description: 'Gives certificates to their users.', parameters: ['RunId'] },
+  'set-up-puppetdb-ssl': { description: "Gives PuppetDB the agent's certificates.", parameters: ['RunId'] },
+  'forget-catalog': { description: 'Removes the cached catalog of the agent.', parameters: ['RunId'] },
+  'count-rows': {
+    description: 'Counts the rows of a database and compares them with its backup.',
+    parameters: ['RunId', 'Name', 'Database'],
+  },
+  'check-health': {
+    description: 'Looks whether services run and answer.',
+    parameters: ['RunId', 'Services'],
+  },
+  'finish-restore': {
+    description: 'Removes what a proven restore has replaced.',
+    parameters: ['RunId'],
+  },
   undo: { description: 'Removes the traces of a run from the node.', parameters: ['UndoRunId'] },
 } as const satisfies Readonly<Record<string, Document>>;
 

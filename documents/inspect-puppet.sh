@@ -1,7 +1,9 @@
 #!/bin/bash
-#/ Usage: RUN= inspect-puppet.sh
+#/ Usage: RUN= PURPOSE= inspect-puppet.sh
 #/
-#/ Tells what a Puppet Enterprise 3.x node holds: version, names, roles, services, databases, paths, tools. Changes nothing.
+#/ Tells what a Puppet Enterprise 3.x node holds: version, names, roles, services, databases, paths, space, tools. Changes
+#/ nothing.
+#/   PURPOSE  backup: what is broken is an error; rescue: it is told among the problems, since a restore is to mend it
 #/ Exit status: 0 inspected; 1 failed, the answer says why.
 set -Eeuo pipefail
 umask 077
@@ -22,12 +24,18 @@ readonly database_sql="
            datcollate AS collate, datctype AS ctype, pg_database_size(d.oid) AS bytes, coalesce(datacl::text, '') AS acl,
            (SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
             WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema')) AS \"rowsEstimated\",
-           ARRAY(SELECT extname::text FROM pg_extension ORDER BY extname) AS extensions
+           ARRAY(SELECT extname::text FROM pg_extension ORDER BY extname) AS extensions,
+           ARRAY(SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setdatabase = d.oid AND setrole = 0 ORDER BY 1) AS settings
     FROM pg_database d JOIN pg_tablespace t ON t.oid = dattablespace WHERE datname = current_database()) d"
 readonly tablespaces_sql="
+  SELECT pg_tablespace_location(oid), spcname, pg_get_userbyid(spcowner)
+  FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global') ORDER BY spcname"
+# What a role owns or may use inside of databases: it can't be dropped while any of them stays.
+readonly dependents_sql="
   SELECT coalesce(array_to_json(array_agg(row_to_json(t))), '[]') FROM (
-    SELECT spcname AS name, pg_tablespace_location(oid) AS location, pg_get_userbyid(spcowner) AS owner
-    FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global') ORDER BY spcname) t"
+    SELECT rolname AS role, datname AS database, count(*) AS objects
+    FROM pg_shdepend s JOIN pg_roles r ON r.oid = s.refobjid JOIN pg_database d ON d.oid = s.dbid
+    WHERE s.refclassid = 'pg_authid'::regclass GROUP BY 1, 2 ORDER BY 1, 2) t"
 readonly roles_sql="SELECT coalesce(array_to_json(array_agg(rolname ORDER BY rolname)), '[]') FROM pg_roles WHERE rolname !~ '^pg_'"
 # The maintenance database counts as soon as somebody keeps a table in it.
 readonly names_sql="SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY datname"
@@ -35,17 +43,59 @@ readonly kept_in_postgres_sql="
   SELECT 'postgres' FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
   WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema') LIMIT 1"
 
+# problem NAME MESSAGE: ends a backup; a rescue notes it and goes on.
+problem() {
+  [ "$PURPOSE" = rescue ] || fail "$1" "$2"
+  printf '%s\n' "$2" >>"$work/problems"
+}
+
 inspect_databases() {
-  local name separator=''
+  local name one separator=''
   printf '['
   while IFS= read -r name; do
-    printf '%s' "$separator"
-    separator=,
-    if ! query "$name" "$database_sql" 2>"$work/query.log" </dev/null | tr -d '\n'; then
+    if ! one=$(query "$name" "$database_sql" 2>"$work/query.log" </dev/null | tr -d '\n'); then
       last_words "$work/query.log" >"$work/unreadable"
-      return 1
+      [ "$PURPOSE" = rescue ] || return 1
+      printf 'the database %s can not be read: %s\n' "$name" "$(cat "$work/unreadable")" >>"$work/problems"
+      continue
     fi
+    printf '%s%s' "$separator" "$one"
+    separator=,
   done < <(query postgres "$names_sql" </dev/null && query postgres "$kept_in_postgres_sql" </dev/null)
+  printf ']'
+}
+
+# Location first: it is the only column that a name can't imitate, since it holds slashes and no bar.
+inspect_tablespaces() {
+  local location name owner directory separator=''
+  printf '['
+  while IFS='|' read -r location name owner; do
+    directory=ok
+    if [ ! -d "$location" ]; then
+      directory=missing
+    elif [ -n "$(find "$location" -mindepth 1 -maxdepth 1 ! -name 'PG_*' -print | head -n 1)" ]; then
+      directory=foreign
+    fi
+    printf '%s{"name":%s,"location":%s,"owner":%s,"directory":"%s"}' "$separator" \
+      "$(json_string "$name")" "$(json_string "$location")" "$(json_string "$owner")" "$directory"
+    separator=,
+    printf '%s\n' "$location" >>"$work/locations"
+  done < <(query postgres "$tablespaces_sql" </dev/null)
+  printf ']'
+}
+
+inspect_space() {
+  local path there separator='' seen=' '
+  printf '['
+  while IFS= read -r path; do
+    there=$path
+    while [ ! -e "$there" ]; do there=$(dirname "$there"); done
+    case $seen in *" $path "*) continue ;; esac
+    seen="$seen$path "
+    df -P -k "$there" | awk -v path="$path" -v separator="$separator" 'NR == 2 {
+      printf "%s{\"path\":\"%s\",\"mount\":\"%s\",\"freeBytes\":%.0f,\"totalBytes\":%.0f}", separator, path, $6, $4 * 1024, $2 * 1024 }'
+    separator=,
+  done < <(printf '%s\n' "$state_directory" "$puppet_configuration" /opt/puppet "$postgres_data" && cat "$work/locations")
   printf ']'
 }
 
@@ -56,9 +106,9 @@ inspect_postgres() {
     return
   fi
   databases=$(cat "$work/databases")
-  printf '{"version":%s,"user":%s,"databases":%s,"tablespaces":%s,"roles":%s}' \
+  printf '{"version":%s,"user":%s,"databases":%s,"tablespaces":%s,"roles":%s,"dependents":%s}' \
     "$(json_string "$(query postgres 'SHOW server_version' </dev/null)")" "$(json_string "$postgres_user")" "$databases" \
-    "$(query postgres "$tablespaces_sql" </dev/null)" "$(query postgres "$roles_sql" </dev/null)"
+    "$(inspect_tablespaces)" "$(query postgres "$roles_sql" </dev/null)" "$(query postgres "$dependents_sql" </dev/null)"
 }
 
 inspect_authority() {
@@ -93,7 +143,7 @@ group() {
 }
 
 inspect_paths() {
-  local path data modules=() libraries=()
+  local path data=$postgres_data modules=() libraries=()
   while IFS= read -r path; do
     case $path/ in
       "$puppet_configuration"/* | /opt/puppet/share/puppet/modules/) ;;
@@ -103,7 +153,6 @@ inspect_paths() {
   if [ -r "$puppet_configuration/mcollective/server.cfg" ]; then
     while IFS= read -r path; do libraries+=("$path"); done < <(split_path "$(sed -n 's/^[[:space:]]*libdir[[:space:]]*=[[:space:]]*//p' "$puppet_configuration/mcollective/server.cfg" | tail -n 1)")
   fi
-  data=/opt/puppet/var/lib/pgsql/9.2/data
   printf '{'
   group configuration "$puppet_configuration"
   printf ','
@@ -129,24 +178,28 @@ inspect_roles() {
 require_tool() { command -v "$1" >/dev/null || fail MissingToolError "$1 is not installed on this node, or not in PATH ($PATH). Install it, then start the operation again."; }
 
 main() {
-  local tool warning warnings=()
+  local tool warning said='' warnings=()
   begin_answer
   begin_work "$RUN"
   for tool in aws tar openssl service; do require_tool "$tool"; done
+  : >"$work/problems"
+  : >"$work/locations"
   if [ ! -r /opt/puppet/pe_version ]; then
-    fail WrongNodeError "no Puppet Enterprise 3.x on this node: /opt/puppet/pe_version is not there. Check the instance in holdfast.yaml."
+    problem WrongNodeError "no Puppet Enterprise 3.x on this node: /opt/puppet/pe_version is not there. Check the instance in holdfast.yaml."
   fi
   has_postgres=no
-  if has_service pe-postgresql; then
-    has_postgres=yes
+  if has_service pe-postgresql && { [ "$PURPOSE" = backup ] || [ -e /opt/puppet/bin/psql ]; }; then
     find_postgres
-    require_postgres
+    said=$(postgres_answers) || problem PostgresDownError "$said"
+    [ -n "$said" ] || has_postgres=yes
+  fi
+  if [ "$has_postgres" = yes ]; then
     inspect_databases >"$work/databases" || fail DatabaseUnreadableError "$(cat "$work/unreadable")"
   fi
   if ! command -v zstd >/dev/null; then echo 'zstd is not installed: gzip is used, which is slower and packs less' >>"$work/warnings"; fi
   : >>"$work/warnings"
-  local version certname found_roles found_services postgres authority paths zstd
-  version=$(head -n 1 /opt/puppet/pe_version)
+  local version certname found_roles found_services postgres authority paths zstd space problems=()
+  version=$(head -n 1 /opt/puppet/pe_version 2>/dev/null || true)
   certname=$(puppet_setting certname "$(hostname -f)")
   found_roles=$(inspect_roles)
   found_services=$(inspect_services)
@@ -155,8 +208,10 @@ main() {
   paths=$(inspect_paths)
   zstd=null
   if command -v zstd >/dev/null; then zstd=$(json_string "$(zstd --version | sed -n 's/.* v\([0-9.]*\).*/\1/p')"); fi
+  space=$(inspect_space)
   while IFS= read -r warning; do warnings+=("$warning"); done <"$work/warnings"
-  answer "{\"product\":\"puppet-enterprise\",\"version\":$(json_string "$version"),\"hostname\":$(json_string "$(hostname -f)"),\"certname\":$(json_string "$certname"),\"roles\":$found_roles,\"services\":$found_services,\"postgres\":$postgres,\"certificateAuthority\":$authority,\"paths\":$paths,\"tools\":{\"aws\":$(json_string "$(aws --version 2>&1 | head -n 1)"),\"zstd\":$zstd,\"tar\":$(json_string "$(tar --version | head -n 1)")},\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
+  while IFS= read -r warning; do problems+=("$warning"); done <"$work/problems"
+  answer "{\"product\":\"puppet-enterprise\",\"version\":$(json_string "$version"),\"hostname\":$(json_string "$(hostname -f)"),\"certname\":$(json_string "$certname"),\"roles\":$found_roles,\"services\":$found_services,\"postgres\":$postgres,\"certificateAuthority\":$authority,\"paths\":$paths,\"tools\":{\"aws\":$(json_string "$(aws --version 2>&1 | head -n 1)"),\"zstd\":$zstd,\"tar\":$(json_string "$(tar --version | head -n 1)")},\"space\":$space,\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
 }
 
 main "$@"

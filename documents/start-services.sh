@@ -1,18 +1,32 @@
 #!/bin/bash
-#/ Usage: RUN= start-services.sh
+#/ Usage: RUN= SERVICES= start-services.sh
 #/
-#/ Starts exactly what stop-services stopped for this run, last stopped first, and puts its watchdog to rest.
+#/ Starts what stop-services stopped for this run, last stopped first, and puts its watchdog to rest.
+#/   SERVICES  more to start, in the order of stopping, spaces between; may be empty; one that the node does not have is no error
 #/ Exit status: 0 all are running; 1 the answer says which are down.
 set -Eeuo pipefail
 umask 077
 
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
+. "$(dirname "$0")/library/restore.sh"
+
+# The order is that of the record where both name a service.
+remember_services() {
+  local file name
+  file=$(stopped_file "$RUN")
+  mkdir -p "$state_directory/stopped"
+  for name in $SERVICES; do
+    if has_service "$name" && ! grep -qxF "$name" "$file" 2>/dev/null; then printf '%s\n' "$name" >>"$file"; fi
+  done
+}
 
 main() {
   begin_answer
   begin_work "$RUN"
+  remember_services
   start_recorded "$RUN"
   if [ -n "$down" ]; then fail ServicesDownError "still down:$down. Start them by hand (service NAME start) and look at their logs."; fi
   disarm_watchdog "$RUN"

@@ -10,7 +10,9 @@ umask 077
 
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
+. "$(dirname "$0")/library/restore.sh"
 
 main() {
   local name names=() file
@@ -22,7 +24,8 @@ main() {
     if has_service "$name" && is_running "$name"; then names+=("$name"); fi
   done
   # The record and the watchdog come first: whatever kills this script, the services start again.
-  printf '%s\n' ${names[@]+"${names[@]}"} | sed '/^$/d' >>"$file"
+  touch "$file"
+  for name in ${names[@]+"${names[@]}"}; do grep -qxF "$name" "$file" || printf '%s\n' "$name" >>"$file"; done
   arm_watchdog "$RUN" "$WATCHDOG_SECONDS"
   for name in ${names[@]+"${names[@]}"}; do
     change_service "$name" stop || true

@@ -1,23 +1,30 @@
 #!/bin/bash
 #/ Usage: UNDO_RUN= undo.sh
 #/
-#/ Removes a run's traces from the node: ends its processes, starts the services that it stopped, deletes its directory.
-#/ Doing it twice is the same as once.
-#/ Exit status: 0 nothing is left; 1 the answer says which services are down.
+#/ Removes a run's traces from the node: ends its processes, puts back what it replaced, starts the services that it
+#/ stopped, deletes its directories. Doing it twice is the same as once.
+#/ Exit status: 0 nothing is left; 1 the answer says which services are down, and why.
 set -Eeuo pipefail
 umask 077
 
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
+. "$(dirname "$0")/library/restore.sh"
 
 main() {
   local ended
   begin_answer
   kill_marked "HOLDFAST_RUN=$UNDO_RUN"
   ended=$killed
-  start_recorded "$UNDO_RUN"
+  recover "$UNDO_RUN"
+  forget_restore "$UNDO_RUN"
   rm -rf "$state_directory/runs/$UNDO_RUN"
+  if [ -n "$not_rolled_back" ]; then
+    disarm_watchdog "$UNDO_RUN"
+    fail ServicesLeftDownError "these services stay down:${down:+ $down}, because:$not_rolled_back Start the restore again: it goes on from here."
+  fi
   if [ -n "$down" ]; then fail ServicesDownError "still down:$down. Start them by hand (service NAME start) and look at their logs."; fi
   disarm_watchdog "$UNDO_RUN"
   # shellcheck disable=SC2086 # a list of names without spaces

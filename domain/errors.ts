@@ -58,6 +58,31 @@ export class ArtifactMismatchError extends Error {
   override readonly name = 'ArtifactMismatchError';
 }
 
+/** There is no good backup to restore. Retrying helps after a backup. */
+export class NoBackupError extends Error {
+  override readonly name = 'NoBackupError';
+}
+
+/** The vault does not have what a manifest names. Retrying does not help. */
+export class ArtifactMissingError extends Error {
+  override readonly name = 'ArtifactMissingError';
+}
+
+/** A restore was refused before anything was touched; the message tells every reason at once. */
+export class CheckFailedError extends Error {
+  override readonly name = 'CheckFailedError';
+}
+
+/** What was restored is not what the manifest says. What was there before is put back. */
+export class RestoreMismatchError extends Error {
+  override readonly name = 'RestoreMismatchError';
+}
+
+/** Somebody rejected the run. Nothing was touched. */
+export class ApprovalRejectedError extends Error {
+  override readonly name = 'ApprovalRejectedError';
+}
+
 /** The write was refused because the object, or another version of it, is there already. */
 export class AlreadyExistsError extends Error {
   override readonly name = 'AlreadyExistsError';
@@ -81,6 +106,11 @@ export const errorNames = [
   'CommandCancelledError',
   'UnreadableResultError',
   'ArtifactMismatchError',
+  'NoBackupError',
+  'ArtifactMissingError',
+  'CheckFailedError',
+  'RestoreMismatchError',
+  'ApprovalRejectedError',
   'AlreadyExistsError',
   'UndoFailedError',
 ] as const;

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { UndoFailedError } from './errors.ts';
+import { stateMachineName } from './naming.ts';
 import type { CaughtFailure, Failure } from './payloads.ts';
 
 /** What Step Functions wraps around an error, level by level: a lambda's own report, or the description of a child execution. */
@@ -28,7 +29,15 @@ export const originalFailure = ({ Error: error, Cause: cause }: CaughtFailure): 
   const child = ChildReport.safeParse(value);
   if (child.success) {
     const { Error: inner, Cause: innerCause, Status: status, ExecutionArn: arn } = child.data;
-    if (inner !== undefined) return originalFailure({ Error: inner, Cause: innerCause ?? '' });
+    if (inner !== undefined) {
+      const original = originalFailure({ Error: inner, Cause: innerCause ?? '' });
+      return arn.includes(`:${stateMachineName('backup')}:`)
+        ? {
+            ...original,
+            cause: `The safety backup failed, and nothing was touched: ${original.cause} Mend that, or start the restore again with "safetyBackup": false.`,
+          }
+        : original;
+    }
     return { error: 'States.Timeout', cause: `${arn.split(':').slice(-2).join(' ')} ended as ${status}.` };
   }
   const lambda = LambdaReport.safeParse(value);
@@ -37,6 +46,15 @@ export const originalFailure = ({ Error: error, Cause: cause }: CaughtFailure): 
     return { error, cause: 'A step did not end within its time. Look at the execution for which one.' };
   return { error, cause: cause || 'No reason was given. Look at the execution.' };
 };
+
+/** A failed restore's cause with the way back to what was there before. */
+export const withWayBack = ({ error, cause }: Failure, system: string, safety: string | undefined): Failure => ({
+  error,
+  cause:
+    safety === undefined
+      ? cause
+      : `${cause} The state before this restore is in the safety backup ${safety}: go back to it with {"system": "${system}", "backup": "${safety}"}.`,
+});
 
 /** The one error that a run ends with; when its undoing failed as well, both reasons are told and the worse one names it. */
 export const explainFailure = (failure: CaughtFailure, undoFailure?: CaughtFailure): Failure => {

@@ -14,11 +14,20 @@ export const Database = z.object({
   /** PostgreSQL's own estimate of all rows of all tables; the exact counts come with the dump. */
   rowsEstimated: z.number(),
   acl: z.string(),
+  /** What ALTER DATABASE has set, as `name=value`. */
+  settings: z.array(z.string()),
   extensions: z.array(z.string()),
 });
 export type Database = z.infer<typeof Database>;
 
-export const Tablespace = z.object({ name: z.string(), location: z.string(), owner: z.string() });
+export const Tablespace = z.object({
+  name: z.string(),
+  location: z.string(),
+  owner: z.string(),
+  /** Whether its directory is there, and holds nothing but PostgreSQL's own. */
+  directory: z.enum(['ok', 'missing', 'foreign']),
+});
+export type Tablespace = z.infer<typeof Tablespace>;
 
 export const PuppetInspection = z.object({
   product: z.literal('puppet-enterprise'),
@@ -35,6 +44,8 @@ export const PuppetInspection = z.object({
       databases: z.array(Database),
       tablespaces: z.array(Tablespace),
       roles: z.array(z.string()),
+      /** Roles that own or may use something inside of a database. */
+      dependents: z.array(z.object({ role: z.string(), database: z.string(), objects: z.number() })),
     })
     .nullable(),
   certificateAuthority: z
@@ -49,6 +60,10 @@ export const PuppetInspection = z.object({
     installer: z.array(z.string()),
   }),
   tools: z.object({ aws: z.string(), zstd: z.string().nullable(), tar: z.string() }),
+  /** Free and total bytes where data is put. */
+  space: z.array(z.object({ path: z.string(), mount: z.string(), freeBytes: z.number(), totalBytes: z.number() })),
+  /** What is broken; a backup fails by it unless it is a safety backup. */
+  problems: z.array(z.string()),
   warnings: z.array(z.string()),
 });
 export type PuppetInspection = z.infer<typeof PuppetInspection>;

@@ -85,10 +85,16 @@ export const Manifest = z.object({
   backup: BackupId,
   run: RunId,
   operation: z.enum(operations),
-  state: z.literal('complete'),
+  /** `partial` when something of `missing` could not be had; only a safety backup may be that. */
+  state: z.enum(['complete', 'partial']),
+  missing: z.array(z.string()),
+  /** A safety backup holds what a restore was about to replace: it is never `latest`. */
+  purpose: z.enum(['regular', 'safety']),
   retentionClass: ExpiringClass,
   scheduled: z.boolean(),
   consistency: z.enum(['live', 'quiesced']),
+  /** What the configuration named beside what was found. */
+  extraPaths: z.array(z.string()),
   startedAt: z.iso.datetime(),
   committedAt: z.iso.datetime(),
   /** Seconds that each phase took. */
@@ -98,6 +104,10 @@ export const Manifest = z.object({
   warnings: z.array(z.string()),
 });
 export type Manifest = z.infer<typeof Manifest>;
+
+/** True for a backup that a restore may choose by itself, and that counts as the newest good one. */
+export const isGood = ({ state, purpose }: Pick<Manifest, 'state' | 'purpose'>): boolean =>
+  state === 'complete' && purpose === 'regular';
 
 /** The keys of everything that belongs to a backup, its manifest left out. */
 export const artifactKeys = (manifest: Pick<Manifest, 'artifacts'>): readonly string[] =>

@@ -44,6 +44,8 @@ export const vaultKeys = {
     `backups/${system}/${backup}/${node}/${artifact}`,
   catalog: (system: string): string => `catalog/${system}/`,
   manifest: (system: string, backup: string): string => `catalog/${system}/${backup}.json`,
+  /** A product's installer, put there by a person. */
+  installer: (system: string, name: string): string => `backups/${system}/installers/${name}`,
 } as const;
 
 /** The backup's id in a manifest's key, or undefined when the key is no manifest's. */
@@ -59,6 +61,12 @@ export const stateKeys = {
   plan: (run: string): string => `runs/${run}/plan.json`,
   phase: (run: string, phase: string): string => `runs/${run}/phases/${phase}.json`,
   failure: (run: string): string => `runs/${run}/failure.json`,
+  /** The task token of a run that waits for an approval. */
+  approval: (run: string): string => `runs/${run}/approval.json`,
+  /** The schedules that a run has paused. */
+  paused: (run: string): string => `runs/${run}/paused.json`,
+  /** The safety backup that was taken for a run. */
+  safety: (run: string): string => `runs/${run}/safety.json`,
 } as const;
 
 /** A text in base64url without padding: how names and paths reach a document, since it holds nothing a shell minds. */
@@ -96,13 +104,22 @@ export const parseArn = (arn: string): { account: string; region: string } => {
   return { account, region };
 };
 
-export const stateMachineNames = ['backup', 'run-phase', 'undo'] as const;
+export const stateMachineNames = ['backup', 'restore', 'restore-puppet', 'run-phase', 'undo'] as const;
 export type StateMachineName = (typeof stateMachineNames)[number];
+
+/** The machines that people and schedules start: when one is aborted or times out, a rule undoes it. */
+export const undoneMachines = ['backup', 'restore'] as const satisfies readonly StateMachineName[];
 
 export const verbs = [
   'acquire-lock',
   'plan-inspection',
   'plan-backup',
+  'choose-backup',
+  'plan-restore',
+  'request-approval',
+  'thaw-backup',
+  'open-backup',
+  'prove-restore',
   'advance-phase',
   'commit-backup',
   'release-lock',
@@ -127,6 +144,12 @@ export const functionPlaceholder = (verb: Verb): string => `${pascal(verb)}Funct
 
 /** The placeholder that stands for a state machine's ARN in a state machine's file. */
 export const stateMachinePlaceholder = (machine: StateMachineName): string => `${pascal(machine)}StateMachineArn`;
+
+/** The group of all our schedules. */
+export const scheduleGroup = 'holdfast';
+
+/** The name of a system's schedule, as EventBridge Scheduler takes it. */
+export const scheduleName = (system: string, name: string): string => `holdfast-${system}-${name}`.slice(0, 64);
 
 /** The name of an SSM document, `Holdfast-DumpDatabase`, from its script's name, `dump-database`. */
 export const documentName = (script: string): string => `Holdfast-${pascal(script)}`;

@@ -1,12 +1,12 @@
 import * as z from 'zod';
-import { BackupId, PhaseName, RunId, SystemId } from './naming.ts';
+import { BackupId, InstanceId, PhaseName, RunId, SystemId } from './naming.ts';
 
 /**
  * What travels between states and lambdas: a run's name and no more. Plans, results and manifests lie in S3, so that a
  * payload never grows with the number of nodes.
  */
 
-export const operations = ['backup'] as const;
+export const operations = ['backup', 'restore'] as const;
 
 /** Who a run is. Made by acquire-lock, read by every later state. */
 export const RunRef = z.object({ system: SystemId, operation: z.enum(operations), run: RunId });
@@ -18,8 +18,60 @@ export const BackupRequest = z.strictObject({
   schedule: z.string().max(64).optional(),
   /** The slot: the moment for which the schedule fired, however late or often it is delivered. */
   scheduledTime: z.iso.datetime({ offset: true }).optional(),
+  /** The run before whose changes this backup is taken: it holds the lock already, and what is broken is left out instead of failing. */
+  safetyFor: RunId.optional(),
 });
 export type BackupRequest = z.infer<typeof BackupRequest>;
+
+/** Parts of a Puppet Enterprise installation that can be restored by themselves; one database by `databases:NAME`. */
+export const scopes = ['certs', 'config', 'code', 'databases', 'mcollective'] as const;
+
+const Scope = z.union([
+  z.enum(scopes),
+  z.templateLiteral(['databases:', z.string().min(1).max(63)], {
+    error: `expected one of: ${scopes.join(', ')}, databases:NAME`,
+  }),
+]);
+export type Scope = z.infer<typeof Scope>;
+
+/** Differences between a backup and its target that a restore refuses unless they are named. */
+export const allowances = ['version', 'hostname', 'certname'] as const;
+
+/** What a person types into the console to start a restore. Made by people and the command line, read by acquire-lock. */
+export const RestoreRequest = z
+  .strictObject({
+    system: SystemId,
+    /** `latest` is the newest good one; a safety backup is only taken when named. */
+    backup: z.union([z.literal('latest'), BackupId], { error: 'expected latest or a backup id' }).optional(),
+    /** The newest good backup before this moment. */
+    before: z.iso.datetime({ offset: true }).optional(),
+    planOnly: z.boolean().default(false),
+    /** The system's name typed again. Without it the run waits for an approval. */
+    confirm: z.string().optional(),
+    /** How long it waits for one. */
+    approvalSeconds: z.int().min(30).max(604_800).default(3600),
+    /** Everything, unless it says otherwise. */
+    scope: z.array(Scope).min(1).optional(),
+    /** keep: roles and tablespaces stay, and those missing come back. globals: they are dropped and made anew. */
+    databases: z.enum(['keep', 'globals']).default('keep'),
+    allow: z.array(z.enum(allowances)).default([]),
+    safetyBackup: z.boolean().default(true),
+    /** Purge the installation and install it again from this archive below `backups/<system>/installers/`. */
+    reinstall: z
+      .strictObject({ installer: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,150}\.tar\.gz$/) })
+      .optional(),
+    /** The instance that takes the place of the node that held a role. */
+    onto: z.record(z.string(), InstanceId).default({}),
+  })
+  .superRefine((request, context) => {
+    const issue = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
+    if (request.backup !== undefined && request.before !== undefined)
+      issue('before', 'expected either backup or before, not both');
+    if (request.confirm !== undefined && request.confirm !== request.system)
+      issue('confirm', `expected the system's name, ${request.system}, typed again; nothing was touched`);
+    if (request.reinstall && request.scope) issue('scope', 'a reinstallation restores everything: leave scope out');
+  });
+export type RestoreRequest = z.infer<typeof RestoreRequest>;
 
 /** Made by the state machine, read by acquire-lock. */
 export const AcquireLockInput = z.strictObject({
@@ -37,6 +89,50 @@ export type AcquireLockOutput = RunRef & { backup: string } & (
     | { outcome: 'duplicate' }
     | { outcome: 'acquired-from-dead'; deadRun: string }
   );
+
+/** Made by choose-backup and thaw-backup, read by the state machine's choices. */
+export interface ChooseBackupOutput {
+  readonly backup: string;
+  /** Objects in cold storage that can't be read yet. */
+  readonly cold: number;
+}
+
+/** Made by plan-restore, read by the state machine: what it decides by, and what a person reads. */
+export interface PlanRestoreOutput {
+  readonly kind: string;
+  readonly next: 'plan-only' | 'confirmed' | 'approval';
+  readonly approvalSeconds: number;
+  readonly safetyBackup: boolean;
+  readonly summary: RestoreSummary;
+}
+
+/** The plan of a restore for people; the whole of it lies in the state bucket. */
+export interface RestoreSummary {
+  readonly backup: string;
+  readonly takenAt: string;
+  readonly plan: string;
+  readonly artifacts: number;
+  readonly bytesStored: number;
+  readonly bytesRaw: number;
+  /** From the rates of earlier runs, else of the bench; absent when nothing is known. */
+  readonly estimatedSeconds: number;
+  readonly warnings: readonly string[];
+  /** One line per command, in order: phase, command, node. */
+  readonly steps: readonly string[];
+}
+
+/** Made by request-approval, read by the command line: what a decision is sent to. */
+export const Approval = z.object({ run: RunId, token: z.string(), deadline: z.iso.datetime() });
+export type Approval = z.infer<typeof Approval>;
+
+/** The schedules that were enabled before a restore paused them. Made by open-backup, read by clean-up. */
+export const Paused = z.object({ schedules: z.array(z.string()) });
+
+/** The safety backup that was taken for a restore. Made by commit-backup, read by explain-failure. */
+export const Safety = z.object({ backup: BackupId });
+
+/** Made by the state machine, read by request-approval. */
+export const RequestApprovalInput = z.strictObject({ run: RunId, token: z.string() });
 
 /** The phases to run, in order. Made by the planning lambdas, read by the state machine's map. */
 export interface PlanOutput {
@@ -73,6 +169,10 @@ export const RunRecord = RunRef.extend({
   execution: z.string(),
   startedAt: z.iso.datetime({ offset: true }),
   scheduled: z.boolean(),
+  /** What a backup is taken for, when it is not for itself. */
+  safetyFor: RunId.optional(),
+  /** What a restore was asked for. Its `backup` is the chosen one as soon as it has chosen. */
+  restore: RestoreRequest.optional(),
 });
 export type RunRecord = z.infer<typeof RunRecord>;
 

@@ -53,10 +53,20 @@ export const forNodes = (command: Omit<Command, 'instanceIds'>, instanceIds: rea
 };
 
 /** The phase that a run of any kind begins with: what do the nodes hold? */
-export const inspectionPhase = (run: string, script: string, instanceIds: readonly string[]): Phase => ({
+export const inspectionPhase = (
+  run: string,
+  script: string,
+  purpose: 'backup' | 'rescue',
+  instanceIds: readonly string[],
+): Phase => ({
   name: 'inspect',
   commands: forNodes(
-    { id: script, document: documentName(script), executionTimeoutSeconds: 300, parameters: { RunId: run } },
+    {
+      id: script,
+      document: documentName(script),
+      executionTimeoutSeconds: 300,
+      parameters: { RunId: run, Purpose: purpose },
+    },
     instanceIds,
   ),
 });

@@ -11,6 +11,8 @@ export interface StoredObject {
   readonly versionId?: string;
   /** Of the whole object, `CRC64NVME:…` or another algorithm that S3 keeps; absent when the uploading client gave none. */
   readonly checksum?: string;
+  /** Cold storage has to bring the object back before it can be read; absent when it can be read now. */
+  readonly cold?: 'frozen' | 'thawing';
 }
 
 /** One bucket. Every method throws the SDK's error when S3 refuses or does not answer. */
@@ -28,6 +30,8 @@ export interface Bucket {
   tags(key: string): Promise<Readonly<Record<string, string>>>;
   /** Replaces all tags of the newest version. */
   tag(key: string, tags: Readonly<Record<string, string>>): Promise<void>;
+  /** Asks cold storage for a copy that can be read for some days; one that was asked for before is no error. */
+  thaw(key: string, days: number): Promise<void>;
   /** On a versioned bucket this leaves a delete marker. */
   delete(key: string): Promise<void>;
   /** Aborts the multipart uploads below a prefix and tells how many there were. */
@@ -67,4 +71,14 @@ export interface RunCommand {
 export interface Executions {
   /** True while it runs; false when it ended or is unknown. */
   isRunning(executionArn: string): Promise<boolean>;
+}
+
+/** What starts operations by itself. */
+export interface Schedules {
+  /** False when it is disabled, or does not exist. */
+  isEnabled(name: string): Promise<boolean>;
+  /** Disables a schedule; one that does not exist is passed over. */
+  pause(name: string): Promise<void>;
+  /** Enables a schedule; one that does not exist any more is passed over. */
+  resume(name: string): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { Alarm, ComparisonOperator, type IMetric, Metric, Stats, TreatMissingDat
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import { SfnStateMachine, SnsTopic } from 'aws-cdk-lib/aws-events-targets';
-import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import {
@@ -22,18 +22,33 @@ import type { Construct } from 'constructs';
 import type * as z from 'zod';
 import { scripts } from '#documents/compose';
 import { type Config, timingsOf } from '#domain/config';
-import { ageMetric, documentName, stateMachineName, tagKeys, type Verb } from '#domain/naming';
+import {
+  ageMetric,
+  documentName,
+  scheduleGroup,
+  scheduleName,
+  stateMachineName,
+  tagKeys,
+  undoneMachines,
+  type Verb,
+} from '#domain/naming';
 import { longestGap, schedulerExpression, type Timing } from '#domain/schedule';
 import type { Env as AcquireLockEnv } from '#lambdas/acquire-lock/env';
 import type { Env as AdvancePhaseEnv } from '#lambdas/advance-phase/env';
+import type { Env as ChooseBackupEnv } from '#lambdas/choose-backup/env';
 import type { Env as CleanUpEnv } from '#lambdas/clean-up/env';
 import type { Env as CommitBackupEnv } from '#lambdas/commit-backup/env';
 import type { Env as ExplainFailureEnv } from '#lambdas/explain-failure/env';
 import type { Env as MeasureAgeEnv } from '#lambdas/measure-age/env';
+import type { Env as OpenBackupEnv } from '#lambdas/open-backup/env';
 import type { Env as PlanBackupEnv } from '#lambdas/plan-backup/env';
 import type { Env as PlanInspectionEnv } from '#lambdas/plan-inspection/env';
+import type { Env as PlanRestoreEnv } from '#lambdas/plan-restore/env';
 import type { Env as PlanUndoEnv } from '#lambdas/plan-undo/env';
+import type { Env as ProveRestoreEnv } from '#lambdas/prove-restore/env';
 import type { Env as ReleaseLockEnv } from '#lambdas/release-lock/env';
+import type { Env as RequestApprovalEnv } from '#lambdas/request-approval/env';
+import type { Env as ThawBackupEnv } from '#lambdas/thaw-backup/env';
 import { Machine } from './machine.ts';
 import type { VaultStack } from './vault-stack.ts';
 import { VerbFunction } from './verb.ts';
@@ -46,6 +61,11 @@ const notingVerbs = [
   'acquire-lock',
   'plan-inspection',
   'plan-backup',
+  'commit-backup',
+  'choose-backup',
+  'plan-restore',
+  'request-approval',
+  'open-backup',
   'advance-phase',
   'explain-failure',
   'plan-undo',
@@ -92,18 +112,44 @@ export class ControlStack extends Stack {
         ['undo', undo],
       ],
     }).stateMachine;
+    const restorePuppet = new Machine(this, 'RestorePuppet', {
+      name: 'restore-puppet',
+      functions: [fn('prove-restore')],
+      children: [['run-phase', runPhase]],
+    }).stateMachine;
+    const restore = new Machine(this, 'Restore', {
+      name: 'restore',
+      functions: [
+        fn('acquire-lock'),
+        fn('choose-backup'),
+        fn('plan-inspection'),
+        fn('plan-restore'),
+        fn('request-approval'),
+        fn('thaw-backup'),
+        fn('open-backup'),
+        fn('clean-up'),
+        fn('explain-failure'),
+      ],
+      children: [
+        ['run-phase', runPhase],
+        ['backup', backup],
+        ['restore-puppet', restorePuppet],
+        ['undo', undo],
+      ],
+    }).stateMachine;
+    const started = { backup, restore } satisfies Record<(typeof undoneMachines)[number], StateMachine>;
     // By name: the machine itself calls this lambda, so its ARN here would close a circle.
     functions['acquire-lock'].function.addToRolePolicy(
       new PolicyStatement({
         actions: ['states:DescribeExecution'],
-        resources: [
+        resources: undoneMachines.map((machine) =>
           this.formatArn({
             service: 'states',
             resource: 'execution',
-            resourceName: `${stateMachineName('backup')}:*`,
+            resourceName: `${stateMachineName(machine)}:*`,
             arnFormat: ArnFormat.COLON_RESOURCE_NAME,
           }),
-        ],
+        ),
       }),
     );
 
@@ -115,11 +161,14 @@ export class ControlStack extends Stack {
     });
     // An aborted or timed-out execution runs no Catch.
     new Rule(this, 'UndoAborted', {
-      description: 'Undoes a backup that was aborted or timed out',
+      description: 'Undoes a run that was aborted or timed out',
       eventPattern: {
         source: ['aws.states'],
         detailType: ['Step Functions Execution Status Change'],
-        detail: { stateMachineArn: [backup.stateMachineArn], status: ['ABORTED', 'TIMED_OUT'] },
+        detail: {
+          stateMachineArn: Object.values(started).map(({ stateMachineArn }) => stateMachineArn),
+          status: ['ABORTED', 'TIMED_OUT'],
+        },
       },
       targets: [
         new SfnStateMachine(undo, {
@@ -131,17 +180,47 @@ export class ControlStack extends Stack {
       ],
     });
 
-    const group = new ScheduleGroup(this, 'Schedules', { scheduleGroupName: 'holdfast' });
+    const group = new ScheduleGroup(this, 'Schedules', { scheduleGroupName: scheduleGroup });
+    // A role of a name that is known: who pauses a schedule has to hand over its role again.
+    const startBackups = new Role(this, 'StartBackups', {
+      assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
+        conditions: { StringEquals: { 'aws:SourceAccount': this.account } },
+      }),
+    });
+    for (const verb of ['open-backup', 'clean-up'] as const) {
+      functions[verb].function.addToRolePolicy(
+        new PolicyStatement({
+          actions: ['scheduler:GetSchedule', 'scheduler:UpdateSchedule'],
+          resources: Object.entries(config.systems).flatMap(([system, configured]) =>
+            timingsOf(config, configured).map(({ name }) =>
+              this.formatArn({
+                service: 'scheduler',
+                resource: 'schedule',
+                resourceName: `${scheduleGroup}/${scheduleName(system, name)}`,
+              }),
+            ),
+          ),
+        }),
+      );
+      functions[verb].function.addToRolePolicy(
+        new PolicyStatement({
+          actions: ['iam:PassRole'],
+          resources: [startBackups.roleArn],
+          conditions: { StringEquals: { 'iam:PassedToService': 'scheduler.amazonaws.com' } },
+        }),
+      );
+    }
     for (const [system, configured] of Object.entries(config.systems))
       for (const { name, timing } of timingsOf(config, configured))
         new Schedule(this, `Schedule-${system}-${name}`, {
-          scheduleName: `holdfast-${system}-${name}`.slice(0, 64),
+          scheduleName: scheduleName(system, name),
           scheduleGroup: group,
           schedule: ScheduleExpression.expression(
             schedulerExpression(timing),
             TimeZone.of('timezone' in timing ? timing.timezone : 'UTC'),
           ),
           target: new StepFunctionsStartExecution(backup, {
+            role: startBackups,
             input: ScheduleTargetInput.fromObject({
               system,
               schedule: name,
@@ -164,7 +243,11 @@ export class ControlStack extends Stack {
       }),
     });
 
-    this.alarms(props, { backup, undo, failedEvents, measureAge: functions['measure-age'] });
+    this.alarms(props, { backup, restore, undo, failedEvents, measureAge: functions['measure-age'] });
+    new CfnOutput(this, 'RestoreStateMachine', {
+      description: 'Start a restore here with {"system": "<id>", "backup": "latest"}',
+      value: `https://${this.region}.console.aws.amazon.com/states/home?region=${this.region}#/statemachines/view/${restore.stateMachineArn}`,
+    });
     new CfnOutput(this, 'BackupStateMachine', {
       description: 'Start a backup here with {"system": "<id>"}',
       value: `https://${this.region}.console.aws.amazon.com/states/home?region=${this.region}#/statemachines/view/${backup.stateMachineArn}`,
@@ -200,6 +283,21 @@ export class ControlStack extends Stack {
       'plan-undo': make('plan-undo', { STATE_BUCKET } satisfies z.input<typeof PlanUndoEnv>, {
         timeout: Duration.minutes(5),
       }),
+      'choose-backup': make('choose-backup', both satisfies z.input<typeof ChooseBackupEnv>, {
+        timeout: Duration.minutes(5),
+      }),
+      'plan-restore': make('plan-restore', both satisfies z.input<typeof PlanRestoreEnv>),
+      'request-approval': make('request-approval', { STATE_BUCKET } satisfies z.input<typeof RequestApprovalEnv>),
+      'thaw-backup': make('thaw-backup', both satisfies z.input<typeof ThawBackupEnv>, {
+        timeout: Duration.minutes(15),
+      }),
+      'open-backup': make('open-backup', both satisfies z.input<typeof OpenBackupEnv>, {
+        configFile,
+        timeout: Duration.minutes(5),
+      }),
+      'prove-restore': make('prove-restore', both satisfies z.input<typeof ProveRestoreEnv>, {
+        timeout: Duration.minutes(5),
+      }),
       'clean-up': make('clean-up', both satisfies z.input<typeof CleanUpEnv>, { timeout: Duration.minutes(10) }),
       'measure-age': make('measure-age', { VAULT_BUCKET } satisfies z.input<typeof MeasureAgeEnv>, { configFile }),
     };
@@ -218,7 +316,7 @@ export class ControlStack extends Stack {
       );
     };
     for (const verb of notingVerbs) mayUse(verb, state, 'runs/', 's3:GetObject', 's3:PutObject');
-    for (const verb of ['commit-backup', 'release-lock', 'clean-up'] as const)
+    for (const verb of ['release-lock', 'clean-up', 'thaw-backup', 'prove-restore'] as const)
       mayUse(verb, state, 'runs/', 's3:GetObject');
     mayUse('acquire-lock', state, 'locks/', 's3:GetObject', 's3:PutObject');
     for (const verb of ['release-lock', 'clean-up'] as const)
@@ -235,7 +333,22 @@ export class ControlStack extends Stack {
       's3:PutObjectTagging',
     );
     mayUse('commit-backup', vault, 'backups/', 's3:GetObject', 's3:PutObjectTagging', 's3:AbortMultipartUpload');
-    mayUse('clean-up', vault, 'backups/', 's3:DeleteObject', 's3:AbortMultipartUpload');
+    mayUse(
+      'clean-up',
+      vault,
+      'backups/',
+      's3:DeleteObject',
+      's3:AbortMultipartUpload',
+      's3:GetObjectTagging',
+      's3:PutObjectTagging',
+    );
+    for (const verb of ['choose-backup', 'plan-restore', 'thaw-backup', 'open-backup', 'prove-restore'] as const)
+      mayUse(verb, vault, 'catalog/', 's3:GetObject');
+    // HeadObject is allowed by the right to read.
+    for (const verb of ['choose-backup', 'plan-restore', 'prove-restore'] as const)
+      mayUse(verb, vault, 'backups/', 's3:GetObject');
+    mayUse('thaw-backup', vault, 'backups/', 's3:GetObject', 's3:RestoreObject');
+    mayUse('open-backup', vault, 'backups/', 's3:GetObjectTagging', 's3:PutObjectTagging');
     for (const verb of ['commit-backup', 'clean-up'] as const)
       may(verb, ['s3:ListBucketMultipartUploads'], [vault.bucketArn]);
 
@@ -265,7 +378,13 @@ export class ControlStack extends Stack {
   /** What wakes somebody. Each alarm has a section of its name in docs/runbook.md. */
   private alarms(
     { config, now }: ControlStackProps,
-    of: { backup: StateMachine; undo: StateMachine; failedEvents: Queue; measureAge: VerbFunction },
+    of: {
+      backup: StateMachine;
+      restore: StateMachine;
+      undo: StateMachine;
+      failedEvents: Queue;
+      measureAge: VerbFunction;
+    },
   ): void {
     const key = new Key(this, 'TopicKey', {
       description: 'Encrypts the notifications of Holdfast',
@@ -339,6 +458,12 @@ export class ControlStack extends Stack {
       'A backup failed and was undone. See docs/runbook.md, backup-failed.',
     );
     alarm(
+      'holdfast-restore-failed',
+      of.restore.metricFailed({ period }),
+      0,
+      'A restore failed and was undone. See docs/runbook.md, restore-failed.',
+    );
+    alarm(
       'holdfast-undo-failed',
       of.undo.metricFailed({ period }),
       0,
@@ -346,12 +471,12 @@ export class ControlStack extends Stack {
     );
     // An alarm says that something failed; this says what, why and where to look.
     new Rule(this, 'TellOfFailure', {
-      description: 'Tells of each backup or undoing that did not succeed',
+      description: 'Tells of each backup, restore or undoing that did not succeed',
       eventPattern: {
         source: ['aws.states'],
         detailType: ['Step Functions Execution Status Change'],
         detail: {
-          stateMachineArn: [of.backup.stateMachineArn, of.undo.stateMachineArn],
+          stateMachineArn: [of.backup.stateMachineArn, of.restore.stateMachineArn, of.undo.stateMachineArn],
           status: ['FAILED', 'TIMED_OUT', 'ABORTED'],
         },
       },
@@ -363,7 +488,7 @@ export class ControlStack extends Stack {
               `${EventField.fromPath('$.detail.error')}: ${EventField.fromPath('$.detail.cause')}`,
               `Its input was ${EventField.fromPath('$.detail.input')}`,
               `https://${this.region}.console.aws.amazon.com/states/home?region=${this.region}#/v2/executions/details/${EventField.fromPath('$.detail.executionArn')}`,
-              'What to do: docs/runbook.md, backup-failed or undo-failed.',
+              'What to do: docs/runbook.md, backup-failed, restore-failed or undo-failed.',
             ].join('\n'),
           ),
           deadLetterQueue: of.failedEvents,

@@ -1,4 +1,4 @@
-import { Manifest } from '#domain/manifest';
+import { isGood, Manifest } from '#domain/manifest';
 import { parseManifestKey, vaultKeys } from '#domain/naming';
 import type { Bucket } from '#domain/ports';
 
@@ -12,8 +12,12 @@ export const readManifest = async (vault: Bucket, system: string, backup: string
   return found && Manifest.parse(JSON.parse(found.text));
 };
 
-/** The newest committed manifest of a system. */
-export const newestManifest = async (vault: Bucket, system: string): Promise<Manifest | undefined> => {
-  const newest = (await committedBackups(vault, system)).at(-1);
-  return newest === undefined ? undefined : readManifest(vault, system, newest);
+/** The newest good manifest of a system, taken before a backup id when one is given; safety backups are passed over. */
+export const newestGood = async (vault: Bucket, system: string, before?: string): Promise<Manifest | undefined> => {
+  for (const backup of (await committedBackups(vault, system)).toReversed()) {
+    if (before !== undefined && backup >= before) continue;
+    const manifest = await readManifest(vault, system, backup);
+    if (manifest && isGood(manifest)) return manifest;
+  }
+  return undefined;
 };

@@ -1,9 +1,14 @@
-import { InvalidInputError } from '#domain/errors';
-import { stateKeys } from '#domain/naming';
+import { CheckFailedError, InvalidInputError, UnreadableResultError } from '#domain/errors';
+import { PuppetInspection } from '#domain/inspection';
+import type { Manifest } from '#domain/manifest';
+import { stateKeys, vaultKeys } from '#domain/naming';
 import { RunRecord } from '#domain/payloads';
-import { PhaseState } from '#domain/phase';
+import { PhaseState, resultsOf } from '#domain/phase';
 import { Plan } from '#domain/plan';
-import type { State } from '#domain/ports';
+import type { Bucket, State } from '#domain/ports';
+import type { InspectedNode } from '#domain/systems/puppet-enterprise';
+import { type PuppetRestore, targetsOf } from '#domain/systems/puppet-restore';
+import { readManifest } from './catalog.ts';
 
 /** What was written down of a run when it began. Throws an InvalidInputError when there is no such run. */
 export const readRun = async (state: State, run: string): Promise<RunRecord> => {
@@ -22,3 +27,41 @@ export const readPlan = async (state: State, run: string): Promise<Plan> => {
 /** Where a phase stands, or undefined before its first step. */
 export const readPhase = (state: State, run: string, phase: string): Promise<PhaseState | undefined> =>
   state.read(stateKeys.phase(run, phase), PhaseState);
+
+/** The run's nodes with what a phase that inspects them has found. Throws an UnreadableResultError when one is missing. */
+export const inspectedNodes = async (state: State, plan: Plan, phase: string): Promise<readonly InspectedNode[]> => {
+  const inspected = await readPhase(state, plan.run, phase);
+  if (!inspected) throw new UnreadableResultError(`Run ${plan.run} has not inspected its nodes.`);
+  const found = resultsOf(inspected, 'inspect', PuppetInspection);
+  return plan.nodes.map((node) => {
+    const inspection = found.find(({ instanceId }) => instanceId === node.instanceId)?.result;
+    if (!inspection) throw new UnreadableResultError(`${node.name} (${node.instanceId}) gave no inspection.`);
+    return { node, inspection };
+  });
+};
+
+/** The manifest of the backup that a restore has chosen. Throws an InvalidInputError when there is none. */
+export const chosenManifest = async (state: State, vault: Bucket, run: string): Promise<Manifest> => {
+  const { system, backup } = await readRun(state, run);
+  const manifest = await readManifest(vault, system, backup);
+  if (!manifest) throw new InvalidInputError(`The backup ${backup} of ${system} has expired meanwhile.`);
+  return manifest;
+};
+
+/** What a restore's plan and its proof are made from. Throws a CheckFailedError when a node of the backup has no counterpart. */
+export const readRestore = async (
+  { state, vault, vaultBucket }: { readonly state: State; readonly vault: Bucket; readonly vaultBucket: string },
+  run: string,
+): Promise<PuppetRestore> => {
+  const { system, restore: request } = await readRun(state, run);
+  if (!request) throw new InvalidInputError(`Run ${run} is no restore.`);
+  const manifest = await chosenManifest(state, vault, run);
+  const plan = await readPlan(state, run);
+  const targets = targetsOf(manifest, await inspectedNodes(state, plan, 'inspect'), request.onto);
+  if (!request.reinstall) return { system, run, vaultBucket, request, manifest, targets };
+  const key = vaultKeys.installer(system, request.reinstall.installer);
+  const installer = await vault.head(key);
+  if (!installer)
+    throw new CheckFailedError(`The vault has no installer ${key}. Copy it there, then start the restore again.`);
+  return { system, run, vaultBucket, request, manifest, targets, installerBytes: installer.bytes };
+};

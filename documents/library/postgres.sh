@@ -40,9 +40,15 @@ connection_of() {
 # query DATABASE SQL: unaligned tuples.
 query() { as_postgres "$postgres_bin/psql" -X -A -t -q -v ON_ERROR_STOP=1 "$(connection_of "$1")" -c "$2"; }
 
+# Says why PostgreSQL does not answer; nothing when it does.
+postgres_answers() {
+  local said
+  said=$(query postgres 'SELECT 1' 2>&1 </dev/null) && return 0
+  echo "PostgreSQL does not answer: $(printf '%s' "$said" | tail -n 2 | tr '\n' ' ') Start it (service pe-postgresql start), then start the operation again."
+  return 1
+}
+
 require_postgres() {
   local said
-  if ! said=$(query postgres 'SELECT 1' 2>&1 </dev/null); then
-    fail PostgresDownError "PostgreSQL does not answer: $(printf '%s' "$said" | tail -n 2 | tr '\n' ' ') Start it (service pe-postgresql start), then start the operation again."
-  fi
+  said=$(postgres_answers) || fail PostgresDownError "$said"
 }

@@ -2,6 +2,7 @@
 # Where Puppet Enterprise 3.x keeps things, asked of the installation rather than assumed.
 
 readonly puppet_configuration=/etc/puppetlabs
+readonly postgres_data=/opt/puppet/var/lib/pgsql/9.2/data
 
 # puppet_setting NAME DEFAULT: asked of puppet itself, else read from puppet.conf.
 puppet_setting() {

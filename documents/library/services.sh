@@ -40,14 +40,27 @@ start_recorded() {
   [ -n "$down" ] || rm -f "$file"
 }
 
-# arm_watchdog RUN SECONDS: starts the recorded services when nobody else did in time.
+# recover RUN: puts back what the run replaced, then starts what it stopped; services stay down where starting them would
+# show users an installation with holes. Sets started, down and not_rolled_back.
+recover() {
+  not_rolled_back=''
+  roll_back "$1"
+  if [ -z "$not_rolled_back" ]; then
+    start_recorded "$1"
+  else
+    started=''
+    down=$(tr '\n' ' ' <"$(stopped_file "$1")" 2>/dev/null || true)
+  fi
+}
+
+# arm_watchdog RUN SECONDS: recovers by itself when nobody else did in time.
 arm_watchdog() {
   local script
   script=$(stopped_file "$1").watchdog
   {
     printf 'set -uo pipefail\nstate_directory=%q\n' "$state_directory"
-    declare -f stopped_file is_running change_service wait_until start_recorded
-    printf 'sleep %d\nstart_recorded %q\n[ -n "$down" ] || rm -f %q\n' "$2" "$1" "$script"
+    declare -f
+    printf 'sleep %d\nrecover %q\n[ -n "$down" ] || rm -f %q\n' "$2" "$1" "$script"
   } >"$script"
   HOLDFAST_WATCHDOG=$1 env -u HOLDFAST_RUN setsid bash "$script" </dev/null >/dev/null 2>&1 3>&- 4>&- &
 }

@@ -23,10 +23,12 @@ export interface PuppetBackup {
   readonly nodes: readonly InspectedNode[];
   /** The newest good backup: sizes and durations are expected to be like its own. */
   readonly previous: Manifest | undefined;
+  /** A safety backup takes what there is: what is broken is told by `missingFrom`. */
+  readonly rescue: boolean;
 }
 
 /** Services that write to databases or files, in the order in which the manual stops them. PostgreSQL is not among them. */
-const writers = [
+export const orderOfStopping: readonly string[] = [
   'pe-httpd',
   'pe-puppetserver',
   'pe-console-services',
@@ -35,7 +37,7 @@ const writers = [
   'pe-puppet-dashboard-workers',
   'pe-activemq',
   'pe-puppetdb',
-] as const;
+];
 
 /** A node starts its services itself this long after the collecting should have ended at the latest. */
 const watchdogMarginSeconds = 600;
@@ -68,13 +70,16 @@ const expectedBytes = (
   return String(Math.max(1, Math.ceil(bytes === undefined ? fallback : bytes * 1.5)));
 };
 
+/** The configured roles of which a node holds nothing. */
+const missingRoles = (roles: readonly string[], inspection: PuppetInspection): readonly string[] =>
+  ['master', 'puppetdb', 'console'].filter((role) => roles.includes(role) && !inspection.roles.includes(role));
+
 /** Refuses a node that does not hold what it should: its part would be missing from the backup. */
 const checkRoles = ({ node, inspection }: InspectedNode): void => {
-  for (const role of ['master', 'puppetdb', 'console'] as const) {
-    if (node.roles.includes(role) && !inspection.roles.includes(role))
-      throw new WrongRoleError(
-        `${node.name} (${node.instanceId}) is configured as ${role}, but only ${inspection.roles.join(', ') || 'nothing of Puppet Enterprise'} was found on it. Correct its roles in holdfast.yaml.`,
-      );
+  for (const role of missingRoles(node.roles, inspection)) {
+    throw new WrongRoleError(
+      `${node.name} (${node.instanceId}) is configured as ${role}, but only ${inspection.roles.join(', ') || 'nothing of Puppet Enterprise'} was found on it. Correct its roles in holdfast.yaml.`,
+    );
   }
   if (node.roles.includes('puppetdb') && inspection.postgres === null)
     throw new WrongRoleError(
@@ -89,6 +94,12 @@ const checkVersion = ({ node, inspection }: InspectedNode): void => {
       `${node.name} runs Puppet Enterprise ${inspection.version}; this procedure covers 3.0 to 3.8.`,
     );
 };
+
+/** What a safety backup could not have, for people; nothing when the node holds what its roles say. */
+export const missingFrom = ({ node, inspection }: InspectedNode): readonly string[] => [
+  ...inspection.problems,
+  ...missingRoles(node.roles, inspection).map((role) => `nothing of the role ${role} was found`),
+];
 
 const dumpsOf = (of: PuppetBackup, { node, inspection }: InspectedNode, timeout: number): Command[] => {
   if (inspection.postgres === null) return [];
@@ -159,7 +170,7 @@ const archivesOf = (of: PuppetBackup, { node, inspection }: InspectedNode, timeo
  * WrongRoleError when a node does not hold what the configuration says.
  */
 export const planPuppetBackup = (of: PuppetBackup): readonly Phase[] => {
-  for (const node of of.nodes) {
+  for (const node of of.rescue ? [] : of.nodes) {
     checkVersion(node);
     checkRoles(node);
   }
@@ -180,7 +191,7 @@ export const planPuppetBackup = (of: PuppetBackup): readonly Phase[] => {
           executionTimeoutSeconds: servicesTimeoutSeconds,
           parameters: {
             RunId: of.run,
-            Services: writers.join(' '),
+            Services: orderOfStopping.join(' '),
             WatchdogSeconds: String(timeout + watchdogMarginSeconds),
           },
         },
@@ -195,7 +206,7 @@ export const planPuppetBackup = (of: PuppetBackup): readonly Phase[] => {
           id: 'start-services',
           document: documentName('start-services'),
           executionTimeoutSeconds: servicesTimeoutSeconds,
-          parameters: { RunId: of.run },
+          parameters: { RunId: of.run, Services: '' },
         },
         instanceIds,
       ),

@@ -6,6 +6,7 @@ import {
   type AcquireLockOutput,
   type BackupRequest,
   Lock,
+  type RestoreRequest,
   type RunRecord,
 } from '#domain/payloads';
 import type { Bucket, Executions } from '#domain/ports';
@@ -17,30 +18,58 @@ export interface Services {
   readonly executions: Executions;
 }
 
+/** What a run was asked for, by its operation. */
+export type Request =
+  | { readonly operation: 'backup'; readonly request: BackupRequest }
+  | { readonly operation: 'restore'; readonly request: RestoreRequest };
+
+/** The part of a run's record that its request decides. */
+const detailsOf = (
+  { operation, request }: Request,
+  startedAt: string,
+): Omit<RunRecord, 'system' | 'operation' | 'run' | 'execution' | 'startedAt'> =>
+  operation === 'backup'
+    ? {
+        backup: backupId(new Date(request.scheduledTime ?? startedAt)),
+        scheduled: request.schedule !== undefined,
+        ...(request.safetyFor !== undefined && { safetyFor: request.safetyFor }),
+      }
+    : { backup: backupId(new Date(startedAt)), scheduled: false, restore: request };
+
 /**
  * Takes the system's lock for a run, at most once per slot. A slot whose backup exists or is under way is a duplicate; a
- * lock whose owner's execution ended without releasing it is taken over. Throws an UnknownSystemError, or a
- * SystemBusyError when a living run of another slot holds the lock.
+ * lock whose owner's execution ended without releasing it is taken over; a safety backup works under the lock of its
+ * restore. Throws an UnknownSystemError, or a SystemBusyError when a living run of another slot holds the lock.
  */
 export const acquireLock = async (
   { config, state, vault, executions }: Services,
-  { operation, run, execution, startedAt }: Omit<AcquireLockInput, 'request'>,
-  request: BackupRequest,
+  { run, execution, startedAt }: Omit<AcquireLockInput, 'request' | 'operation'>,
+  asked: Request,
 ): Promise<AcquireLockOutput> => {
-  const { system } = request;
+  const { operation } = asked;
+  const { system } = asked.request;
   if (config.systems[system] === undefined)
     throw new UnknownSystemError(
       `holdfast.yaml has no system ${system}. It has: ${Object.keys(config.systems).join(', ')}. Correct the input, or deploy the configuration that has it.`,
     );
-  const backup = backupId(new Date(request.scheduledTime ?? startedAt));
+  const details = detailsOf(asked, startedAt);
+  const { backup, safetyFor } = details;
   const mine = { system, operation, run, backup };
-  if (await vault.head(vaultKeys.manifest(system, backup))) return { ...mine, outcome: 'duplicate' };
+  if (operation === 'backup' && (await vault.head(vaultKeys.manifest(system, backup))))
+    return { ...mine, outcome: 'duplicate' };
 
-  const record: RunRecord = { ...mine, execution, startedAt, scheduled: request.schedule !== undefined };
+  const record: RunRecord = { ...mine, ...details, execution, startedAt };
   const lock: Lock = { ...mine, execution, acquiredAt: startedAt };
   // The record comes first: whoever finds the lock can find out what its owner was doing.
   await state.write(stateKeys.run(run), JSON.stringify(record));
   const key = stateKeys.lock(system);
+  if (safetyFor !== undefined) {
+    const held = await state.read(key);
+    const owner = held && Lock.parse(JSON.parse(held.text));
+    if (owner?.run !== safetyFor || !(await executions.isRunning(owner.execution)))
+      throw new SystemBusyError(`${safetyFor}, for which this backup is meant, does not hold the lock of ${system}.`);
+    return { ...mine, outcome: 'acquired' };
+  }
   try {
     await state.create(key, JSON.stringify(lock));
     return { ...mine, outcome: 'acquired' };
@@ -56,7 +85,8 @@ export const acquireLock = async (
   // This very run again: its first answer got lost.
   if (owner.run === run) return { ...mine, outcome: 'acquired' };
   if (await executions.isRunning(owner.execution)) {
-    if (owner.backup === backup && owner.operation === operation) return { ...mine, outcome: 'duplicate' };
+    if (owner.backup === backup && owner.operation === operation && operation === 'backup')
+      return { ...mine, outcome: 'duplicate' };
     throw busy(`the ${owner.operation} ${owner.run}, which has run since ${owner.acquiredAt}`);
   }
   try {

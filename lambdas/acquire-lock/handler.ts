@@ -1,7 +1,7 @@
 import { s3Bucket } from '#aws/bucket';
 import { s3Client, sfnClient } from '#aws/clients';
 import { sfnExecutions } from '#aws/executions';
-import { AcquireLockInput, BackupRequest } from '#domain/payloads';
+import { AcquireLockInput, BackupRequest, RestoreRequest } from '#domain/payloads';
 import { deployedConfig } from '../config.ts';
 import { entry, parse } from '../entry.ts';
 import { acquireLock } from './acquire-lock.ts';
@@ -16,6 +16,22 @@ const services = {
   executions: sfnExecutions(sfnClient()),
 };
 
-export const handler = entry(AcquireLockInput, ({ request, ...run }) =>
-  acquireLock(services, run, parse(BackupRequest, request)),
+export const handler = entry(AcquireLockInput, ({ request, operation, ...run }) =>
+  acquireLock(
+    services,
+    run,
+    operation === 'backup'
+      ? { operation, request: parse(BackupRequest, withoutParent(request)) }
+      : { operation, request: parse(RestoreRequest, request) },
+  ),
 );
+
+/** A parent execution's own mark travels in its child's input. */
+function withoutParent(request: unknown): unknown {
+  if (typeof request !== 'object' || request === null) return request;
+  const { AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID: _, ...rest } = {
+    AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID: '',
+    ...request,
+  };
+  return rest;
+}

@@ -1,12 +1,13 @@
 import { jsonState } from '#aws/bucket';
-import { stateKeys, vaultKeys } from '#domain/naming';
-import { RunRecord } from '#domain/payloads';
-import type { Bucket } from '#domain/ports';
+import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
+import { Paused, RunRecord } from '#domain/payloads';
+import type { Bucket, Schedules } from '#domain/ports';
 import { readLock, releaseLock } from '../release-lock/release-lock.ts';
 
 export interface Services {
   readonly state: Bucket;
   readonly vault: Bucket;
+  readonly schedules: Schedules;
 }
 
 /** What was removed, for the execution's history. */
@@ -15,14 +16,35 @@ export interface CleanedUp {
   readonly deletedObjects: number;
 }
 
+/** Ends what open-backup has begun: nodes can no longer read the backup, its system's schedules start backups again. */
+const closeRestore = async (
+  { state, vault, schedules }: Services,
+  { run, system, backup }: RunRecord,
+): Promise<void> => {
+  for (const prefix of [vaultKeys.backup(system, backup), vaultKeys.installer(system, '')])
+    for (const key of await vault.list(prefix)) {
+      const { [tagKeys.restore]: opened, ...tags } = await vault.tags(key);
+      if (opened !== undefined) await vault.tag(key, tags);
+    }
+  for (const name of (await jsonState(state).read(stateKeys.paused(run), Paused))?.schedules ?? [])
+    await schedules.resume(name);
+};
+
 /**
  * Removes what a run left in the vault, unless its backup was committed, and releases its lock. When another run has
- * taken over the lock for the same backup, the vault is left to that run: it writes the same keys.
+ * taken over the lock for the same backup, the vault is left to that run: it writes the same keys. A restore left nothing
+ * there but tags.
  */
-export const cleanUp = async ({ state, vault }: Services, run: string): Promise<CleanedUp> => {
+export const cleanUp = async (services: Services, run: string): Promise<CleanedUp> => {
+  const { state, vault } = services;
   const record = await jsonState(state).read(stateKeys.run(run), RunRecord);
   if (!record) return { abortedUploads: 0, deletedObjects: 0 };
   const { system, backup } = record;
+  if (record.operation === 'restore') {
+    await closeRestore(services, record);
+    await releaseLock(state, system, run);
+    return { abortedUploads: 0, deletedObjects: 0 };
+  }
   const lock = await readLock(state, system);
   const taken = lock !== undefined && lock.run !== run && lock.backup === backup;
   const prefix = vaultKeys.backup(system, backup);

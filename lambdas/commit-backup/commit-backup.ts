@@ -1,16 +1,24 @@
 import { jsonState } from '#aws/bucket';
 import type { Config } from '#domain/config';
 import { AlreadyExistsError, ArtifactMismatchError, UnknownSystemError, UnreadableResultError } from '#domain/errors';
-import { PuppetInspection } from '#domain/inspection';
-import { type Artifact, artifactKeys, Collected, type Manifest, type Upload, uploadsOf } from '#domain/manifest';
-import { tagKeys, vaultKeys } from '#domain/naming';
+import {
+  type Artifact,
+  artifactKeys,
+  Collected,
+  isGood,
+  type Manifest,
+  type Upload,
+  uploadsOf,
+} from '#domain/manifest';
+import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import type { RunRef } from '#domain/payloads';
 import { type PhaseState, resultsOf } from '#domain/phase';
 import type { Plan } from '#domain/plan';
 import type { Bucket } from '#domain/ports';
 import { classify, type Kept, type RetentionTag, retentionTags } from '#domain/retention';
+import { missingFrom } from '#domain/systems/puppet-enterprise';
 import { committedBackups, readManifest } from '../catalog.ts';
-import { readPhase, readPlan, readRun } from '../runs.ts';
+import { inspectedNodes, readPhase, readPlan, readRun } from '../runs.ts';
 
 export interface Services {
   readonly config: Config;
@@ -43,8 +51,8 @@ const artifactOf = async (vault: Bucket, node: string, collected: Collected): Pr
   return { node, collected, stored: { upload: upload ?? {}, ...(contents && { contents }) } };
 };
 
-/** Refuses to commit when a discovered database, or the roles and tablespaces beside it, were not collected. */
-const checkComplete = (nodes: Manifest['nodes'], artifacts: readonly Artifact[]): void => {
+/** Refuses to commit when a discovered database, or the roles and tablespaces beside it, were not collected. A rescue may lack the rest. */
+const checkComplete = (rescue: boolean, nodes: Manifest['nodes'], artifacts: readonly Artifact[]): void => {
   for (const { instanceId, name, inspection } of nodes) {
     const mine = artifacts.filter(({ node }) => node === instanceId).map(({ collected }) => collected);
     const missing = (inspection.postgres?.databases ?? []).find(
@@ -54,7 +62,7 @@ const checkComplete = (nodes: Manifest['nodes'], artifacts: readonly Artifact[])
       throw new ArtifactMismatchError(`the database ${missing.name} of ${name} was found and not collected.`);
     if (inspection.postgres && !mine.some(({ kind }) => kind === 'globals'))
       throw new ArtifactMismatchError(`roles and tablespaces of ${name} were not collected.`);
-    if (!mine.some((one) => one.kind === 'files' && one.group === 'configuration'))
+    if (!rescue && !mine.some((one) => one.kind === 'files' && one.group === 'configuration'))
       throw new ArtifactMismatchError(`/etc/puppetlabs of ${name} was not collected.`);
   }
 };
@@ -72,7 +80,7 @@ const kept = async (vault: Bucket, system: string): Promise<Kept[]> => {
       backups.slice(start, start + readersAtOnce).map((backup) => readManifest(vault, system, backup)),
     );
     for (const manifest of manifests)
-      if (manifest) found.push({ backup: manifest.backup, class: manifest.retentionClass });
+      if (manifest && isGood(manifest)) found.push({ backup: manifest.backup, class: manifest.retentionClass });
   }
   return found;
 };
@@ -113,19 +121,17 @@ export const commitBackup = async (
   const record = await readRun(jsonState(state), run);
   const plan = await readPlan(jsonState(state), run);
   const phases = await phasesOf(state, plan);
-  const [inspect, collect] = ['inspect', 'collect'].map((name) => phases.find(({ phase }) => phase === name));
-  if (!inspect || !collect) throw new UnreadableResultError(`Run ${run} has collected nothing.`);
+  const collect = phases.find(({ phase }) => phase === 'collect');
+  if (!collect) throw new UnreadableResultError(`Run ${run} has collected nothing.`);
 
-  const inspections = resultsOf(inspect, '', PuppetInspection);
-  const nodes = plan.nodes.map((node) => {
-    const inspection = inspections.find(({ instanceId }) => instanceId === node.instanceId)?.result;
-    if (!inspection) throw new UnreadableResultError(`${node.name} (${node.instanceId}) gave no inspection.`);
-    return { ...node, inspection };
-  });
+  const inspected = await inspectedNodes(jsonState(state), plan, 'inspect');
+  const nodes = inspected.map(({ node, inspection }) => ({ ...node, inspection }));
+  const rescue = record.safetyFor !== undefined;
+  const missing = rescue ? inspected.flatMap((one) => missingFrom(one).map((what) => `${one.node.name}: ${what}`)) : [];
   const artifacts: Artifact[] = [];
   for (const { instanceId, result } of resultsOf(collect, '', Collected))
     artifacts.push(await artifactOf(vault, instanceId, result));
-  checkComplete(nodes, artifacts);
+  checkComplete(rescue, nodes, artifacts);
 
   const before = await kept(vault, system);
   const retentionClass = classify(record.backup, record.scheduled, before);
@@ -136,10 +142,13 @@ export const commitBackup = async (
     backup: record.backup,
     run,
     operation: record.operation,
-    state: 'complete',
+    state: missing.length === 0 ? 'complete' : 'partial',
+    missing,
+    purpose: rescue ? 'safety' : 'regular',
     retentionClass,
     scheduled: record.scheduled,
     consistency: configured.consistency,
+    extraPaths: configured.extraPaths,
     startedAt: record.startedAt,
     committedAt: now().toISOString(),
     phaseSeconds: Object.fromEntries(phases.map((phase) => [phase.phase, secondsOf(phase)])),
@@ -153,10 +162,11 @@ export const commitBackup = async (
     ],
   };
   const key = vaultKeys.manifest(system, record.backup);
-  const keep = { [tagKeys.retention]: 'keep' };
-  await retain(vault, artifactKeys(manifest), 'keep');
+  // What a safety backup holds is broken, or about to be replaced: it must not push a good one out of the newest.
+  const tag = isGood(manifest) ? 'keep' : retentionClass;
+  await retain(vault, artifactKeys(manifest), tag);
   try {
-    await vault.create(key, JSON.stringify(manifest, undefined, 2), keep);
+    await vault.create(key, JSON.stringify(manifest, undefined, 2), { [tagKeys.retention]: tag });
   } catch (error) {
     if (!(error instanceof AlreadyExistsError)) throw error;
     const there = await readManifest(vault, system, record.backup);
@@ -167,11 +177,13 @@ export const commitBackup = async (
   }
   // What earlier attempts of a command left half uploaded.
   await vault.abortUploads(vaultKeys.backup(system, record.backup));
-  const committed = { backup: record.backup, class: retentionClass };
+  if (record.safetyFor !== undefined)
+    await jsonState(state).write(stateKeys.safety(record.safetyFor), { backup: record.backup });
+  const committed = isGood(manifest) ? [{ backup: record.backup, class: retentionClass }] : [];
   await letOlderGo(
     vault,
     system,
-    [...before.filter(({ backup }) => backup !== record.backup), committed],
+    [...before.filter(({ backup }) => backup !== record.backup), ...committed],
     config.retention.keepLast,
   );
   return { manifest: key };

@@ -1,15 +1,17 @@
 import { jsonState, s3Bucket } from '#aws/bucket';
 import { s3Client } from '#aws/clients';
-import { explainFailure } from '#domain/failure';
+import { explainFailure, withWayBack } from '#domain/failure';
 import { stateKeys } from '#domain/naming';
-import { ExplainFailureInput, type Failure } from '#domain/payloads';
+import { ExplainFailureInput, type Failure, RunRecord, Safety } from '#domain/payloads';
 import { entry } from '../entry.ts';
 import { Env } from './env.ts';
 
 const state = jsonState(s3Bucket(s3Client(), Env.parse(process.env).STATE_BUCKET));
 
 export const handler = entry(ExplainFailureInput, async ({ run, failure, undoFailure }): Promise<Failure> => {
-  const explained = explainFailure(failure, undoFailure);
+  const safety = await state.read(stateKeys.safety(run), Safety);
+  const record = await state.read(stateKeys.run(run), RunRecord);
+  const explained = withWayBack(explainFailure(failure, undoFailure), record?.system ?? '', safety?.backup);
   await state.write(stateKeys.failure(run), explained);
   return explained;
 });

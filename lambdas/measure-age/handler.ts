@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { s3Bucket } from '#aws/bucket';
 import { s3Client } from '#aws/clients';
 import { backupMoment } from '#domain/naming';
-import { committedBackups } from '../catalog.ts';
+import { newestGood } from '../catalog.ts';
 import { deployedConfig } from '../config.ts';
 import { entry } from '../entry.ts';
 import { Env } from './env.ts';
@@ -15,7 +15,7 @@ const config = deployedConfig();
 export const handler = entry(z.unknown(), async () => {
   const ages: Record<string, number> = {};
   for (const system of Object.keys(config.systems)) {
-    const newest = (await committedBackups(vault, system)).at(-1);
+    const newest = (await newestGood(vault, system))?.backup;
     if (newest === undefined) continue;
     const seconds = Math.max(0, Math.round((Date.now() - backupMoment(newest).getTime()) / 1000));
     ages[system] = seconds;

@@ -40,6 +40,13 @@ const selectedNodes = async (
   return found.map(({ instanceId, name }) => ({ instanceId, name, roles: [...selector.roles] }));
 };
 
+/** The selectors of a restore onto other instances: each takes the place of the node that held its role. */
+const movedOnto = (selectors: System['nodes'], onto: Readonly<Record<string, string>>): System['nodes'] =>
+  selectors.map((selector) => {
+    const instance = selector.roles.map((role) => onto[role]).find((id) => id !== undefined);
+    return instance === undefined ? selector : { instance, roles: selector.roles };
+  });
+
 /** One entry per instance, with the roles of every selector that found it, and a name that no other has. */
 const merged = (nodes: readonly PlannedNode[]): PlannedNode[] => {
   const byId = new Map<string, PlannedNode>();
@@ -61,13 +68,15 @@ const merged = (nodes: readonly PlannedNode[]): PlannedNode[] => {
 export const planInspection = async ({ config, state, runCommand }: Services, ref: RunRef): Promise<PlanOutput> => {
   const system = config.systems[ref.system];
   if (!system) throw new UnknownSystemError(`holdfast.yaml has no system ${ref.system}.`);
-  const { backup } = await readRun(state, ref.run);
+  const { backup, safetyFor, restore } = await readRun(state, ref.run);
+  const selectors = movedOnto(system.nodes, restore?.onto ?? {});
   const nodes = merged(
-    (await Promise.all(system.nodes.map((selector) => selectedNodes(runCommand, ref.system, selector)))).flat(),
+    (await Promise.all(selectors.map((selector) => selectedNodes(runCommand, ref.system, selector)))).flat(),
   );
   const phase = inspectionPhase(
     ref.run,
     inspectionScripts[system.kind],
+    restore || safetyFor !== undefined ? 'rescue' : 'backup',
     nodes.map(({ instanceId }) => instanceId),
   );
   const plan: Plan = { ...ref, backup, nodes, phases: [phase] };

@@ -1,23 +1,21 @@
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type RequestListener,
+  request,
+  type ServerResponse,
+} from 'node:http';
+import type { ColdAnswer } from './cold-storage.ts';
+import { parseS3Request, type S3Request, type Verdict } from './s3-request.ts';
 
 /** One address for every service, as `--endpoint-url` wants it, and the place where a request can be refused or cut off. */
 
-/** What an observer of S3 requests may decide: let it pass, refuse it as IAM would, or cut the connection. */
-export type Verdict = 'pass' | 'deny' | 'cut';
-
-/** A request to S3 as far as permissions are concerned. */
-export interface S3Request {
-  readonly method: string;
-  readonly bucket: string;
-  readonly key: string;
-  readonly query: URLSearchParams;
-  /** From the signature: who asks. */
-  readonly accessKeyId: string;
-}
-
 export interface GatewayOptions {
   readonly services: { readonly stepFunctions: string; readonly runCommand: string; readonly s3: string };
-  readonly judge: (request: S3Request) => Verdict;
+  readonly judge: (request: S3Request) => Verdict | Promise<Verdict>;
+  readonly scheduler?: RequestListener;
+  readonly coldStorage?: { answer(request: S3Request): ColdAnswer };
   readonly port?: number;
 }
 
@@ -26,28 +24,22 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-const s3Request = (incoming: IncomingMessage): S3Request => {
-  const url = new URL(incoming.url ?? '/', 'http://gateway');
-  const [bucket = '', ...key] = url.pathname.slice(1).split('/').map(decodeURIComponent);
-  return {
-    method: incoming.method ?? 'GET',
-    bucket,
-    key: key.join('/'),
-    query: url.searchParams,
-    accessKeyId: /Credential=([^/]+)\//.exec(incoming.headers.authorization ?? '')?.[1] ?? '',
-  };
-};
-
-const deny = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+/** Answers in the S3 server's place. */
+const answer = (incoming: IncomingMessage, outgoing: ServerResponse, status: number, error = ''): void => {
   // The client may still be sending a part: it reads the answer only after that.
   incoming.resume();
-  outgoing.writeHead(403, { 'content-type': 'application/xml' });
+  outgoing.writeHead(status, { 'content-type': 'application/xml' });
   outgoing.end(
-    '<?xml version="1.0" encoding="UTF-8"?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>',
+    error && `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${error}</Code><Message>${error}</Message></Error>`,
   );
 };
 
-const forward = (to: string, incoming: IncomingMessage, outgoing: ServerResponse): void => {
+const forward = (
+  to: string,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  more: OutgoingHttpHeaders = {},
+): void => {
   const target = new URL(to);
   // The Host header is part of the signature, so it passes unchanged.
   const onward = request(
@@ -58,10 +50,10 @@ const forward = (to: string, incoming: IncomingMessage, outgoing: ServerResponse
       path: incoming.url,
       headers: incoming.headers,
     },
-    (answer) => {
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(outgoing);
-      answer.on('error', () => outgoing.destroy());
+    (received) => {
+      outgoing.writeHead(received.statusCode ?? 502, { ...received.headers, ...more });
+      received.pipe(outgoing);
+      received.on('error', () => outgoing.destroy());
     },
   );
   onward.on('error', () => (outgoing.headersSent ? outgoing.destroy() : outgoing.writeHead(502).end()));
@@ -70,22 +62,35 @@ const forward = (to: string, incoming: IncomingMessage, outgoing: ServerResponse
 };
 
 /** Starts the gateway on a loopback port. */
-export const startGateway = async ({ services, judge, port = 0 }: GatewayOptions): Promise<Gateway> => {
-  const server = createServer({ requestTimeout: 0 }, (incoming, outgoing) => {
-    const target = String(incoming.headers['x-amz-target'] ?? '');
-    if (target.startsWith('AWSStepFunctions.')) return forward(services.stepFunctions, incoming, outgoing);
-    if (target.startsWith('AmazonSSM.')) return forward(services.runCommand, incoming, outgoing);
-    const verdict = judge(s3Request(incoming));
+export const startGateway = async (options: GatewayOptions): Promise<Gateway> => {
+  const { services, judge, scheduler, coldStorage, port = 0 } = options;
+  const serveS3 = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
+    const asked = parseS3Request(incoming);
+    const verdict = await judge(asked);
+    // Whoever has hung up meanwhile gets nothing, and S3 does not hear of it.
+    if (outgoing.destroyed) return;
     switch (verdict) {
-      case 'pass':
-        return forward(services.s3, incoming, outgoing);
+      case 'pass': {
+        const cold = coldStorage?.answer(asked) ?? { headers: {} };
+        if ('headers' in cold) return forward(services.s3, incoming, outgoing, cold.headers);
+        return answer(incoming, outgoing, cold.status, cold.error);
+      }
       case 'deny':
-        return deny(incoming, outgoing);
+        return answer(incoming, outgoing, 403, 'AccessDenied');
       case 'cut':
         return void incoming.socket.destroy();
       default:
         return verdict satisfies never;
     }
+  };
+  const server = createServer({ requestTimeout: 0 }, (incoming, outgoing) => {
+    const target = String(incoming.headers['x-amz-target'] ?? '');
+    if (target.startsWith('AWSStepFunctions.')) return forward(services.stepFunctions, incoming, outgoing);
+    if (target.startsWith('AmazonSSM.')) return forward(services.runCommand, incoming, outgoing);
+    // Neither this service's requests nor those to S3 name a target: the scope of the signature tells them apart.
+    if (scheduler && /\/scheduler\/aws4_request/.test(incoming.headers.authorization ?? ''))
+      return void scheduler(incoming, outgoing);
+    serveS3(incoming, outgoing).catch(() => answer(incoming, outgoing, 500, 'InternalError'));
   });
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   const address = server.address();

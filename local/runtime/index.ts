@@ -6,13 +6,24 @@ import { StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { s3Client, sfnClient } from '#aws/clients';
 import { composeDocuments } from '#documents/compose';
 import type { Config } from '#domain/config';
-import { functionName, stateBucketName, stateMachineName, type Verb, vaultBucketName, verbs } from '#domain/naming';
+import {
+  functionName,
+  stateBucketName,
+  stateMachineName,
+  undoneMachines,
+  type Verb,
+  vaultBucketName,
+  verbs,
+} from '#domain/naming';
 import { type Clock, type ManagedInstance, startSsm } from '../ssm/index.ts';
 import { type ExecutionStatusChange, startStepFunctions } from '../stepfunctions/index.ts';
-import { type S3Request, startGateway, type Verdict } from './gateway.ts';
+import { type ColdStorage, createColdStorage } from './cold-storage.ts';
+import { startGateway } from './gateway.ts';
 import { localMachines } from './machines.ts';
-import { type NodeAccount, vaultPolicy } from './node-policy.ts';
+import { judgeNodes, type NodeAccount, vaultPolicy } from './node-policy.ts';
 import { controlCredentials, startS3 } from './s3.ts';
+import type { S3Request, Verdict } from './s3-request.ts';
+import { createScheduler, type Scheduler } from './scheduler.ts';
 import { keepSchedules } from './schedules.ts';
 
 export const account = '000000000000';
@@ -30,6 +41,8 @@ export interface RuntimeOptions {
   /** Run Command's time, for tests of its time-outs. */
   readonly clock?: Clock;
   readonly onStatusChange?: (change: ExecutionStatusChange) => void;
+  /** How long every Wait state takes, for tests; otherwise it takes what it says. */
+  readonly pollMilliseconds?: number;
 }
 
 /** Holdfast without an AWS account: the same machines, handlers, documents and API calls, on loopback. */
@@ -42,7 +55,11 @@ export interface Runtime {
   stateMachineArn(name: string): string;
   /** Calls a lambda as another service would. */
   invoke(verb: Verb, payload: unknown): Promise<unknown>;
-  /** From now on the schedules of a configuration start backups. */
+  /** The schedules of the configuration by their names. */
+  readonly scheduleStates: Scheduler['states'];
+  /** Of the vault. */
+  readonly coldStorage: ColdStorage;
+  /** From now on the schedules of a configuration start backups, unless they are disabled. */
   keepSchedules(config: Config): void;
   close(): Promise<void>;
 }
@@ -98,20 +115,32 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
     invoke: (arn, payload) => invokeVerb(verbOf(arn), payload),
     region,
     account,
+    pollMilliseconds: options.pollMilliseconds,
     onStatusChange: (change) => {
       options.onStatusChange?.(change);
       // The rule of EventBridge: an aborted or timed-out execution ran no Catch, so its undoing starts here.
       if (
         (change.status === 'ABORTED' || change.status === 'TIMED_OUT') &&
-        change.stateMachineArn === stepFunctions.stateMachineArn(stateMachineName('backup'))
+        undoneMachines.some(
+          (machine) => change.stateMachineArn === stepFunctions.stateMachineArn(stateMachineName(machine)),
+        )
       )
         void start('undo', { run: change.name });
     },
   });
+  const scheduler = createScheduler(options.config, region, account);
+  const coldStorage = createColdStorage(vaultBucket);
+  const s3Itself = s3Client({ endpoint: s3.url, region });
+  const judgeNode = judgeNodes(s3Itself, vaultBucket, options.accounts);
   const gateway = await startGateway({
     services: { stepFunctions: stepFunctions.url, runCommand: ssm.url, s3: s3.url },
     ...(options.port !== undefined && { port: options.port }),
-    judge: options.judge ?? (() => 'pass'),
+    judge: async (request) => {
+      const verdict = options.judge?.(request) ?? 'pass';
+      return verdict === 'pass' ? judgeNode(request) : verdict;
+    },
+    scheduler: scheduler.handle,
+    coldStorage,
   });
   Object.assign(process.env, {
     AWS_ENDPOINT_URL: gateway.url,
@@ -156,11 +185,17 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
     stateBucket,
     stateMachineArn: stepFunctions.stateMachineArn,
     invoke: invokeVerb,
-    keepSchedules: (config) => void kept.push(keepSchedules(config, (tick) => void start('backup', tick))),
+    scheduleStates: scheduler.states,
+    coldStorage,
+    keepSchedules: (config) => {
+      const isPaused = (name: string): boolean => scheduler.states()[name] === 'DISABLED';
+      kept.push(keepSchedules(config, isPaused, (tick) => void start('backup', tick)));
+    },
     close: async () => {
       for (const stop of kept) stop();
       executions.destroy();
       client.destroy();
+      s3Itself.destroy();
       await stepFunctions.close();
       await ssm.close();
       await gateway.close();

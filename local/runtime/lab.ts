@@ -16,7 +16,8 @@ export interface Lab {
   close(): Promise<void>;
 }
 
-export interface LabOptions extends Partial<Pick<RuntimeOptions, 'judge' | 'port' | 'clock' | 'onStatusChange'>> {
+export interface LabOptions
+  extends Partial<Pick<RuntimeOptions, 'judge' | 'port' | 'clock' | 'onStatusChange' | 'pollMilliseconds'>> {
   /** The text of a holdfast.yaml. Each system's first node becomes a monolithic PE 3.2 master. */
   readonly configuration: string;
   readonly onProgress?: (what: string) => void;

@@ -1,5 +1,6 @@
 import { Cron } from 'croner';
 import { type Config, timingsOf } from '#domain/config';
+import { scheduleName } from '#domain/naming';
 import { rateMilliseconds, type Timing } from '#domain/schedule';
 
 /** A schedule that fired: what EventBridge Scheduler would send. */
@@ -21,13 +22,18 @@ const whenever = (timing: Timing, fire: (slot: Date) => void): (() => void) => {
   return () => job.stop();
 };
 
-/** Keeps the schedules of a configuration until the returned function is called. */
-export const keepSchedules = (config: Config, onTick: (tick: Tick) => void): (() => void) => {
+/** Keeps the schedules of a configuration until the returned function is called. One that is paused misses its ticks. */
+export const keepSchedules = (
+  config: Config,
+  isPaused: (name: string) => boolean,
+  onTick: (tick: Tick) => void,
+): (() => void) => {
   const stops = Object.entries(config.systems).flatMap(([system, configured]) =>
     timingsOf(config, configured).map(({ name, timing }) =>
-      whenever(timing, (slot) =>
-        onTick({ system, schedule: name, scheduledTime: `${slot.toISOString().slice(0, 19)}Z` }),
-      ),
+      whenever(timing, (slot) => {
+        if (isPaused(scheduleName(system, name))) return;
+        onTick({ system, schedule: name, scheduledTime: `${slot.toISOString().slice(0, 19)}Z` });
+      }),
     ),
   );
   return () => {

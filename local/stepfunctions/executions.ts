@@ -60,6 +60,8 @@ export interface Settings {
   readonly region: string;
   readonly account: string;
   readonly onStatusChange: (change: ExecutionStatusChange) => void;
+  /** How long every Wait state takes; absent, it takes what it says. */
+  readonly pollMilliseconds?: number | undefined;
 }
 
 export interface Executions {
@@ -78,7 +80,7 @@ export interface Executions {
 const NAME = /^[^\s<>{}[\]?*"#%\\^|~`$&,;:/\p{Cc}]{1,80}$/u;
 
 export function createExecutions(settings: Settings): Executions {
-  const { machines, region, account } = settings;
+  const { machines, region, account, pollMilliseconds } = settings;
   const executions = new Map<string, Execution>();
   const callbacks = createCallbacks();
   let closed = false;
@@ -129,7 +131,12 @@ export function createExecutions(settings: Settings): Executions {
       taskHandler(execution, task, () => signalOf(task), services, region),
     ]);
     const { abort, eventLogs, result } = owner.interpreter.run(JSON.parse(input), {
-      overrides: { taskResourceLocalHandlers: { ...Object.fromEntries(handlers), [DRAIN]: drain } },
+      overrides: {
+        taskResourceLocalHandlers: { ...Object.fromEntries(handlers), [DRAIN]: drain },
+        ...(pollMilliseconds !== undefined && {
+          waitTimeOverrides: Object.fromEntries(owner.waits.map((name) => [name, pollMilliseconds])),
+        }),
+      },
       context: {
         Run: {
           Id: arn,

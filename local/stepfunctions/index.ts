@@ -14,6 +14,8 @@ export interface StepFunctionsOptions {
   readonly account: string;
   /** Hears every change of an execution's status, as a rule on EventBridge would; must not throw. */
   readonly onStatusChange?: (change: ExecutionStatusChange) => void;
+  /** Makes every Wait state take this long, for tests that would wait most of their time; otherwise it takes what it says. */
+  readonly pollMilliseconds?: number | undefined;
 }
 
 export interface StepFunctions {
@@ -29,10 +31,10 @@ export interface StepFunctions {
  * process ends. Throws for a machine that is not valid ASL or needs what is not supported (see `loadMachine`).
  */
 export async function startStepFunctions(options: StepFunctionsOptions): Promise<StepFunctions> {
-  const { region, account, invoke, onStatusChange = () => {} } = options;
+  const { region, account, invoke, onStatusChange = () => {}, pollMilliseconds } = options;
   const stateMachineArn = (name: string) => `arn:aws:states:${region}:${account}:stateMachine:${name}`;
   const machines = Object.entries(options.machines).map(([name, asl]) => loadMachine(name, stateMachineArn(name), asl));
-  const executions = createExecutions({ machines, invoke, region, account, onStatusChange });
+  const executions = createExecutions({ machines, invoke, region, account, onStatusChange, pollMilliseconds });
   const server = await serve(createApi(executions));
   return {
     url: server.url,

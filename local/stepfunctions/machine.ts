@@ -30,6 +30,8 @@ export interface Machine {
   readonly created: Date;
   readonly interpreter: StateMachine;
   readonly tasks: readonly Task[];
+  /** The names of its Wait states. */
+  readonly waits: readonly string[];
   /** What `$$.State` means in each state: a part of the context that every execution is run with. */
   readonly stateContexts: readonly object[];
 }
@@ -66,6 +68,7 @@ export function loadMachine(name: string, arn: string, definition: string): Mach
       created: new Date(),
       interpreter,
       tasks: [...tasksOf(adapted.States)],
+      waits: [...waitsOf(adapted.States)],
       stateContexts,
     };
   } catch (error) {
@@ -136,6 +139,13 @@ function* tasksOf(states: States, within?: string): Generator<Task> {
         'HeartbeatSeconds' in state && typeof state.HeartbeatSeconds === 'number' ? state.HeartbeatSeconds : undefined,
       timeoutInParameters: state.TimeoutSecondsPath !== undefined && isTemplate(state.Parameters),
     };
+  }
+}
+
+function* waitsOf(states: States): Generator<string> {
+  for (const [name, state] of Object.entries(states)) {
+    for (const inner of innerStates(state)) yield* waitsOf(inner);
+    if (state.Type === 'Wait') yield name;
   }
 }
 

@@ -8,6 +8,7 @@ import { deployed, example, here, rich, Statement } from './deployed.ts';
 const small = deployed(example);
 const large = deployed(rich);
 const backup = `arn:aws:states:${here}:stateMachine:holdfast-backup`;
+const restore = `arn:aws:states:${here}:stateMachine:holdfast-restore`;
 const undo = `arn:aws:states:${here}:stateMachine:holdfast-undo`;
 const topic = `arn:aws:sns:${here}:holdfast`;
 const deadLetters = { Arn: `arn:aws:sqs:${here}:holdfast-undelivered` };
@@ -80,9 +81,9 @@ describe('rules', () => {
     detail: { stateMachineArn, status },
   });
 
-  it('undo a backup that was aborted or timed out, which runs no Catch', () => {
+  it('undo a run that was aborted or timed out, which runs no Catch', () => {
     const rule = rules.find(({ Description }) => Description.startsWith('Undoes'));
-    expect(rule?.EventPattern).toEqual(changeOf([backup], ['ABORTED', 'TIMED_OUT']));
+    expect(rule?.EventPattern).toEqual(changeOf([backup, restore], ['ABORTED', 'TIMED_OUT']));
     expect(rule?.Targets).toEqual([
       expect.objectContaining({
         Arn: undo,
@@ -93,9 +94,9 @@ describe('rules', () => {
     ]);
   });
 
-  it('tell why a backup or an undoing did not succeed', () => {
+  it('tell why a backup, a restore or an undoing did not succeed', () => {
     const rule = rules.find(({ Description }) => Description.startsWith('Tells'));
-    expect(rule?.EventPattern).toEqual(changeOf([backup, undo], ['FAILED', 'TIMED_OUT', 'ABORTED']));
+    expect(rule?.EventPattern).toEqual(changeOf([backup, restore, undo], ['FAILED', 'TIMED_OUT', 'ABORTED']));
     expect(rule?.Targets).toEqual([expect.objectContaining({ Arn: topic, DeadLetterConfig: deadLetters })]);
   });
 
@@ -146,7 +147,7 @@ describe('alarms', () => {
     }
   });
 
-  it('watch the backups, the undoings, what was not delivered and the measuring itself', () => {
+  it('watch the backups, the restores, the undoings, what was not delivered and the measuring itself', () => {
     const watched = alarmsOf(small).map(({ AlarmName, Threshold, TreatMissingData, Dimensions }) => [
       AlarmName,
       Threshold,
@@ -155,6 +156,7 @@ describe('alarms', () => {
     ]);
     expect(watched.slice(1)).toEqual([
       ['holdfast-backup-failed', 0, 'notBreaching', backup],
+      ['holdfast-restore-failed', 0, 'notBreaching', restore],
       ['holdfast-undo-failed', 0, 'notBreaching', undo],
       ['holdfast-event-undelivered', 0, 'notBreaching', 'holdfast-undelivered'],
       ['holdfast-measure-age-failed', 0, 'notBreaching', 'holdfast-measure-age'],

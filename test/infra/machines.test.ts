@@ -26,7 +26,8 @@ const Machine = z.object({
 
 const Task = z.object({
   Type: z.literal('Task'),
-  TimeoutSeconds: z.number(),
+  /** A state that waits for a person takes its time-out from its input. */
+  TimeoutSeconds: z.number().default(Number.POSITIVE_INFINITY),
   Parameters: z.object({ FunctionName: z.string().optional(), StateMachineArn: z.string().optional() }),
 });
 

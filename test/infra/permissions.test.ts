@@ -78,7 +78,7 @@ it('only the undoing deletes in the vault, and there only what lies below backup
   expect(deleting.filter(({ resource }) => resource.startsWith(vault))).toEqual([
     {
       who: expect.stringMatching(/^Verbcleanup/),
-      actions: ['s3:AbortMultipartUpload', 's3:DeleteObject'],
+      actions: ['s3:AbortMultipartUpload', 's3:DeleteObject', 's3:GetObjectTagging', 's3:PutObjectTagging'],
       resource: `${vault}/backups/*`,
     },
   ]);

@@ -121,7 +121,7 @@ it('every handler is bundled, loads alone, and has the configuration beside it w
     readFileSync(join(bundle, 'index.mjs'), 'utf8').includes('HOLDFAST_CONFIG'),
   );
   expect(readers.map(([name]) => name).toSorted()).toEqual(
-    ['acquire-lock', 'commit-backup', 'measure-age', 'plan-backup', 'plan-inspection'].map(
+    ['acquire-lock', 'commit-backup', 'measure-age', 'open-backup', 'plan-backup', 'plan-inspection'].map(
       (verb) => `holdfast-${verb}`,
     ),
   );

@@ -5,8 +5,8 @@ import { s3Client, sfnClient } from '#aws/clients';
 import { Manifest } from '#domain/manifest';
 import { parseManifestKey, stateKeys, vaultKeys } from '#domain/naming';
 import type { LabNode } from '#local/lab/node';
-import type { S3Request, Verdict } from '#local/runtime/gateway';
 import { type Lab, type LabOptions, startLab } from '#local/runtime/lab';
+import type { S3Request, Verdict } from '#local/runtime/s3-request';
 
 export const instanceId = 'i-0123456789abcdef0';
 
@@ -44,7 +44,7 @@ export const noTraces: Traces = { manifests: [], objects: [], uploads: [], lock:
 /** A lab with one system and what a test does with it. */
 export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions, 'configuration'>) => {
   let judge: (request: S3Request) => Verdict = () => 'pass';
-  const lab: Lab = await startLab({ ...options, judge: (request) => judge(request) });
+  const lab: Lab = await startLab({ pollMilliseconds: 100, ...options, judge: (request) => judge(request) });
   const [s3, sfn] = [s3Client(), sfnClient()];
   const vault = s3Bucket(s3, lab.runtime.vaultBucket);
   const state = s3Bucket(s3, lab.runtime.stateBucket);
@@ -118,6 +118,9 @@ export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions,
     traces,
     /** Runs a backup to its end. */
     backUp: async (input: object = { system: 'pe-main' }): Promise<Ending> => ending(await start(input)),
+    /** Runs a restore of the newest backup to its end, unless the input says otherwise. */
+    restore: async (input: object = {}): Promise<Ending> =>
+      ending(await start({ system: 'pe-main', backup: 'latest', safetyBackup: false, ...input }, 'holdfast-restore')),
     stop: async (executionArn: string): Promise<void> => {
       await sfn.send(new StopExecutionCommand({ executionArn, error: 'Stopped', cause: 'by a test' }));
     },

@@ -14,15 +14,15 @@ const world = (alive: readonly string[] = []) => ({
   state: memoryBucket(),
   vault: memoryBucket(),
   executions: { isRunning: async (arn: string) => alive.includes(arn) },
+  schedules: { isEnabled: async () => true, pause: async () => undefined, resume: async () => undefined },
 });
 
 const run = (name: string, second = '00') => ({
-  operation: 'backup' as const,
   run: name,
   execution: `arn:${name}`,
   startedAt: `2026-11-20T02:00:${second}.000Z`,
 });
-const request = { system: 'pe-main' };
+const request = { operation: 'backup' as const, request: { system: 'pe-main' } };
 
 describe("a system's lock", () => {
   it('is held by one run, and another one is told by whom', async () => {
@@ -47,7 +47,10 @@ describe("a system's lock", () => {
     await acquireLock(services, run('a'), request);
     expect(await acquireLock(services, run('b'), request)).toMatchObject({ outcome: 'duplicate' });
     await services.vault.create(vaultKeys.manifest('pe-main', '20261120T030000Z'), '{}');
-    const slot = { ...request, schedule: 'nightly', scheduledTime: '2026-11-20T04:00:00+01:00' };
+    const slot = {
+      operation: 'backup' as const,
+      request: { system: 'pe-main', schedule: 'nightly', scheduledTime: '2026-11-20T04:00:00+01:00' },
+    };
     expect(await acquireLock(services, run('c'), slot)).toMatchObject({ outcome: 'duplicate' });
   });
 

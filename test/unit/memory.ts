@@ -1,11 +1,14 @@
 import { AlreadyExistsError } from '#domain/errors';
-import type { Bucket } from '#domain/ports';
+import type { Bucket, StoredObject } from '#domain/ports';
 
 /** A bucket in memory, with S3's conditions. */
 export const memoryBucket = (): Bucket & {
   readonly objects: Map<string, { text: string; tags: Readonly<Record<string, string>>; etag: string }>;
+  /** What cold storage holds; nothing thaws there before a test says so. */
+  readonly cold: Map<string, NonNullable<StoredObject['cold']>>;
 } => {
   const objects = new Map<string, { text: string; tags: Readonly<Record<string, string>>; etag: string }>();
+  const cold = new Map<string, NonNullable<StoredObject['cold']>>();
   let writes = 0;
   const put = (key: string, text: string, tags: Readonly<Record<string, string>> = {}): void => {
     writes += 1;
@@ -13,6 +16,7 @@ export const memoryBucket = (): Bucket & {
   };
   return {
     objects,
+    cold,
     read: async (key) => {
       const found = objects.get(key);
       return found && { text: found.text, etag: found.etag };
@@ -28,7 +32,8 @@ export const memoryBucket = (): Bucket & {
     write: async (key, text) => put(key, text),
     head: async (key) => {
       const found = objects.get(key);
-      return found && { bytes: Buffer.byteLength(found.text), etag: found.etag };
+      const state = cold.get(key);
+      return found && { bytes: Buffer.byteLength(found.text), etag: found.etag, ...(state && { cold: state }) };
     },
     list: async (prefix) => [...objects.keys()].filter((key) => key.startsWith(prefix)).toSorted(),
     tags: async (key) => objects.get(key)?.tags ?? {},
@@ -37,6 +42,7 @@ export const memoryBucket = (): Bucket & {
       if (!found) throw new Error(`no such key: ${key}`);
       objects.set(key, { ...found, tags });
     },
+    thaw: async (key) => void (cold.has(key) && cold.set(key, 'thawing')),
     delete: async (key) => void objects.delete(key),
     abortUploads: async () => 0,
   };

@@ -70,9 +70,10 @@ describe('the local Step Functions', () => {
   const changes: ExecutionStatusChange[] = [];
   const handlers: Record<string, Handler> = {};
 
-  async function serve(machines: Record<string, object>) {
+  async function serve(machines: Record<string, object>, more: { pollMilliseconds?: number } = {}) {
     const texts = Object.entries(machines).map(([name, definition]) => [name, JSON.stringify(definition)]);
     service = await startStepFunctions({
+      ...more,
       machines: Object.fromEntries(texts),
       region: 'us-east-1',
       account: '000000000000',
@@ -179,6 +180,13 @@ describe('the local Step Functions', () => {
         { ...common, status: 'RUNNING', stopDate: null, output: null },
         { ...common, status: 'SUCCEEDED', stopDate: stopDate?.getTime(), output: '{}', error: null },
       ]);
+    });
+
+    it('takes as long as it was told for every Wait, also inside of a Map', async () => {
+      const wait = { Type: 'Wait', Seconds: 60 };
+      const machine = chain({ Before: wait, Each: { Type: 'Map', ItemProcessor: chain({ Inside: wait }) } });
+      await serve({ m: machine }, { pollMilliseconds: 1 });
+      expect(await run('m', [1, 2])).toMatchObject({ status: 'SUCCEEDED', output: '[1,2]' });
     });
   });
 

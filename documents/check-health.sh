@@ -1,0 +1,53 @@
+#!/bin/bash
+#/ Usage: SERVICES= RUN= check-health.sh
+#/
+#/ Looks whether services run and answer: PostgreSQL a query, the master a TLS handshake with the restored certificates.
+#/   SERVICES  names with spaces between; one that the node does not have is passed over
+#/ Exit status: 0 all do; 1 the answer says which does not.
+set -Eeuo pipefail
+umask 077
+
+. "$(dirname "$0")/library/result.sh"
+. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/postgres.sh"
+. "$(dirname "$0")/library/services.sh"
+. "$(dirname "$0")/library/puppet.sh"
+
+readonly patience_seconds=120
+
+master_answers() {
+  local said
+  said=$(openssl s_client -connect "$certname:8140" -CAfile "$puppet_configuration/puppet/ssl/certs/ca.pem" -verify_return_error </dev/null 2>&1) || true
+  case $said in *'Verify return code: 0 (ok)'*) return 0 ;; *) return 1 ;; esac
+}
+
+postgres_serves() { postgres_answers >/dev/null; }
+
+main() {
+  local name checked=() certname
+  begin_answer
+  begin_work "$RUN"
+  certname=$(puppet_setting certname "$(hostname -f)")
+  for name in $SERVICES; do
+    has_service "$name" || continue
+    wait_until "$patience_seconds" is_running "$name" || fail UnhealthyError "$name is down. Look at its log."
+    case $name in
+      pe-httpd | pe-puppetserver)
+        # 3.7 and later serve agents by pe-puppetserver alone.
+        if [ "$name" = pe-puppetserver ] || ! has_service pe-puppetserver; then
+          if [ -e "$puppet_configuration/puppet/ssl/ca/ca_crt.pem" ]; then
+            wait_until "$patience_seconds" master_answers || fail UnhealthyError "$name runs, but $certname:8140 does not answer with a certificate of the restored authority."
+          fi
+        fi
+        ;;
+      pe-postgresql)
+        find_postgres
+        wait_until "$patience_seconds" postgres_serves || require_postgres
+        ;;
+    esac
+    checked+=("$name")
+  done
+  answer "{\"answering\":$(json_list ${checked[@]+"${checked[@]}"})}"
+}
+
+main "$@"

@@ -1,0 +1,67 @@
+#!/bin/bash
+#/ Usage: BUCKET= OBJECT= DIGEST= BYTES= NAME= RUN= fetch-artifact.sh
+#/
+#/ Downloads one artifact, compares it with its manifest and unpacks it below the run's own directory. Nothing else is
+#/ touched. Done before, it is not done again.
+#/   OBJECT  its key
+#/   DIGEST  SHA-256 of the stored bytes; empty for what no manifest tells
+#/   NAME    the file that it becomes
+#/ Exit status: 0 it lies there, whole; 1 failed, the answer says why.
+set -Eeuo pipefail
+umask 077
+
+. "$(dirname "$0")/library/result.sh"
+. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/restore.sh"
+
+unpack() {
+  case $OBJECT in
+    *.zst) zstd -q -d -c ;;
+    *.gz) gzip -d -c ;;
+    *) cat ;;
+  esac
+}
+
+main() {
+  local directory target statuses bytes sum hasher counter
+  begin_answer
+  begin_work "$RUN"
+  directory=$(restore_directory "$RUN")
+  target=$directory/$NAME
+  mkdir -p "$directory"
+  if [ ! -e "$target" ]; then
+    mkfifo "$work/hash" "$work/count"
+    sha256sum <"$work/hash" >"$work/sha256" 4>&- &
+    hasher=$!
+    wc -c <"$work/count" >"$work/bytes" 4>&- &
+    counter=$!
+    trap - ERR
+    set +e
+    { aws s3 cp "s3://$BUCKET/$OBJECT" - --no-progress --only-show-errors 2>"$work/download.log" |
+      tee "$work/hash" "$work/count" | unpack 2>"$work/unpack.log" >"$work/artifact"; } 4>&-
+    statuses=("${PIPESTATUS[@]}")
+    wait "$hasher" "$counter"
+    set -e
+    trap 'unexpected "$?" "$LINENO" "$BASH_COMMAND"' ERR
+    bytes=$(tr -d ' ' <"$work/bytes")
+    sum=$(cut -d ' ' -f 1 "$work/sha256")
+    # The unpacker first: when the disk is full, the download dies of it.
+    if [ "${statuses[2]}" -ne 0 ] && [ "$(df -P -k "$work" | awk 'NR == 2 { print $4 }')" -lt 1024 ]; then
+      fail NoSpaceError "can't unpack $OBJECT. $(free_space "$work") Free some space, then start the restore again."
+    fi
+    if [ "${statuses[0]}" -ne 0 ]; then
+      fail DownloadFailedError "s3://$BUCKET/$OBJECT can not be read: $(last_words "$work/download.log") Nothing was touched."
+    fi
+    if [ "$bytes" != "$BYTES" ]; then
+      fail ArtifactDamagedError "s3://$BUCKET/$OBJECT has $bytes bytes, its manifest says $BYTES. Nothing was touched. Restore another backup."
+    fi
+    if [ -n "$DIGEST" ] && [ "$sum" != "$DIGEST" ]; then
+      fail ArtifactDamagedError "s3://$BUCKET/$OBJECT is not what was backed up: its SHA-256 is $sum, its manifest says $DIGEST. Nothing was touched. Restore another backup."
+    fi
+    [ "${statuses[2]}" -eq 0 ] || fail ArtifactDamagedError "s3://$BUCKET/$OBJECT can not be unpacked: $(last_words "$work/unpack.log")"
+    mv "$work/artifact" "$target"
+  fi
+  answer "{\"fetched\":$(json_string "$NAME"),\"bytes\":$(wc -c <"$target")}"
+}
+
+main "$@"

@@ -1,0 +1,22 @@
+#!/bin/bash
+#/ Usage: RUN= forget-catalog.sh
+#/
+#/ Removes the agent's cached catalog: it was made with certificates and databases that are no longer there.
+#/ Exit status: 0 it is gone.
+set -Eeuo pipefail
+umask 077
+
+. "$(dirname "$0")/library/result.sh"
+. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/puppet.sh"
+
+main() {
+  local catalog
+  begin_answer
+  begin_work "$RUN"
+  catalog=$(puppet_setting vardir /var/opt/lib/pe-puppet)/client_data/catalog/$(puppet_setting certname "$(hostname -f)").json
+  rm -f -- "$catalog"
+  answer "{\"removed\":$(json_string "$catalog")}"
+}
+
+main "$@"

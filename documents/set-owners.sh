@@ -1,0 +1,30 @@
+#!/bin/bash
+#/ Usage: RUN= set-owners.sh
+#/
+#/ Gives certificates to the users that must read them, as the manual's restore does; their numbers may differ from those of
+#/ the node that was backed up.
+#/ Exit status: 0 done; 1 failed, the answer says why.
+set -Eeuo pipefail
+umask 077
+
+. "$(dirname "$0")/library/result.sh"
+. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/puppet.sh"
+
+give() { if [ -e "$2" ]; then chown -R "$1" "$2"; fi; }
+
+main() {
+  local authority
+  begin_answer
+  begin_work "$RUN"
+  give pe-puppet:pe-puppet "$puppet_configuration/puppet/ssl"
+  # A linked CA directory is elsewhere, and chown -R does not follow.
+  authority=$(readlink -f "$(puppet_setting cadir "$puppet_configuration/puppet/ssl/ca")" || true)
+  [ -z "$authority" ] || give pe-puppet:pe-puppet "$authority"
+  give puppet-dashboard /opt/puppet/share/puppet-dashboard/certs
+  give pe-console-services /opt/puppet/share/console-services/certs
+  give pe-postgres:pe-postgres "$postgres_data/certs"
+  answer '{"done":true}'
+}
+
+main "$@"

@@ -1,0 +1,105 @@
+import { CheckFailedError } from '#domain/errors';
+import { storedBytes, uploadsOf } from '#domain/manifest';
+import { backupMoment, stateKeys } from '#domain/naming';
+import type { PlanRestoreOutput, RunRef } from '#domain/payloads';
+import type { Phase, PlannedNode } from '#domain/plan';
+import type { Bucket, State } from '#domain/ports';
+import {
+  checkPuppetRestore,
+  type PuppetRestore,
+  planPuppetRestore,
+  warnPuppetRestore,
+} from '#domain/systems/puppet-restore';
+import { readPlan, readRestore } from '../runs.ts';
+
+export interface Services {
+  readonly state: State;
+  readonly vault: Bucket;
+  readonly vaultBucket: string;
+}
+
+/** Lines of a plan that travel in a payload; the rest is read from the state bucket. */
+const stepsTold = 150;
+
+/** A restore took this many times as long as the backup's collecting, in the bench. */
+const slowerThanBackup = 4;
+
+/** Seconds that a phase takes beside its data. */
+const secondsPerPhase = 3;
+
+const estimate = ({ manifest }: PuppetRestore, phases: readonly Phase[]): number =>
+  Math.round(
+    (manifest.phaseSeconds['collect'] ?? 0) * slowerThanBackup +
+      phases.filter(({ commands }) => commands.length > 0).length * secondsPerPhase,
+  );
+
+const stepsOf = (phases: readonly Phase[], nodes: readonly PlannedNode[]): string[] => {
+  const lines = phases.flatMap(({ name, commands }) =>
+    commands.map(({ id, document, instanceIds }) => {
+      const on = instanceIds.map(
+        (instanceId) => nodes.find((node) => node.instanceId === instanceId)?.name ?? instanceId,
+      );
+      return `${name}: ${id}: ${document} on ${on.join(', ')}`;
+    }),
+  );
+  return lines.length <= stepsTold
+    ? lines
+    : [...lines.slice(0, stepsTold), `and ${lines.length - stepsTold} more, see the plan`];
+};
+
+/** Bytes in the vault of what the plan fetches, and what they become. */
+const bytesOf = (of: PuppetRestore, phases: readonly Phase[]): { stored: number; raw: number; artifacts: number } => {
+  const objects = new Set(
+    phases.flatMap(({ name, commands }) =>
+      name === 'fetch' ? commands.flatMap(({ parameters }) => parameters['Object'] ?? []) : [],
+    ),
+  );
+  const uploads = of.manifest.artifacts
+    .flatMap(({ collected }) => uploadsOf(collected))
+    .filter(({ key }) => objects.has(key));
+  return {
+    stored: uploads.reduce((sum, { bytes }) => sum + bytes, 0),
+    raw: uploads.reduce((sum, { rawBytes }) => sum + rawBytes, 0),
+    artifacts: uploads.length,
+  };
+};
+
+/**
+ * Checks whether the chosen backup may be restored to what the inspection found, and plans it. Throws a CheckFailedError
+ * with every reason against it at once; nothing was touched then.
+ */
+export const planRestore = async (services: Services, { run }: RunRef): Promise<PlanRestoreOutput> => {
+  const of = await readRestore(services, run);
+  const { request, manifest } = of;
+  const faults = checkPuppetRestore(of);
+  if (faults.length > 0)
+    throw new CheckFailedError(
+      `${manifest.backup} can not be restored to ${request.system}, and nothing was touched: ${faults.join('; ')}.`,
+    );
+  const plan = await readPlan(services.state, run);
+  const phases = planPuppetRestore(of);
+  await services.state.write(stateKeys.plan(run), {
+    ...plan,
+    backup: manifest.backup,
+    phases: [...plan.phases.slice(0, 1), ...phases],
+  });
+  const { stored, raw, artifacts } = bytesOf(of, phases);
+  return {
+    kind: manifest.kind,
+    next: request.planOnly ? 'plan-only' : request.confirm === undefined ? 'approval' : 'confirmed',
+    approvalSeconds: request.approvalSeconds,
+    // Where nothing is installed, nothing can be lost.
+    safetyBackup: request.safetyBackup && of.targets.some(({ inspection }) => inspection.version !== ''),
+    summary: {
+      backup: manifest.backup,
+      takenAt: backupMoment(manifest.backup).toISOString(),
+      plan: stateKeys.plan(run),
+      artifacts,
+      bytesStored: Math.min(stored, storedBytes(manifest)),
+      bytesRaw: raw,
+      estimatedSeconds: estimate(of, phases),
+      warnings: [...warnPuppetRestore(of), ...manifest.missing.map((what) => `the backup lacks: ${what}`)],
+      steps: stepsOf(phases, plan.nodes),
+    },
+  };
+};

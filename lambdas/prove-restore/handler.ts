@@ -1,0 +1,33 @@
+import * as z from 'zod';
+import { jsonState, s3Bucket } from '#aws/bucket';
+import { s3Client } from '#aws/clients';
+import { RestoreMismatchError } from '#domain/errors';
+import { RunRef } from '#domain/payloads';
+import { resultsOf } from '#domain/phase';
+import { proveRestore, RowCount } from '#domain/systems/puppet-proof';
+import { entry } from '../entry.ts';
+import { inspectedNodes, readPhase, readPlan, readRestore } from '../runs.ts';
+import { Env } from './env.ts';
+
+const env = Env.parse(process.env);
+const s3 = s3Client();
+const state = jsonState(s3Bucket(s3, env.STATE_BUCKET));
+const services = { state, vault: s3Bucket(s3, env.VAULT_BUCKET), vaultBucket: env.VAULT_BUCKET };
+
+/** Compares what was restored with the manifest. Throws a RestoreMismatchError that names every difference. */
+export const handler = entry(RunRef, async ({ run }) => {
+  const of = await readRestore(services, run);
+  const plan = await readPlan(state, run);
+  const restored = await inspectedNodes(state, plan, 'inspect-restored');
+  const counts = await readPhase(state, run, 'count-rows');
+  const { compared, different } = proveRestore(
+    of,
+    new Map(restored.map(({ node, inspection }) => [node.instanceId, inspection])),
+    counts ? resultsOf(counts, 'count-rows', z.object(RowCount.shape)) : [],
+  );
+  if (different.length > 0)
+    throw new RestoreMismatchError(
+      `What was restored is not what ${of.manifest.backup} holds: ${different.join('; ')}.`,
+    );
+  return { compared };
+});

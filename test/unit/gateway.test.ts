@@ -1,0 +1,241 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  CopyObjectCommand,
+  CreateBucketCommand,
+  GetObjectCommand,
+  PutBucketPolicyCommand,
+  PutObjectCommand,
+  RestoreObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { GetScheduleCommand, SchedulerClient } from '@aws-sdk/client-scheduler';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { s3Bucket } from '#aws/bucket';
+import { eventSchedules } from '#aws/schedules';
+import { parseConfig } from '#domain/config-file';
+import { scheduleGroup, tagKeys } from '#domain/naming';
+import { createColdStorage } from '#local/runtime/cold-storage';
+import { type Gateway, startGateway } from '#local/runtime/gateway';
+import { judgeNodes, type NodeAccount, vaultPolicy } from '#local/runtime/node-policy';
+import { controlCredentials, type S3Credentials, startS3 } from '#local/runtime/s3';
+import { createScheduler } from '#local/runtime/scheduler';
+import { keepSchedules } from '#local/runtime/schedules';
+
+const [region, account, vault] = ['us-east-1', '000000000000', 'vault'];
+const config = parseConfig(`
+systems:
+  pe-main:
+    kind: puppet-enterprise
+    nodes: [{ instance: i-0123456789abcdef0, roles: [master, puppetdb, console] }]
+    schedules: [nightly, often]
+  pe-staging:
+    kind: puppet-enterprise
+    nodes: [{ instance: i-0123456789abcdef1, roles: [master, puppetdb, console] }]
+    schedules: [often]
+schedules:
+  nightly: { cron: '0 2 * * *', timezone: Europe/Paris }
+  often: { rate: 1 minute }
+`);
+const nodes: readonly NodeAccount[] = ['pe-main', 'pe-staging'].map((system) => ({
+  system,
+  accessKeyId: `NODE-${system}`,
+  secretAccessKey: 'node-secret',
+}));
+const [mainNode = controlCredentials, stagingNode = controlCredentials] = nodes;
+
+const scheduler = createScheduler(config, region, account);
+const coldStorage = createColdStorage(vault);
+const clients: (S3Client | SchedulerClient)[] = [];
+let directory: string;
+let s3: Awaited<ReturnType<typeof startS3>>;
+let gateway: Gateway;
+
+const as = ({ accessKeyId, secretAccessKey }: S3Credentials, endpoint = gateway.url): S3Client => {
+  const credentials = { accessKeyId, secretAccessKey };
+  const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true, maxAttempts: 1 });
+  clients.push(client);
+  return client;
+};
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'gateway-'));
+  s3 = await startS3(directory, nodes);
+  gateway = await startGateway({
+    services: { stepFunctions: s3.url, runCommand: s3.url, s3: s3.url },
+    judge: judgeNodes(as(controlCredentials, s3.url), vault, nodes),
+    scheduler: scheduler.handle,
+    coldStorage,
+  });
+  const control = as(controlCredentials);
+  await control.send(new CreateBucketCommand({ Bucket: vault }));
+  await control.send(new PutBucketPolicyCommand({ Bucket: vault, Policy: JSON.stringify(vaultPolicy(vault, nodes)) }));
+});
+afterAll(async () => {
+  for (const client of clients) client.destroy();
+  await gateway.close();
+  await s3.close();
+  await rm(directory, { recursive: true });
+});
+
+describe("a node's account", () => {
+  const key = 'backups/pe-main/20261120T020000Z/node/dump';
+  const copy = 'backups/pe-main/copy';
+  const denied = { name: 'AccessDenied' };
+  const read = (node: S3Credentials, Key = key) => as(node).send(new GetObjectCommand({ Bucket: vault, Key }));
+  const bucket = () => s3Bucket(as(controlCredentials), vault);
+  const offer = (system: string) => bucket().tag(key, { [tagKeys.retention]: 'daily', [tagKeys.restore]: system });
+
+  beforeEach(async () => {
+    await as(mainNode).send(new PutObjectCommand({ Bucket: vault, Key: key, Body: 'rows' }));
+    await bucket().tag(key, { [tagKeys.retention]: 'daily' });
+  });
+
+  it('reads what a restore of its system has tagged, and only for as long', async () => {
+    await expect(read(mainNode)).rejects.toMatchObject(denied);
+    await offer('pe-main');
+    expect(await (await read(mainNode)).Body?.transformToString()).toBe('rows');
+    expect((await s3Bucket(as(mainNode), vault).head(key))?.bytes).toBe(4);
+    await bucket().tag(key, { [tagKeys.retention]: 'daily' });
+    await expect(read(mainNode)).rejects.toMatchObject(denied);
+    await expect(s3Bucket(as(mainNode), vault).head(key)).rejects.toMatchObject({ $metadata: { httpStatusCode: 403 } });
+  });
+
+  it('does not read what a restore of another system has tagged', async () => {
+    await offer('pe-staging');
+    await expect(read(mainNode)).rejects.toMatchObject(denied);
+  });
+
+  it("does not read below another system's prefix, whatever the tag", async () => {
+    await offer('pe-staging');
+    await expect(read(stagingNode)).rejects.toMatchObject(denied);
+  });
+
+  it('does not read by copying', async () => {
+    const CopySource = `${vault}/${key}`;
+    const copying = () => as(mainNode).send(new CopyObjectCommand({ Bucket: vault, Key: copy, CopySource }));
+    await expect(copying()).rejects.toMatchObject(denied);
+    await offer('pe-main');
+    await expect(copying()).resolves.toMatchObject({ $metadata: { httpStatusCode: 200 } });
+  });
+
+  it('is not told whether an object is there', async () => {
+    await expect(read(mainNode, 'backups/pe-main/nothing')).rejects.toMatchObject(denied);
+  });
+
+  it('can not tag an object itself', async () => {
+    await expect(s3Bucket(as(mainNode), vault).tag(key, { [tagKeys.restore]: 'pe-main' })).rejects.toMatchObject(
+      denied,
+    );
+  });
+
+  it('asks cold storage for nothing', async () => {
+    coldStorage.freeze('backups/pe-main/cold');
+    await expect(s3Bucket(as(mainNode), vault).thaw('backups/pe-main/cold', 1)).rejects.toMatchObject(denied);
+    expect(coldStorage.thawed()).not.toContain('backups/pe-main/cold');
+  });
+});
+
+describe('an object in cold storage', () => {
+  const key = 'backups/pe-main/20250101T020000Z/node/dump';
+
+  it('is read only after it was asked for and brought back', async () => {
+    const bucket = s3Bucket(as(controlCredentials), vault);
+    await bucket.write(key, 'old rows');
+    expect(await bucket.head(key)).not.toHaveProperty('cold');
+    coldStorage.freeze(key);
+    expect(await bucket.head(key)).toMatchObject({ bytes: 8, cold: 'frozen' });
+    await expect(bucket.read(key)).rejects.toMatchObject({ name: 'InvalidObjectState' });
+    expect(await bucket.tags(key)).toEqual({});
+
+    await bucket.thaw(key, 7);
+    expect(await bucket.head(key)).toMatchObject({ cold: 'thawing' });
+    await expect(bucket.read(key)).rejects.toMatchObject({ name: 'InvalidObjectState' });
+
+    coldStorage.finish();
+    expect(await bucket.head(key)).not.toHaveProperty('cold');
+    expect((await bucket.read(key))?.text).toBe('old rows');
+    expect(coldStorage.thawed()).toContain(key);
+  });
+
+  it('that is asked for twice is on its way already, which is no error', async () => {
+    const twice = `${key}.twice`;
+    const bucket = s3Bucket(as(controlCredentials), vault);
+    coldStorage.freeze(twice);
+    await bucket.thaw(twice, 7);
+    const again = new RestoreObjectCommand({ Bucket: vault, Key: twice, RestoreRequest: { Days: 7 } });
+    await expect(as(controlCredentials).send(again)).rejects.toMatchObject({
+      name: 'RestoreAlreadyInProgress',
+      $metadata: { httpStatusCode: 409 },
+    });
+    await expect(bucket.thaw(twice, 7)).resolves.toBeUndefined();
+    expect(coldStorage.thawed().filter((asked) => asked === twice)).toHaveLength(1);
+  });
+});
+
+describe('the schedules of the configuration', () => {
+  const nightly = 'holdfast-pe-main-nightly';
+  const client = () => {
+    const made = new SchedulerClient({
+      endpoint: gateway.url,
+      region,
+      credentials: controlCredentials,
+      maxAttempts: 1,
+    });
+    clients.push(made);
+    return made;
+  };
+  const schedules = (group: string = scheduleGroup) => eventSchedules(client(), group);
+  const look = () => client().send(new GetScheduleCommand({ GroupName: scheduleGroup, Name: nightly }));
+
+  it('are all there and enabled', () => {
+    expect(scheduler.states()).toEqual({
+      [nightly]: 'ENABLED',
+      'holdfast-pe-main-often': 'ENABLED',
+      'holdfast-pe-staging-often': 'ENABLED',
+    });
+  });
+
+  it('are paused and resumed one by one, and stay what they are', async () => {
+    const before = await look();
+    expect(before).toMatchObject({
+      ScheduleExpression: 'cron(0 2 * * ? *)',
+      ScheduleExpressionTimezone: 'Europe/Paris',
+      State: 'ENABLED',
+    });
+    expect(await schedules().isEnabled(nightly)).toBe(true);
+    await schedules().pause(nightly);
+    await schedules().pause(nightly);
+    expect(await schedules().isEnabled(nightly)).toBe(false);
+    expect(scheduler.states()).toMatchObject({ [nightly]: 'DISABLED', 'holdfast-pe-main-often': 'ENABLED' });
+    await schedules().resume(nightly);
+    expect(scheduler.states()[nightly]).toBe('ENABLED');
+    expect({ ...(await look()), $metadata: {} }).toEqual({ ...before, $metadata: {} });
+  });
+
+  it('are found by name and group alone', async () => {
+    expect(await schedules().isEnabled('holdfast-pe-main-weekly')).toBe(false);
+    expect(await schedules('default').isEnabled(nightly)).toBe(false);
+    await schedules('default').pause(nightly);
+    expect(scheduler.states()[nightly]).toBe('ENABLED');
+  });
+
+  it('miss their ticks while they are paused', () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
+    const paused = new Set(['holdfast-pe-main-often']);
+    const ticks: string[] = [];
+    const stop = keepSchedules(
+      config,
+      (name) => paused.has(name),
+      ({ system }) => ticks.push(system),
+    );
+    vi.advanceTimersByTime(60_000);
+    expect(ticks).toEqual(['pe-staging']);
+    paused.clear();
+    vi.advanceTimersByTime(60_000);
+    expect(ticks.toSorted()).toEqual(['pe-main', 'pe-staging', 'pe-staging']);
+    stop();
+    vi.useRealTimers();
+  });
+});
