@@ -22,7 +22,9 @@ each() {
 
 drop_one_database() {
   note_change "$RUN" dropped-database "$1"
+  # What earlier restores have left of it would keep its role and tablespace in use.
   drop_database "$(new_database "$1")" 2>>"$work/log" || true
+  drop_database "$(old_database "$1")" 2>>"$work/log" || true
   drop_database "$1" 2>>"$work/log" || fail DropFailedError "the database $1 is still there: $(last_words "$work/log")"
 }
 

@@ -30,15 +30,17 @@ readonly database_sql="
 readonly tablespaces_sql="
   SELECT pg_tablespace_location(oid), spcname, pg_get_userbyid(spcowner)
   FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global') ORDER BY spcname"
+# Those that a restore has left half done are its own business, not the installation's.
+readonly ours="datname ~ '^holdfast-(new|old)-[0-9a-f]{24}\$'"
 # What a role owns or may use inside of databases: it can't be dropped while any of them stays.
 readonly dependents_sql="
   SELECT coalesce(array_to_json(array_agg(row_to_json(t))), '[]') FROM (
     SELECT rolname AS role, datname AS database, count(*) AS objects
     FROM pg_shdepend s JOIN pg_roles r ON r.oid = s.refobjid JOIN pg_database d ON d.oid = s.dbid
-    WHERE s.refclassid = 'pg_authid'::regclass GROUP BY 1, 2 ORDER BY 1, 2) t"
+    WHERE s.refclassid = 'pg_authid'::regclass AND NOT $ours GROUP BY 1, 2 ORDER BY 1, 2) t"
 readonly roles_sql="SELECT coalesce(array_to_json(array_agg(rolname ORDER BY rolname)), '[]') FROM pg_roles WHERE rolname !~ '^pg_'"
 # The maintenance database counts as soon as somebody keeps a table in it.
-readonly names_sql="SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY datname"
+readonly names_sql="SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' AND NOT $ours ORDER BY datname"
 readonly kept_in_postgres_sql="
   SELECT 'postgres' FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
   WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema') LIMIT 1"

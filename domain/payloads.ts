@@ -49,7 +49,7 @@ export const RestoreRequest = z
     /** The system's name typed again. Without it the run waits for an approval. */
     confirm: z.string().optional(),
     /** How long it waits for one. */
-    approvalSeconds: z.int().min(30).max(604_800).default(3600),
+    approvalSeconds: z.int().min(1).max(604_800).default(3600),
     /** Everything, unless it says otherwise. */
     scope: z.array(Scope).min(1).optional(),
     /** keep: roles and tablespaces stay, and those missing come back. globals: they are dropped and made anew. */

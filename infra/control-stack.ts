@@ -352,7 +352,8 @@ export class ControlStack extends Stack {
     for (const verb of ['commit-backup', 'clean-up'] as const)
       may(verb, ['s3:ListBucketMultipartUploads'], [vault.bucketArn]);
 
-    may('plan-inspection', ['ssm:DescribeInstanceInformation'], ['*']);
+    for (const verb of ['plan-inspection', 'advance-phase'] as const)
+      may(verb, ['ssm:DescribeInstanceInformation'], ['*']);
     may(
       'advance-phase',
       ['ssm:SendCommand'],

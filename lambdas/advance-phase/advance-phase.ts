@@ -4,6 +4,7 @@ import type { AdvancePhaseInput, AdvancePhaseOutput } from '#domain/payloads';
 import {
   type CommandState,
   hasEnded,
+  type Invocation,
   isDone,
   type PhaseState,
   phaseFailure,
@@ -78,10 +79,27 @@ export const advancePhase = async (
     }
   };
 
+  /** SSM lets a command on a node that has died be in progress until its time is over, which may be days. */
+  const withoutTheLost = async (invocations: readonly Invocation[]): Promise<readonly Invocation[]> => {
+    const instanceIds = invocations.filter((one) => !hasEnded(one)).map(({ instanceId }) => instanceId);
+    if (instanceIds.length === 0) return invocations;
+    const nodes = await runCommand.nodes({ instanceIds });
+    return invocations.map((one) =>
+      hasEnded(one) || nodes.some(({ instanceId, online }) => instanceId === one.instanceId && online)
+        ? one
+        : {
+            ...one,
+            status: 'Failed',
+            detail: 'Terminated',
+            stderr: 'The node no longer answers SSM. Look at the instance, then start the operation again.',
+          },
+    );
+  };
+
   for (const sent of current.commands) {
     const command = commands.get(sent.id);
     if (sent.state !== 'sent' || !command) continue;
-    const invocations = await runCommand.invocations(sent.commandId);
+    const invocations = await withoutTheLost(await runCommand.invocations(sent.commandId));
     const ended = invocations.length >= command.instanceIds.length && invocations.every(hasEnded);
     // One node's failure is the phase's: the undoing cancels what the others are doing.
     if (ended || invocations.some((one) => hasEnded(one) && one.status !== 'Success'))

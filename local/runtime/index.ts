@@ -51,6 +51,8 @@ export interface Runtime {
   /** The S3 server without the gateway before it. */
   readonly s3Url: string;
   readonly vaultBucket: string;
+  /** Where the S3 server keeps the vault's objects, for tests that damage them. */
+  readonly vaultDirectory: string;
   readonly stateBucket: string;
   stateMachineArn(name: string): string;
   /** Calls a lambda as another service would. */
@@ -182,6 +184,7 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
     url: gateway.url,
     s3Url: s3.url,
     vaultBucket,
+    vaultDirectory: join(options.directory, 's3', 'data', vaultBucket),
     stateBucket,
     stateMachineArn: stepFunctions.stateMachineArn,
     invoke: invokeVerb,

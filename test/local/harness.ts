@@ -3,7 +3,8 @@ import { DescribeExecutionCommand, StartExecutionCommand, StopExecutionCommand }
 import { s3Bucket } from '#aws/bucket';
 import { s3Client, sfnClient } from '#aws/clients';
 import { Manifest } from '#domain/manifest';
-import { parseManifestKey, stateKeys, vaultKeys } from '#domain/naming';
+import { parseManifestKey, stateKeys, tagKeys, vaultKeys } from '#domain/naming';
+import type { RestoreSummary } from '#domain/payloads';
 import type { LabNode } from '#local/lab/node';
 import { type Lab, type LabOptions, startLab } from '#local/runtime/lab';
 import type { S3Request, Verdict } from '#local/runtime/s3-request';
@@ -26,7 +27,14 @@ export interface Ending {
   readonly status: string;
   readonly error: string | undefined;
   readonly cause: string;
-  readonly output: { readonly outcome?: string; readonly backup?: string; readonly run?: string };
+  readonly output: {
+    readonly outcome?: string;
+    readonly backup?: string;
+    readonly run?: string;
+    readonly safety?: { readonly backup: string };
+    readonly proof?: { readonly compared: readonly string[] };
+    readonly plan?: { readonly summary: RestoreSummary };
+  };
 }
 
 /** What a run may leave behind, and must not. */
@@ -116,6 +124,23 @@ export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions,
     shell,
     until,
     traces,
+    /** Runs SQL as the server's superuser, and gives back what it prints. */
+    sql: async (database: string, statement: string): Promise<string> =>
+      (
+        await shell(
+          `su -s /bin/bash pe-postgres -c "cd / && /opt/puppet/bin/psql -X -A -t -q -v ON_ERROR_STOP=1 -d '${database}'" <<'SQL'\n${statement}\nSQL`,
+        )
+      ).trim(),
+    /** The certificate authority's fingerprint on the node. */
+    authority: async (): Promise<string> =>
+      (await shell('openssl x509 -in /etc/puppetlabs/puppet/ssl/ca/ca_crt.pem -noout -fingerprint -sha256')).trim(),
+    /** Objects that a restore lets the nodes read. */
+    opened: async (): Promise<readonly string[]> => {
+      const opened: string[] = [];
+      for (const key of await vault.list('backups/'))
+        if ((await vault.tags(key))[tagKeys.restore] !== undefined) opened.push(key);
+      return opened;
+    },
     /** Runs a backup to its end. */
     backUp: async (input: object = { system: 'pe-main' }): Promise<Ending> => ending(await start(input)),
     /** Runs a restore of the newest backup to its end, unless the input says otherwise. */

@@ -40,7 +40,10 @@ const fakeRunCommand = (
     if (crash()) throw new Error('the lambda died');
   };
   const runCommand: RunCommand = {
-    nodes: async () => [],
+    nodes: async (filter) =>
+      'instanceIds' in filter
+        ? filter.instanceIds.map((instanceId) => ({ instanceId, name: instanceId, online: true }))
+        : [],
     send: async (of, token) => {
       dieIf();
       sent.push({ id: `c-${sent.length}`, token, command: of });

@@ -1,0 +1,245 @@
+import { readFile, truncate, writeFile } from 'node:fs/promises';
+import { SendTaskFailureCommand, SendTaskSuccessCommand } from '@aws-sdk/client-sfn';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { sfnClient } from '#aws/clients';
+import { stateKeys } from '#domain/naming';
+import { type Bench, type Ending, monolithic, startBench } from './harness.ts';
+
+let bench: Bench;
+let backup: string;
+
+beforeAll(async () => {
+  bench = await startBench({
+    configuration: `${monolithic('live', '    schedules: [nightly]')}
+schedules:
+  nightly: { cron: '30 1 * * *', timezone: Europe/Berlin }
+`,
+  });
+  backup = (await bench.backUp()).output.backup ?? '';
+  await bench.sql('console', 'CREATE TABLE made_after_the_backup (n int)');
+});
+afterAll(() => bench.close());
+afterEach(() => bench.judgeWith(() => 'pass'));
+
+/** The installation is as it was, no session doubled a row, and nothing of the run is left. */
+const expectUntouched = async (): Promise<void> => {
+  expect(await bench.sql('console', 'SELECT count(*) FROM made_after_the_backup')).toBe('0');
+  expect(await bench.sql('console_auth', 'SELECT count(*) FROM users')).toBe('150');
+  expect(await bench.traces()).toMatchObject({ uploads: [], lock: false, onNode: '', servicesDown: [] });
+  expect(await bench.opened()).toEqual([]);
+  expect(bench.lab.runtime.scheduleStates()).toEqual({ 'holdfast-pe-main-nightly': 'ENABLED' });
+  expect(await bench.sql('postgres', "SELECT datname FROM pg_database WHERE datname LIKE 'holdfast-%'")).toBe('');
+};
+
+const expectRefused = async (ending: Ending, error: string, cause: RegExp): Promise<void> => {
+  expect([ending.status, ending.error, ending.cause]).toEqual(['FAILED', error, expect.stringMatching(cause)]);
+  await expectUntouched();
+};
+
+const artifact = (name: string): string => `backups/pe-main/${backup}/i-0123456789abcdef0/${name}`;
+
+describe('a restore is refused before anything is touched', () => {
+  it('of a backup that there is not, and names those that there are', async () => {
+    const ending = await bench.restore({ confirm: 'pe-main', backup: '20200101T000000Z' });
+    await expectRefused(ending, 'UnknownBackupError', new RegExp(`no backup 20200101T000000Z.*${backup}`));
+  });
+
+  it('when there was no good backup at that time', async () => {
+    const ending = await bench.restore({ confirm: 'pe-main', backup: undefined, before: '2020-01-01T00:00:00Z' });
+    await expectRefused(ending, 'NoBackupError', /no good backup before 2020/);
+  });
+
+  it.each([
+    [{ confirm: 'pe-other' }, /confirm.*pe-main, typed again/],
+    [{ confirm: '' }, /typed again/],
+    [{ scope: ['everything'] }, /scope/],
+    [{ onto: { master: 'somewhere' } }, /instance id/],
+    [{ reinstall: { installer: '../../x' } }, /installer/],
+    [{ before: '2026-01-01T00:00:00Z' }, /not both/],
+  ])('with %j as its input', async (input, cause) => {
+    await expectRefused(await bench.restore(input), 'InvalidInputError', cause);
+  });
+
+  it('of another version, on another host, in one sentence', async () => {
+    await bench.shell(
+      'cp -a /opt/puppet/pe_version /root/ && cp /etc/hosts /root/hosts && echo 3.3.0 > /opt/puppet/pe_version && sed "s/master/other/g" /root/hosts > /etc/hosts && hostname other.pe.example.com',
+    );
+    const ending = await bench.restore({ confirm: 'pe-main' });
+    await bench.shell(
+      'cp -a /root/pe_version /opt/puppet/pe_version; cat /root/hosts > /etc/hosts; hostname master.pe.example.com',
+    );
+    await expectRefused(
+      ending,
+      'CheckFailedError',
+      /runs Puppet Enterprise 3\.3\.0.*3\.2\..*host name is other.*master/s,
+    );
+  });
+
+  it('without the space for it, and says how much is missing', async () => {
+    await bench.shell('mount -t tmpfs -o size=20m tmpfs /var/lib/holdfast');
+    const ending = await bench.restore({ confirm: 'pe-main' });
+    await bench.shell('umount /var/lib/holdfast');
+    await expectRefused(ending, 'CheckFailedError', /has \d+ MiB free; the download.* need \d+ MiB/);
+  });
+
+  it('when a tablespace holds what is not of PostgreSQL', async () => {
+    await bench.shell('echo mine > /opt/puppet/var/lib/pgsql/9.2/console/precious');
+    const ending = await bench.restore({ confirm: 'pe-main' });
+    await bench.shell('rm /opt/puppet/var/lib/pgsql/9.2/console/precious');
+    await expectRefused(ending, 'CheckFailedError', /tablespace pe-console at .*9\.2\/console holds files/);
+  });
+
+  it('when a role that would have to go owns something elsewhere', async () => {
+    await bench.sql('postgres', 'CREATE DATABASE elsewhere;');
+    await bench.sql('elsewhere', 'CREATE TABLE kept (n int); ALTER TABLE kept OWNER TO console;');
+    const ending = await bench.restore({ confirm: 'pe-main', databases: 'globals' });
+    await bench.sql('postgres', 'DROP DATABASE elsewhere;');
+    await expectRefused(ending, 'CheckFailedError', /role console owns or may use 1 objects of the database elsewhere/);
+  });
+
+  it('while a backup of the same system runs, which is not disturbed', async () => {
+    const letGo = await bench.holdDump('console_auth', 'users');
+    const execution = await bench.start({ system: 'pe-main' });
+    await bench.until('pgrep -f "[b]in/pg_dump .*console_auth"');
+    const ending = await bench.restore({ confirm: 'pe-main' });
+    await letGo();
+    const { status } = await bench.ending(execution);
+    expect([ending.error, status]).toEqual(['SystemBusyError', 'SUCCEEDED']);
+    await expectUntouched();
+  });
+});
+
+describe('a damaged backup', () => {
+  const path = (key: string): string => `${bench.lab.runtime.vaultDirectory}/${key}`;
+
+  it.each([
+    ['with one flipped byte', 'CommandFailedError', /ArtifactDamagedError: .*SHA-256/, 'flip'],
+    ['that is cut off', 'ArtifactMissingError', /the vault has \d+ bytes of \d+/, 'cut'],
+  ] as const)('%s is never restored', async (_, error, cause, how) => {
+    const key = artifact('databases/console.dump.zst');
+    const whole = await readFile(path(key));
+    if (how === 'flip') {
+      const flipped = Buffer.from(whole);
+      flipped[1000] = (flipped[1000] ?? 0) ^ 1;
+      await writeFile(path(key), flipped);
+    } else await truncate(path(key), whole.length - 1);
+    const ending = await bench.restore({ confirm: 'pe-main', backup });
+    await writeFile(path(key), whole);
+    await expectRefused(ending, error, cause);
+  });
+
+  it('of which an artifact is gone is never restored', async () => {
+    const other = (await bench.backUp()).output.backup ?? '';
+    await bench.vault.delete(`backups/pe-main/${other}/i-0123456789abcdef0/files/modules.tar.zst`);
+    await expectRefused(
+      await bench.restore({ confirm: 'pe-main', backup: other }),
+      'ArtifactMissingError',
+      /modules\.tar\.zst: the vault does not have it/,
+    );
+  });
+
+  it('that can not be read any more in the middle says why', async () => {
+    bench.judgeWith(({ method, key, accessKeyId }) =>
+      method === 'GET' && accessKeyId.startsWith('NODE') && key.endsWith('configuration.tar.zst') ? 'deny' : 'pass',
+    );
+    await expectRefused(
+      await bench.restore({ confirm: 'pe-main', backup }),
+      'CommandFailedError',
+      /DownloadFailedError: .*configuration\.tar\.zst.*(403|denied|Forbidden)/is,
+    );
+  });
+});
+
+describe('somebody who still uses a database', () => {
+  it('and comes back after the restart ends the restore before anything is dropped', async () => {
+    await bench.shell(
+      'cat > /root/stubborn.sh <<"S"\nwhile :; do su -s /bin/bash pe-postgres -c "cd / && PGAPPNAME=stubborn /opt/puppet/bin/psql -q -d console -c \'SELECT pg_sleep(600)\'" >/dev/null 2>&1; sleep 0.1; done\nS\n(setsid bash /root/stubborn.sh >/dev/null 2>&1 </dev/null & echo $! > /root/stubborn.pid)',
+    );
+    const ending = await bench.restore({ confirm: 'pe-main', backup });
+    await bench.shell('kill $(cat /root/stubborn.pid); pkill -f "[p]g_sleep" || true');
+    await bench.sql(
+      'postgres',
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'stubborn';",
+    );
+    await expectRefused(
+      ending,
+      'CommandFailedError',
+      /SessionsLeftError: .*console: pe-postgres .*stubborn.*process \d+/,
+    );
+  });
+});
+
+describe('without a confirmation a restore', () => {
+  const waiting = async (approvalSeconds: number) => {
+    const execution = await bench.start(
+      { system: 'pe-main', backup, approvalSeconds, safetyBackup: false, scope: ['code'] },
+      'holdfast-restore',
+    );
+    const run = execution.split(':').at(-1) ?? '';
+    const token = async (): Promise<string | undefined> => {
+      const found = await bench.state.read(stateKeys.approval(run));
+      return found && JSON.parse(found.text).token;
+    };
+    await expect.poll(token, { timeout: 30_000, interval: 50 }).toBeDefined();
+    return { execution, taskToken: await token() };
+  };
+
+  it('waits for an approval, and goes on with it', async () => {
+    const { execution, taskToken } = await waiting(600);
+    await sfnClient().send(new SendTaskSuccessCommand({ taskToken, output: '{}' }));
+    expect(await bench.ending(execution)).toMatchObject({ status: 'SUCCEEDED' });
+    await expectUntouched();
+  });
+
+  it('ends when it is rejected, with the reason', async () => {
+    const { execution, taskToken } = await waiting(600);
+    await sfnClient().send(
+      new SendTaskFailureCommand({ taskToken, error: 'ApprovalRejectedError', cause: 'not tonight' }),
+    );
+    await expectRefused(await bench.ending(execution), 'ApprovalRejectedError', /not tonight/);
+  });
+
+  it('ends when nobody says anything', async () => {
+    const { execution } = await waiting(1);
+    await expectRefused(await bench.ending(execution), 'ApprovalTimedOut', /Nobody approved/);
+  });
+});
+
+describe('a backup in cold storage', () => {
+  it('is thawed first', async () => {
+    const key = artifact('files/modules.tar.zst');
+    bench.lab.runtime.coldStorage.freeze(key);
+    const execution = await bench.start(
+      { system: 'pe-main', backup, confirm: 'pe-main', safetyBackup: false, scope: ['code'] },
+      'holdfast-restore',
+    );
+    await expect.poll(() => bench.lab.runtime.coldStorage.thawed(), { timeout: 30_000 }).toEqual([key]);
+    bench.lab.runtime.coldStorage.finish();
+    expect(await bench.ending(execution)).toMatchObject({ status: 'SUCCEEDED', cause: '' });
+    await expectUntouched();
+  });
+});
+
+describe('a restore that is aborted', () => {
+  /** The states in which a restore spends its time, by what is true on the node then. */
+  const moments: readonly (readonly [string, string])[] = [
+    ['while it fetches', 'pgrep -f "[a]ws s3 cp s3://.*/databases/"'],
+    ['while services stop', 'ls /var/lib/holdfast/stopped/*.watchdog'],
+    ['while it restores databases', 'pgrep -f "[b]in/pg_restore .*jobs"'],
+    ['while it replaces files', '[ -e /etc/puppetlabs.before-restore ]'],
+    ['while services start', '[ -e /etc/puppetlabs.before-restore ] && service pe-puppetdb status'],
+  ];
+
+  it.each(moments)('%s leaves everything as it was', async (_, moment) => {
+    const execution = await bench.start(
+      { system: 'pe-main', backup, confirm: 'pe-main', safetyBackup: false },
+      'holdfast-restore',
+    );
+    await bench.until(`${moment} >/dev/null 2>&1`);
+    await bench.stop(execution);
+    await expect
+      .poll(async () => ({ ...(await bench.traces()), manifests: [], objects: [] }), { timeout: 90_000, interval: 250 })
+      .toEqual({ manifests: [], objects: [], uploads: [], lock: false, onNode: '', servicesDown: [] });
+    await expectUntouched();
+  });
+});
