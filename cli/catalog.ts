@@ -52,9 +52,14 @@ export const listBackups = async (vault: Bucket, system: string): Promise<readon
   return entries.filter((entry) => entry !== undefined);
 };
 
-/** The id of a system's newest backup, or undefined. */
-export const latestBackup = async (vault: Bucket, system: string): Promise<string | undefined> =>
-  (await committedBackups(vault, system)).at(-1);
+/** The id of a system's newest backup that is not a safety backup, or undefined. One that can't be read counts: it must be seen. */
+export const latestBackup = async (vault: Bucket, system: string): Promise<string | undefined> => {
+  for (const backup of (await committedBackups(vault, system)).toReversed()) {
+    const entry = await readBackup(vault, system, backup);
+    if (!entry?.readable || entry.manifest.purpose === 'regular') return backup;
+  }
+  return undefined;
+};
 
 /** The run that holds a system's lock, or undefined. */
 export const runUnderWay = async (state: Bucket, system: string): Promise<string | undefined> =>

@@ -1,7 +1,7 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { paginateListStateMachines, SFNClient } from '@aws-sdk/client-sfn';
 import { s3Bucket } from '#aws/bucket';
-import { parseArn, stateBucketName, stateMachineName, vaultBucketName } from '#domain/naming';
+import { parseArn, type StateMachineName, stateBucketName, stateMachineName, vaultBucketName } from '#domain/naming';
 import type { Bucket } from '#domain/ports';
 import { CliError } from './cli-error.ts';
 import { type Upload, watchUploads } from './uploads.ts';
@@ -60,6 +60,12 @@ export const connect = async (options: ConnectionOptions): Promise<Connection> =
     options,
   };
 };
+
+/** The ARN of another machine of the same deployment. */
+export const machineArn = (
+  { backupMachineArn }: Pick<Connection, 'backupMachineArn'>,
+  machine: StateMachineName,
+): string => `${backupMachineArn.slice(0, backupMachineArn.lastIndexOf(':') + 1)}${stateMachineName(machine)}`;
 
 const findStateMachine = async (client: SFNClient, name: string): Promise<string | undefined> => {
   for await (const { stateMachines = [] } of paginateListStateMachines({ client }, {})) {

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { jsonState } from '#aws/bucket';
 import type { Manifest } from '#domain/manifest';
 import { stateKeys, vaultKeys } from '#domain/naming';
-import { RunRecord } from '#domain/payloads';
+import { RestoreSummary, RunRecord } from '#domain/payloads';
 import { type CommandState, isDone, PhaseState } from '#domain/phase';
 import { isUndoPhase, Plan } from '#domain/plan';
 import type { Bucket } from '#domain/ports';
@@ -44,6 +44,15 @@ export type Outcome =
   | { readonly kind: 'committed'; readonly manifest: Manifest }
   /** The same slot was asked for before; `committed` tells whether its backup exists already. */
   | { readonly kind: 'duplicate'; readonly backup: string; readonly committed: boolean }
+  /** Everything of the backup was restored and compared. `safety` is the backup of what was there before, or `none`. */
+  | {
+      readonly kind: 'restored';
+      readonly backup: string;
+      readonly safety: string;
+      readonly compared: readonly string[];
+    }
+  /** Nothing was touched: only a plan was asked for. */
+  | { readonly kind: 'planned'; readonly summary: RestoreSummary }
   | { readonly kind: 'failed'; readonly error: string; readonly cause: string };
 
 /** Where a run stands. */
@@ -91,7 +100,8 @@ export async function* followRun(
     const now = new Date();
     const startedAt = execution.startDate ?? now;
     const until = execution.stopDate ?? now;
-    const uploaded = record && (await uploads(vaultKeys.backup(record.system, record.backup), now));
+    const uploaded =
+      record?.operation === 'backup' && (await uploads(vaultKeys.backup(record.system, record.backup), now));
     const outcome = execution.status === 'RUNNING' ? undefined : await outcomeOf(execution, vault);
     yield {
       run,
@@ -126,9 +136,13 @@ const phaseReader = (state: Bucket) => {
     const undone = plan?.phases.some(({ name }) => isUndoPhase(name)) === true;
     const givenUp = (name: string): boolean => ended || (undone && !isUndoPhase(name));
     const waiting =
-      plan?.phases.filter(({ name }) => !givenUp(name) && !started.some(({ phase }) => phase === name)) ?? [];
+      plan?.phases.filter(
+        ({ name, commands }) => commands.length > 0 && !givenUp(name) && !started.some(({ phase }) => phase === name),
+      ) ?? [];
     return [
-      ...started.map((phase) => phaseProgress(phase, now, givenUp(phase.phase))),
+      ...started
+        .filter(({ commands }) => commands.length > 0)
+        .map((phase) => phaseProgress(phase, now, givenUp(phase.phase))),
       ...waiting.map(
         ({ name, commands }): PhaseProgress => ({
           name,
@@ -215,6 +229,15 @@ const uploadReader = ({ uploads }: Followed) => {
 /** What the backup's state machine ends with. */
 const Output = z.object({ system: z.string(), backup: z.string(), outcome: z.string() });
 
+/** What the restore's state machine ends with. */
+const RestoreOutput = z.object({
+  operation: z.literal('restore'),
+  chosen: z.object({ backup: z.string() }),
+  plan: z.object({ summary: RestoreSummary }),
+  safety: z.object({ backup: z.string() }).optional(),
+  proof: z.object({ compared: z.array(z.string()) }).optional(),
+});
+
 /** What the Lambda service makes of a handler's error. */
 const LambdaCause = z.object({ errorMessage: z.string() });
 
@@ -233,6 +256,13 @@ const outcomeOf = async (execution: DescribeExecutionCommandOutput, vault: Bucke
     case 'TIMED_OUT':
       return { kind: 'failed', error: 'TimedOut', cause: execution.cause ?? 'the run took longer than it may' };
     case 'SUCCEEDED': {
+      const restored = RestoreOutput.safeParse(parseJson(execution.output));
+      if (restored.success) {
+        const { chosen, plan, safety, proof } = restored.data;
+        return proof
+          ? { kind: 'restored', backup: chosen.backup, safety: safety?.backup ?? 'none', compared: proof.compared }
+          : { kind: 'planned', summary: plan.summary };
+      }
       const { system, backup, outcome } = Output.parse(parseJson(execution.output));
       const entry = await readBackup(vault, system, backup);
       if (outcome === 'duplicate') return { kind: 'duplicate', backup, committed: entry !== undefined };

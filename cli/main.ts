@@ -5,6 +5,7 @@ import type { Connection, ConnectionOptions } from './connection.ts';
 import { type Exit, exitCodes, exitHelp } from './exit-codes.ts';
 import { printable } from './format.ts';
 import { outputOn } from './output.ts';
+import type { RestoreOptions } from './restore.ts';
 import type { ShowOptions } from './show.ts';
 
 /**
@@ -90,6 +91,61 @@ connected(
   )
   .action((system: string, options: ConnectionOptions & BackupOptions) =>
     runConnected(options, async (connect) => (await import('./backup.ts')).backup(connect, system, options, output)),
+  );
+
+connected(
+  program
+    .command('restore')
+    .description('restore a backup; only with --watch does 0 mean that everything is proven')
+    .argument('<system>', 'the id of a system in holdfast.yaml')
+    .argument('[backup]', 'an id, or latest (default: latest)')
+    .option('--before <time>', 'the newest good backup before this time, such as 2026-11-20T02:00:00Z')
+    .option('--plan', 'tell what would be done, and touch nothing')
+    .option('--confirm <system>', "the system's name typed again; without it the run waits for an approval")
+    .option('--approval-minutes <minutes>', 'how long it waits (default: 60)')
+    .option('--scope <part...>', 'certs, config, code, mcollective, databases, databases:NAME (default: everything)')
+    .option('--databases <mode>', 'keep: roles and tablespaces stay; globals: they are made anew (default: keep)')
+    .option('--allow <difference...>', 'version, hostname, certname')
+    .option('--no-safety-backup', 'take no backup of what is there before')
+    .option('--reinstall <installer>', 'purge, and install again from this archive in the vault')
+    .option('--onto <role=instance...>', 'the instance that takes the place of the node that held a role')
+    .option('--watch', 'follow the run to its end; Ctrl-C detaches, the run goes on'),
+)
+  .addHelpText(
+    'after',
+    exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'busy', 'failed', 'connection', 'interrupted']),
+  )
+  .action((system: string, backup: string | undefined, options: ConnectionOptions & RestoreOptions) =>
+    runConnected(options, async (connect) =>
+      (await import('./restore.ts')).restore(connect, system, backup, options, output),
+    ),
+  );
+
+connected(
+  program
+    .command('approve')
+    .description('let a run that waits for an approval go on')
+    .argument('<run>', 'the name that holdfast restore has printed'),
+)
+  .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
+  .action((name: string, options: ConnectionOptions) =>
+    runConnected(options, async (connect) =>
+      (await import('./decide.ts')).decide(connect, name, { approve: true }, output),
+    ),
+  );
+
+connected(
+  program
+    .command('reject')
+    .description('end a run that waits for an approval; nothing was touched')
+    .argument('<run>', 'the name that holdfast restore has printed')
+    .requiredOption('--reason <text>', 'why, for whoever reads the error'),
+)
+  .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
+  .action((name: string, options: ConnectionOptions & { reason: string }) =>
+    runConnected(options, async (connect) =>
+      (await import('./decide.ts')).decide(connect, name, { approve: false, reason: options.reason }, output),
+    ),
   );
 
 connected(

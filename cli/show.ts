@@ -106,8 +106,12 @@ const headRows = (
   const phases = Object.entries(manifest.phaseSeconds).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`);
   return [
     ['backup', `${manifest.system}/${manifest.backup}`],
-    ['state', `${manifest.state}, ${manifest.consistency}, ${manifest.scheduled ? 'scheduled' : 'not scheduled'}`],
+    [
+      'state',
+      `${manifest.purpose === 'safety' ? 'safety backup, ' : ''}${manifest.state}, ${manifest.consistency}, ${manifest.scheduled ? 'scheduled' : 'not scheduled'}`,
+    ],
     ['retention', `class ${manifest.retentionClass}, tagged ${tag ?? 'with none'} now`],
+    ...manifest.missing.map((what): [string, string] => ['missing', what]),
     ['age', formatDuration((now.getTime() - backupMoment(manifest.backup).getTime()) / 1000)],
     [
       'taken',

@@ -107,19 +107,21 @@ export interface PlanRestoreOutput {
 }
 
 /** The plan of a restore for people; the whole of it lies in the state bucket. */
-export interface RestoreSummary {
-  readonly backup: string;
-  readonly takenAt: string;
-  readonly plan: string;
-  readonly artifacts: number;
-  readonly bytesStored: number;
-  readonly bytesRaw: number;
-  /** From the rates of earlier runs, else of the bench; absent when nothing is known. */
-  readonly estimatedSeconds: number;
-  readonly warnings: readonly string[];
-  /** One line per command, in order: phase, command, node. */
-  readonly steps: readonly string[];
-}
+export const RestoreSummary = z.object({
+  backup: z.string(),
+  takenAt: z.string(),
+  /** Its key in the state bucket. */
+  plan: z.string(),
+  artifacts: z.number(),
+  bytesStored: z.number(),
+  bytesRaw: z.number(),
+  /** From what the backup's own collecting took. */
+  estimatedSeconds: z.number(),
+  warnings: z.array(z.string()),
+  /** One line per command, in order: phase, command, document, node. */
+  steps: z.array(z.string()),
+});
+export type RestoreSummary = z.infer<typeof RestoreSummary>;
 
 /** Made by request-approval, read by the command line: what a decision is sent to. */
 export const Approval = z.object({ run: RunId, token: z.string(), deadline: z.iso.datetime() });

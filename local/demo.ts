@@ -4,13 +4,14 @@ import { connect } from '../cli/connection.ts';
 import { followRun } from '../cli/follow-run.ts';
 import { outputOn } from '../cli/output.ts';
 import { progressDisplay } from '../cli/progress.ts';
+import { restore } from '../cli/restore.ts';
 import { show } from '../cli/show.ts';
 import { region } from './runtime/index.ts';
 import { startLab } from './runtime/lab.ts';
 
 /**
- * The story of one backup without an AWS account: a lab is made, a schedule fires, the backup is watched and read, and
- * nothing stays behind.
+ * The story of one backup without an AWS account: a lab is made, a schedule fires, the backup is watched and read, the master
+ * is destroyed and brought back, and nothing stays behind.
  */
 
 const configuration = (schedules: string): string => `
@@ -25,6 +26,14 @@ systems:
 schedules:
   demo: ${schedules}
 `;
+
+/** What nobody wants to see at night. */
+const destruction = `
+for s in pe-httpd pe-puppet-dashboard-workers pe-puppetdb; do service $s stop; done
+for d in console console_auth pe-puppetdb; do
+  su -s /bin/bash pe-postgres -c "/opt/puppet/bin/psql -q -d postgres -c 'DROP DATABASE \\"$d\\"'"
+done
+rm -rf /etc/puppetlabs/puppet/ssl`;
 
 const output = outputOn(process.stdout, process.stderr);
 const tell = (text: string): void => output.line(text);
@@ -87,6 +96,19 @@ try {
   )) ?? { stdout: '' };
   tell('');
   tell(`The services that stood still for it run again: ${stdout.trim().split('\n').join(', ')}.`);
+  tell('');
+  tell('Now the worst: all databases and the certificate authority are destroyed.');
+  await lab.nodes['pe-main']?.exec(destruction);
+  tell('');
+  tell('The restore, as `holdfast restore pe-main --confirm pe-main --watch` does it:');
+  tell('');
+  await restore(
+    () => Promise.resolve(connection),
+    'pe-main',
+    last,
+    { confirm: 'pe-main', watch: true, pollMilliseconds: 250 },
+    output,
+  );
 } catch (error) {
   process.stderr.write(`The demo failed: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
