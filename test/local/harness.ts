@@ -1,4 +1,4 @@
-import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
+import { ListMultipartUploadsCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { DescribeExecutionCommand, StartExecutionCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { s3Bucket } from '#aws/bucket';
 import { s3Client, sfnClient } from '#aws/clients';
@@ -134,6 +134,10 @@ export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions,
     /** The certificate authority's fingerprint on the node. */
     authority: async (): Promise<string> =>
       (await shell('openssl x509 -in /etc/puppetlabs/puppet/ssl/ca/ca_crt.pem -noout -fingerprint -sha256')).trim(),
+    /** Puts an object into the vault, as a person would. */
+    upload: async (Key: string, Body: Buffer): Promise<void> => {
+      await s3.send(new PutObjectCommand({ Bucket: lab.runtime.vaultBucket, Key, Body }));
+    },
     /** Objects that a restore lets the nodes read. */
     opened: async (): Promise<readonly string[]> => {
       const opened: string[] = [];

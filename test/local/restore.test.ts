@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isGood } from '#domain/manifest';
+import { buildInstaller } from '#local/lab/pe32/installer';
 import { type Bench, type Ending, monolithic, startBench } from './harness.ts';
 
 let bench: Bench;
@@ -86,6 +87,14 @@ describe('a system is brought back whose', () => {
       );
     expect(await bench.authority()).not.toBe(authority);
     await expectRestored(await bench.restore({ confirm: 'pe-main' }));
+  });
+
+  it('product is to be purged and installed again, from an installer in the vault with the backed-up answers', async () => {
+    const archive = await buildInstaller(bench.lab.runtime.vaultDirectory.replace(/[^/]*$/, '..'));
+    await bench.upload('backups/pe-main/installers/pe.tar.gz', await readFile(archive));
+    const ending = await bench.restore({ confirm: 'pe-main', reinstall: { installer: 'pe.tar.gz' } });
+    await expectRestored(ending);
+    expect(await bench.shell('cat /opt/puppet/pe_version')).toMatch(/^3\.2\./);
   });
 
   it('passwords are not those of its configuration any more, and whose backup was made with gzip', async () => {

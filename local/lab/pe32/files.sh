@@ -23,7 +23,7 @@ links() {
     ln -s "/usr/lib/postgresql/15/bin/$program" "/opt/puppet/bin/$program"
   done
   for program in puppet facter; do
-    ln -s "/opt/puppet/bin/$program" "/usr/local/bin/$program"
+    ln -sf "/opt/puppet/bin/$program" "/usr/local/bin/$program"
   done
 }
 

@@ -7,7 +7,12 @@ umask 022
 
 add() {
   install -d "$(dirname "$2")"
-  useradd --system --user-group --create-home --skel /dev/null --home-dir "$2" --shell "${3:-/usr/sbin/nologin}" "$1"
+  if id "$1" >/dev/null 2>&1; then
+    # An uninstallation leaves the users and takes their homes.
+    install -d -o "$1" -g "$1" -m 0700 "$2"
+  else
+    useradd --system --user-group --create-home --skel /dev/null --home-dir "$2" --shell "${3:-/usr/sbin/nologin}" "$1"
+  fi
 }
 
 add pe-puppet /var/opt/lib/pe-puppet
