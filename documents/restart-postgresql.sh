@@ -31,6 +31,8 @@ main() {
   begin_answer
   begin_work "$RUN"
   find_postgres
+  # Killed between stop and start, it would stay down: the record makes the undoing start it, before all others.
+  remember_stopped "$RUN" pe-postgresql
   change_service pe-postgresql restart || true
   wait_until 120 answers || require_postgres
   end=$((SECONDS + quiet_seconds))

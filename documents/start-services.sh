@@ -15,11 +15,9 @@ umask 077
 
 # The order is that of the record where both name a service.
 remember_services() {
-  local file name
-  file=$(stopped_file "$RUN")
-  mkdir -p "$state_directory/stopped"
+  local name
   for name in $SERVICES; do
-    if has_service "$name" && ! grep -qxF "$name" "$file" 2>/dev/null; then printf '%s\n' "$name" >>"$file"; fi
+    if has_service "$name"; then remember_stopped "$RUN" "$name"; fi
   done
 }
 

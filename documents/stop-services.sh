@@ -15,17 +15,14 @@ umask 077
 . "$(dirname "$0")/library/restore.sh"
 
 main() {
-  local name names=() file
+  local name names=()
   begin_answer
   begin_work "$RUN"
-  file=$(stopped_file "$RUN")
-  mkdir -p "$state_directory/stopped"
   for name in $SERVICES; do
     if has_service "$name" && is_running "$name"; then names+=("$name"); fi
   done
   # The record and the watchdog come first: whatever kills this script, the services start again.
-  touch "$file"
-  for name in ${names[@]+"${names[@]}"}; do grep -qxF "$name" "$file" || printf '%s\n' "$name" >>"$file"; done
+  remember_stopped "$RUN" ${names[@]+"${names[@]}"}
   arm_watchdog "$RUN" "$WATCHDOG_SECONDS"
   for name in ${names[@]+"${names[@]}"}; do
     change_service "$name" stop || true

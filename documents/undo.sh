@@ -20,7 +20,7 @@ main() {
   ended=$killed
   recover "$UNDO_RUN"
   forget_restore "$UNDO_RUN"
-  rm -rf "$state_directory/runs/$UNDO_RUN"
+  rm -rf "$state_directory/runs/$UNDO_RUN".*
   if [ -n "$not_rolled_back" ]; then
     disarm_watchdog "$UNDO_RUN"
     fail ServicesLeftDownError "these services stay down:${down:+ $down}, because:$not_rolled_back Start the restore again: it goes on from here."

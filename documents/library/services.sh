@@ -5,6 +5,16 @@
 # The record of what a run stopped, in the order of stopping, one name per line.
 stopped_file() { printf '%s' "$state_directory/stopped/$1"; }
 
+# remember_stopped RUN NAME...: once each, in the order of stopping.
+remember_stopped() {
+  local file name
+  file=$(stopped_file "$1")
+  shift
+  mkdir -p "$state_directory/stopped"
+  touch "$file"
+  for name; do grep -qxF -- "$name" "$file" || printf '%s\n' "$name" >>"$file"; done
+}
+
 is_running() { service "$1" status >/dev/null 2>&1 4>&-; }
 
 has_service() { [ -x "/etc/init.d/$1" ] || systemctl cat "$1.service" >/dev/null 2>&1; }

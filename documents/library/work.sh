@@ -8,7 +8,8 @@ begin_work() {
   export HOLDFAST_RUN=$1
   work=''
   trap end_work EXIT
-  if ! work=$(umask 077 && mkdir -p "$state_directory/runs/$1" && mktemp -d "$state_directory/runs/$1/XXXXXXXX") ||
+  # A directory of the run's own around these would be removed by one command while another one enters it.
+  if ! work=$(umask 077 && mkdir -p "$state_directory/runs" && mktemp -d "$state_directory/runs/$1.XXXXXXXX") ||
     ! head -c 65536 /dev/zero >"$work/room" || ! rm "$work/room"; then
     fail NoSpaceError "can't write below $state_directory. $(free_space "$state_directory") Free some space, then start the operation again."
   fi
@@ -16,7 +17,6 @@ begin_work() {
 
 end_work() {
   [ -z "$work" ] || rm -rf "$work"
-  rmdir "$state_directory/runs/$HOLDFAST_RUN" 2>/dev/null || true
 }
 
 # One sentence on the room where a path lies.

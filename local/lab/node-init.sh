@@ -66,8 +66,9 @@ ln -s /proc/self/fd/0 dev/stdin
 ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr
 
-# An overlay shows only the file system of the host's root; the tools of the repository may lie on another one.
-if [ "$(stat -c %d "$repository")" != "$(stat -c %d /)" ]; then
+# An overlay shows only the file system of the host's root, and /tmp is the node's own: the repository may lie on another one,
+# or there.
+if [ ! -e ".$repository/package.json" ]; then
   mkdir -p ".$repository"
   mount --bind "$repository" ".$repository"
   mount -o remount,bind,ro ".$repository"

@@ -1,6 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { readFile, truncate, writeFile } from 'node:fs/promises';
-import { SendTaskFailureCommand, SendTaskSuccessCommand } from '@aws-sdk/client-sfn';
+import {
+  DescribeExecutionCommand,
+  GetExecutionHistoryCommand,
+  ListExecutionsCommand,
+  SendTaskFailureCommand,
+  SendTaskSuccessCommand,
+} from '@aws-sdk/client-sfn';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
 import { sfnClient } from '#aws/clients';
 import { stateKeys } from '#domain/naming';
 import { type Bench, type Ending, monolithic, startBench } from './harness.ts';
@@ -220,26 +228,66 @@ describe('a backup in cold storage', () => {
   });
 });
 
-describe('a restore that is aborted', () => {
-  /** The states in which a restore spends its time, by what is true on the node then. */
-  const moments: readonly (readonly [string, string])[] = [
-    ['while it fetches', 'pgrep -f "[a]ws s3 cp s3://.*/databases/"'],
-    ['while services stop', 'ls /var/lib/holdfast/stopped/*.watchdog'],
-    ['while it restores databases', 'pgrep -f "[b]in/pg_restore .*jobs"'],
-    ['while it replaces files', '[ -e /etc/puppetlabs.before-restore ]'],
-    ['while services start', '[ -e /etc/puppetlabs.before-restore ] && service pe-puppetdb status'],
-  ];
+/** The states of a machine in their order, but for the way out. */
+const statesOf = (machine: string): readonly string[] => {
+  const { States } = z
+    .object({ States: z.record(z.string(), z.object({ Type: z.string() })) })
+    .parse(JSON.parse(readFileSync(new URL(`../../statemachines/${machine}.asl.json`, import.meta.url), 'utf8')));
+  const names = Object.entries(States).flatMap(([name, { Type }]) => (Type === 'Task' ? [name] : []));
+  return names.includes('ExplainFailure') ? names.slice(0, names.indexOf('ExplainFailure')) : names;
+};
 
-  it.each(moments)('%s leaves everything as it was', async (_, moment) => {
-    const execution = await bench.start(
-      { system: 'pe-main', backup, confirm: 'pe-main', safetyBackup: false },
-      'holdfast-restore',
+/** Waits until an execution of the restore, or of its child, has entered a state. Throws when it ended before. */
+const entered = async (execution: string, machine: string, state: string): Promise<void> => {
+  const sfn = sfnClient();
+  for (;;) {
+    const { status, error, cause } = await sfn.send(new DescribeExecutionCommand({ executionArn: execution }));
+    const { executions = [] } = await sfn.send(
+      new ListExecutionsCommand({
+        stateMachineArn: bench.lab.runtime.stateMachineArn(`holdfast-${machine}`),
+        maxResults: 1,
+      }),
     );
-    await bench.until(`${moment} >/dev/null 2>&1`);
-    await bench.stop(execution);
-    await expect
-      .poll(async () => ({ ...(await bench.traces()), manifests: [], objects: [] }), { timeout: 90_000, interval: 250 })
-      .toEqual({ manifests: [], objects: [], uploads: [], lock: false, onNode: '', servicesDown: [] });
-    await expectUntouched();
-  });
+    const executionArn =
+      machine === 'restore' ? execution : executions.find(({ status: s }) => s === 'RUNNING')?.executionArn;
+    const { events = [] } = executionArn
+      ? await sfn.send(new GetExecutionHistoryCommand({ executionArn, maxResults: 1000 }))
+      : {};
+    if (events.some((event) => event.stateEnteredEventDetails?.name === state)) return;
+    if (status !== 'RUNNING') throw new Error(`it never came to ${state}: ${status} ${error} ${cause}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+};
+
+describe('a restore that is aborted', () => {
+  // Those that this restore does not enter: nothing is dead, cold, or without a confirmation.
+  const passedOver = ['UndoDeadRun', 'WaitForApproval', 'ThawBackup', 'SafetyBackup'];
+  const moments = [...statesOf('restore').filter((state) => !passedOver.includes(state)), 'SafetyBackup'].map(
+    (state) => ['restore', state] as const,
+  );
+  const steps = statesOf('restore-puppet').map((state) => ['restore-puppet', state] as const);
+
+  it.each([...moments, ...steps])(
+    'in %s: %s leaves nothing half done, and the system as it was',
+    async (machine, state) => {
+      const execution = await bench.start(
+        { system: 'pe-main', backup, confirm: 'pe-main', safetyBackup: state === 'SafetyBackup' },
+        'holdfast-restore',
+      );
+      await entered(execution, machine, state);
+      await bench.stop(execution);
+      await expect
+        .poll(async () => ({ ...(await bench.traces()), manifests: [], objects: [] }), {
+          timeout: 90_000,
+          interval: 250,
+        })
+        .toEqual({ manifests: [], objects: [], uploads: [], lock: false, onNode: '', servicesDown: [] });
+      // From the last step on the restore is done: what was made after the backup is gone for good.
+      const finished = ['FinishRestore', 'CloseRestore'].includes(state);
+      if (finished && (await bench.sql('console', "SELECT to_regclass('made_after_the_backup') IS NULL")) === 't')
+        await bench.sql('console', 'CREATE TABLE made_after_the_backup (n int)');
+      await expect.poll(() => bench.opened(), { timeout: 30_000 }).toEqual([]);
+      await expectUntouched();
+    },
+  );
 });

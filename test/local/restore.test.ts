@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isGood } from '#domain/manifest';
 import { buildInstaller } from '#local/lab/pe32/installer';
+import { createPe32Master, startServices } from '#local/lab/pe32/layer';
 import { type Bench, type Ending, monolithic, startBench } from './harness.ts';
 
 let bench: Bench;
@@ -101,10 +102,29 @@ describe('a system is brought back whose', () => {
     await bench.shell('mv /usr/bin/zstd /root/zstd.away');
     const { output } = await bench.backUp();
     await bench.shell('mv /root/zstd.away /usr/bin/zstd');
+    // A session of somebody who is no service: it must not keep the old rows under the new ones.
+    await bench.shell(
+      `su -s /bin/bash pe-postgres -c "cd / && /opt/puppet/bin/psql -q -d console -c 'SELECT pg_sleep(600)'" >/dev/null 2>&1 </dev/null &`,
+    );
     await bench.sql('postgres', `ALTER ROLE console PASSWORD 'x'; ALTER ROLE "pe-puppetdb" PASSWORD 'x';`);
     await bench.shell('sed -i "s/password: .*/password: y/" /etc/puppetlabs/puppet-dashboard/database.yml');
     await expectRestored(await bench.restore({ confirm: 'pe-main', backup: output.backup }));
     expect(await bench.shell('cat /etc/puppetlabs/puppet-dashboard/database.yml')).not.toContain('password: y');
+  });
+
+  it("tablespace's directory is gone, which needs globals mode and says so", async () => {
+    const location = '/opt/puppet/var/lib/pgsql/9.2/console';
+    await bench.shell(
+      `for s in ${stopped}; do service $s stop; done; service pe-postgresql stop; rm -rf ${location}; service pe-postgresql start`,
+    );
+    const refused = await bench.restore({ confirm: 'pe-main' });
+    expect([refused.error, refused.cause]).toEqual([
+      'CheckFailedError',
+      expect.stringMatching(
+        /directory .*9\.2\/console of the tablespace pe-console is missing: restore with databases globals/,
+      ),
+    ]);
+    await expectRestored(await bench.restore({ confirm: 'pe-main', databases: 'globals' }));
   });
 
   it('node lost its power in the middle of a restore that had dropped everything first', async () => {
@@ -121,6 +141,47 @@ describe('a system is brought back whose', () => {
     expect(await bench.sql('postgres', "SELECT count(*) FROM pg_database WHERE datname = 'console'")).toBe('0');
     await bench.shell('service pe-memcached start; service pe-activemq start || true');
     await expectRestored(await bench.restore({ confirm: 'pe-main', databases: 'globals' }));
+  });
+});
+
+describe('another instance', () => {
+  it('takes the place of one that is gone, when it is named', async () => {
+    const spare = await createPe32Master({
+      name: `${process.pid}-spare`,
+      instanceId: 'i-0fedcba9876543210',
+      address: bench.node.address.replace(/\d+$/, '77'),
+      tags: bench.node.tags,
+    });
+    try {
+      const config = await readFile(bench.node.path('/root/.aws/config'));
+      const credentials = await readFile(bench.node.path('/root/.aws/credentials'));
+      await spare.exec('mkdir -p /root/.aws');
+      await writeFile(spare.path('/root/.aws/config'), config);
+      await writeFile(spare.path('/root/.aws/credentials'), credentials);
+      await startServices(spare);
+      await spare.exec('rm -rf /etc/puppetlabs/puppet/ssl/ca');
+      spare.online = true;
+      Reflect.set(bench.lab.nodes, 'spare', spare);
+      bench.node.online = false;
+      const without = await bench.restore({ confirm: 'pe-main', backup: good });
+      expect(without.error).toBe('NodeUnreachableError');
+      const { status, cause, output } = await bench.restore({
+        confirm: 'pe-main',
+        backup: good,
+        onto: { master: 'i-0fedcba9876543210' },
+      });
+      expect([status, cause]).toEqual(['SUCCEEDED', '']);
+      expect(output.proof?.compared).toHaveLength(7);
+      const { stdout } = await spare.exec(
+        'openssl x509 -in /etc/puppetlabs/puppet/ssl/ca/ca_crt.pem -noout -fingerprint -sha256; service pe-puppetdb status && service pe-httpd status',
+      );
+      expect(stdout).toContain(authority);
+      expect(stdout).toMatch(/pe-httpd .* is running/);
+    } finally {
+      Reflect.deleteProperty(bench.lab.nodes, 'spare');
+      bench.node.online = true;
+      await spare.destroy();
+    }
   });
 });
 
