@@ -35,8 +35,20 @@ drop_role() {
   [ "$(sql "SELECT count(*) FROM pg_roles WHERE rolname = $(quoted_literal "$1")")" = 0 ] || fail DropFailedError "the role $1 is still there."
 }
 
+# remove_orphans LOCATION: a server that loses its power while it makes a database leaves a directory that belongs to none
+# and keeps the tablespace from being dropped. Nobody is connected, so none is being made now.
+remove_orphans() {
+  local directory oid
+  for directory in "$1"/PG_*/[0-9]*; do
+    oid=${directory##*/}
+    case $oid in *[!0-9]*) continue ;; esac
+    if [ "$(sql "SELECT count(*) FROM pg_database WHERE oid = $oid")" = 0 ]; then rm -rf -- "$directory"; fi
+  done
+}
+
 drop_tablespace() {
   [ "$(sql "SELECT count(*) FROM pg_tablespace WHERE spcname = $(quoted_literal "$1")")" = 1 ] || return 0
+  remove_orphans "$(sql "SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = $(quoted_literal "$1")")"
   sql "DROP TABLESPACE $(quoted_identifier "$1")" 2>>"$work/log" || fail DropFailedError "the tablespace $1 is still there: $(last_words "$work/log")"
   [ "$(sql "SELECT count(*) FROM pg_tablespace WHERE spcname = $(quoted_literal "$1")")" = 0 ] || fail DropFailedError "the tablespace $1 is still there."
 }
