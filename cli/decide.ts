@@ -1,11 +1,14 @@
 import { SendTaskFailureCommand, SendTaskSuccessCommand } from '@aws-sdk/client-sfn';
 import { jsonState } from '#aws/bucket';
+import { ApprovalRejectedError } from '#domain/errors';
 import { RunId, stateKeys } from '#domain/naming';
 import { Approval } from '#domain/payloads';
 import { CliError } from './cli-error.ts';
 import type { Connection } from './connection.ts';
 import type { Exit } from './exit-codes.ts';
 import type { Output } from './output.ts';
+
+export type Decision = { readonly approve: true } | { readonly approve: false; readonly reason: string };
 
 /** What Step Functions answers when nobody waits for a decision any more. */
 const over = ['TaskTimedOut', 'TaskDoesNotExist', 'InvalidToken'];
@@ -14,8 +17,9 @@ const over = ['TaskTimedOut', 'TaskDoesNotExist', 'InvalidToken'];
 export const decide = async (
   connect: () => Promise<Connection>,
   run: string,
-  decision: { readonly approve: true } | { readonly approve: false; readonly reason: string },
+  decision: Decision,
   output: Output,
+  json = false,
 ): Promise<Exit> => {
   if (!RunId.safeParse(run).success)
     throw new CliError('usage', `not the name of a run: ${run}`, 'It is the name that `holdfast restore` has printed.');
@@ -25,23 +29,27 @@ export const decide = async (
     throw new CliError(
       'not-found',
       `no run ${run} has asked for an approval`,
-      'Look at its name, and whether it needed one.',
+      'Look at its name. A run asks when it has its plan, within minutes; one with --confirm never asks.',
     );
+  const { token: taskToken } = approval;
   try {
-    if (decision.approve)
-      await stepFunctions.send(new SendTaskSuccessCommand({ taskToken: approval.token, output: '{}' }));
-    else
-      await stepFunctions.send(
-        new SendTaskFailureCommand({
-          taskToken: approval.token,
-          error: 'ApprovalRejectedError',
-          cause: `Rejected: ${decision.reason} Nothing was touched.`,
-        }),
-      );
+    if (decision.approve) await stepFunctions.send(new SendTaskSuccessCommand({ taskToken, output: '{}' }));
+    else {
+      const error = new ApprovalRejectedError().name;
+      await stepFunctions.send(new SendTaskFailureCommand({ taskToken, error, cause: decision.reason }));
+    }
   } catch (error) {
     if (!(error instanceof Error && over.includes(error.name))) throw error;
-    throw new CliError('not-found', `${run} no longer waits; its deadline was ${approval.deadline}`, 'Start it again.');
+    throw new CliError(
+      'not-found',
+      `${run} no longer waits; its deadline was ${approval.deadline}`,
+      'It was decided, or has ended. Start the restore again if it is still wanted.',
+    );
   }
-  output.line(`${run} is ${decision.approve ? 'approved: it goes on' : 'rejected: it ends'}`);
+  if (json) output.document({ run, decision: decision.approve ? 'approved' : 'rejected' });
+  else
+    output.line(
+      `${run} is ${decision.approve ? 'approved: it goes on' : 'rejected: it ends, and nothing was touched'}`,
+    );
   return 'ok';
 };

@@ -63,6 +63,7 @@ export interface RunProgress {
   readonly seconds: number;
   /** Absent until the run has written what it is about. */
   readonly system?: string;
+  /** Of a restore: absent until it has chosen. */
   readonly backup?: string;
   readonly phases: readonly PhaseProgress[];
   /** Absent until uploads are expected, and when looking at them is not permitted. */
@@ -89,6 +90,7 @@ export async function* followRun(
   { pollMilliseconds = 2000 }: FollowOptions = {},
 ): AsyncGenerator<RunProgress, void, undefined> {
   const { stepFunctions, state, vault } = connection;
+  const typed = jsonState(state);
   const phases = phaseReader(state);
   const uploads = uploadReader(connection);
   let record: RunRecord | undefined;
@@ -96,7 +98,10 @@ export async function* followRun(
     // Asked first, so that what is read afterwards is at least as new: an ended run's phases are all in their last state.
     const execution = await stepFunctions.send(new DescribeExecutionCommand({ executionArn }));
     const run = execution.name ?? executionArn.split(':').at(-1) ?? executionArn;
-    record ??= await jsonState(state).read(stateKeys.run(run), RunRecord);
+    record ??= await typed.read(stateKeys.run(run), RunRecord);
+    const plan = await typed.read(stateKeys.plan(run), Plan);
+    // A restore has chosen what it restores as soon as it has a plan, not before.
+    const backup = record?.operation === 'restore' ? plan?.backup : record?.backup;
     const now = new Date();
     const startedAt = execution.startDate ?? now;
     const until = execution.stopDate ?? now;
@@ -108,8 +113,9 @@ export async function* followRun(
       executionArn,
       startedAt: startedAt.toISOString(),
       seconds: Math.max(0, (until.getTime() - startedAt.getTime()) / 1000),
-      ...(record && { system: record.system, backup: record.backup }),
-      phases: await phases(run, until, outcome !== undefined),
+      ...(record && { system: record.system }),
+      ...(backup !== undefined && { backup }),
+      phases: await phases(run, plan, until, outcome !== undefined),
       ...(uploaded && { uploaded }),
       ...(outcome && { outcome }),
     };
@@ -122,9 +128,8 @@ export async function* followRun(
 const phaseReader = (state: Bucket) => {
   const typed = jsonState(state);
   const over = new Map<string, PhaseState>();
-  return async (run: string, now: Date, ended: boolean): Promise<readonly PhaseProgress[]> => {
-    const folder = stateKeys.phase(run, '').replace(/\.json$/, '');
-    const [plan, keys] = await Promise.all([typed.read(stateKeys.plan(run), Plan), state.list(folder)]);
+  return async (run: string, plan: Plan | undefined, now: Date, ended: boolean): Promise<readonly PhaseProgress[]> => {
+    const keys = await state.list(stateKeys.phase(run, '').replace(/\.json$/, ''));
     const read = await Promise.all(
       keys.map(async (key) => {
         const phase = over.get(key) ?? (await typed.read(key, PhaseState));
@@ -226,17 +231,18 @@ const uploadReader = ({ uploads }: Followed) => {
   };
 };
 
-/** What the backup's state machine ends with. */
-const Output = z.object({ system: z.string(), backup: z.string(), outcome: z.string() });
-
-/** What the restore's state machine ends with. */
-const RestoreOutput = z.object({
-  operation: z.literal('restore'),
-  chosen: z.object({ backup: z.string() }),
-  plan: z.object({ summary: RestoreSummary }),
-  safety: z.object({ backup: z.string() }).optional(),
-  proof: z.object({ compared: z.array(z.string()) }).optional(),
-});
+/** What a state machine ends with. */
+const Output = z.discriminatedUnion('operation', [
+  z.object({ operation: z.literal('backup'), system: z.string(), backup: z.string(), outcome: z.string() }),
+  z.object({
+    operation: z.literal('restore'),
+    chosen: z.object({ backup: z.string() }),
+    plan: z.object({ summary: RestoreSummary }),
+    safety: z.object({ backup: z.string() }).optional(),
+    /** Absent when only a plan was asked for. */
+    proof: z.object({ compared: z.array(z.string()) }).optional(),
+  }),
+]);
 
 /** What the Lambda service makes of a handler's error. */
 const LambdaCause = z.object({ errorMessage: z.string() });
@@ -256,14 +262,14 @@ const outcomeOf = async (execution: DescribeExecutionCommandOutput, vault: Bucke
     case 'TIMED_OUT':
       return { kind: 'failed', error: 'TimedOut', cause: execution.cause ?? 'the run took longer than it may' };
     case 'SUCCEEDED': {
-      const restored = RestoreOutput.safeParse(parseJson(execution.output));
-      if (restored.success) {
-        const { chosen, plan, safety, proof } = restored.data;
+      const ended = Output.parse(parseJson(execution.output));
+      if (ended.operation === 'restore') {
+        const { chosen, plan, safety, proof } = ended;
         return proof
           ? { kind: 'restored', backup: chosen.backup, safety: safety?.backup ?? 'none', compared: proof.compared }
           : { kind: 'planned', summary: plan.summary };
       }
-      const { system, backup, outcome } = Output.parse(parseJson(execution.output));
+      const { system, backup, outcome } = ended;
       const entry = await readBackup(vault, system, backup);
       if (outcome === 'duplicate') return { kind: 'duplicate', backup, committed: entry !== undefined };
       if (entry?.readable) return { kind: 'committed', manifest: entry.manifest };

@@ -128,9 +128,9 @@ connected(
     .argument('<run>', 'the name that holdfast restore has printed'),
 )
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
-  .action((name: string, options: ConnectionOptions) =>
+  .action((name: string, options: ConnectionOptions & { json?: boolean }) =>
     runConnected(options, async (connect) =>
-      (await import('./decide.ts')).decide(connect, name, { approve: true }, output),
+      (await import('./decide.ts')).decide(connect, name, { approve: true }, output, options.json),
     ),
   );
 
@@ -142,9 +142,9 @@ connected(
     .requiredOption('--reason <text>', 'why, for whoever reads the error'),
 )
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
-  .action((name: string, options: ConnectionOptions & { reason: string }) =>
+  .action((name: string, { reason, ...options }: ConnectionOptions & { json?: boolean; reason: string }) =>
     runConnected(options, async (connect) =>
-      (await import('./decide.ts')).decide(connect, name, { approve: false, reason: options.reason }, output),
+      (await import('./decide.ts')).decide(connect, name, { approve: false, reason }, output, options.json),
     ),
   );
 

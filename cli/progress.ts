@@ -48,8 +48,8 @@ const commandText = (command: CommandProgress): string => {
   }
 };
 
-const heading = ({ run, system, backup, seconds, outcome }: RunProgress): string =>
-  `${system === undefined ? 'starting' : `${system}/${backup}`}, run ${run}, ${outcome ? 'ended after ' : ''}${formatDuration(seconds)}`;
+const heading = ({ run, system = 'starting', backup, seconds, outcome }: RunProgress): string =>
+  `${system}${backup === undefined ? '' : `/${backup}`}, run ${run}, ${outcome ? 'ended after ' : ''}${formatDuration(seconds)}`;
 
 /** The block of lines that shows a run on a terminal. */
 export const progressBlock = (progress: RunProgress): readonly string[] => {

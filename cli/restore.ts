@@ -1,90 +1,33 @@
-import { randomBytes } from 'node:crypto';
-import { StartExecutionCommand } from '@aws-sdk/client-sfn';
-import { backupId } from '#domain/naming';
 import { RestoreRequest, type RestoreSummary } from '#domain/payloads';
 import { assertSystem } from './catalog.ts';
 import { CliError } from './cli-error.ts';
-import { type Connection, consoleLink, machineArn, sameConnection } from './connection.ts';
-import { type Exit, exitCodes } from './exit-codes.ts';
-import { type FollowOptions, followRun, type RunProgress } from './follow-run.ts';
-import { formatBytes, formatDuration, pairs } from './format.ts';
+import { type Connection, sameConnection } from './connection.ts';
+import type { Exit } from './exit-codes.ts';
+import type { FollowOptions, Outcome, RunProgress } from './follow-run.ts';
+import { formatAmount, formatBytes, formatDuration, formatMoment, pairs } from './format.ts';
 import type { Output } from './output.ts';
-import { progressDisplay } from './progress.ts';
+import { runName, type Started, startedEntries, startRun, watchRun } from './runs.ts';
 
+/** As they are typed. */
 export interface RestoreOptions extends FollowOptions {
   readonly before?: string;
   readonly plan?: boolean;
   readonly confirm?: string;
+  readonly approvalMinutes?: string;
   readonly scope?: readonly string[];
   readonly databases?: string;
   readonly allow?: readonly string[];
   readonly safetyBackup?: boolean;
   readonly reinstall?: string;
   readonly onto?: readonly string[];
-  readonly approvalMinutes?: string;
   readonly watch?: boolean;
   readonly json?: boolean;
 }
 
-const ontoOf = (pairsTyped: readonly string[]): Record<string, string> =>
-  Object.fromEntries(
-    pairsTyped.map((pair) => {
-      const [role = '', instance = ''] = pair.split('=');
-      return [role, instance];
-    }),
-  );
-
-/** The input of the state machine; what is wrong with it is told before anything is started. */
-const requestOf = (system: string, backup: string | undefined, options: RestoreOptions): object => {
-  const request = {
-    system,
-    ...(options.before === undefined ? { backup: backup ?? 'latest' } : { before: options.before }),
-    ...(options.before !== undefined && backup !== undefined && { backup }),
-    ...(options.plan === true && { planOnly: true }),
-    ...(options.confirm !== undefined && { confirm: options.confirm }),
-    ...(options.scope && { scope: options.scope }),
-    ...(options.databases !== undefined && { databases: options.databases }),
-    ...(options.allow && { allow: options.allow }),
-    ...(options.safetyBackup === false && { safetyBackup: false }),
-    ...(options.reinstall !== undefined && { reinstall: { installer: options.reinstall } }),
-    ...(options.onto && { onto: ontoOf(options.onto) }),
-    ...(options.approvalMinutes !== undefined && { approvalSeconds: Math.round(Number(options.approvalMinutes) * 60) }),
-  };
-  const parsed = RestoreRequest.safeParse(request);
-  if (parsed.success) return request;
-  const said = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
-  throw new CliError('usage', said, 'See holdfast restore --help.');
-};
-
-const planLines = (summary: RestoreSummary): readonly string[] => [
-  ...pairs([
-    ['backup', `${summary.backup}, taken ${summary.takenAt}`],
-    [
-      'fetches',
-      `${summary.artifacts} artifacts, ${formatBytes(summary.bytesStored)}, ${formatBytes(summary.bytesRaw)} unpacked`,
-    ],
-    ['estimate', formatDuration(summary.estimatedSeconds)],
-    ['plan', summary.plan],
-  ]),
-  ...summary.warnings.map((warning) => `warning: ${warning}`),
-  ...summary.steps.map((step) => `  ${step}`),
-];
-
-const nextAfter = (error: string, system: string): string => {
-  switch (error) {
-    case 'SystemBusyError':
-      return 'Wait until that run has ended, then try again.';
-    case 'UndoFailedError':
-      return 'Look at the nodes now: a service may still be stopped. Then start the restore again: it goes on from there.';
-    case 'UnknownBackupError':
-    case 'NoBackupError':
-      return `List what there is: holdfast backups ${system}`;
-    default:
-      return 'Mend the cause, then start the restore again. docs/runbook.md, restore-failed, has every error.';
-  }
-};
-
-/** Starts a restore, or asks for its plan; with `watch` follows it to its end, where `ok` means that everything was proven. */
+/**
+ * Starts a restore; with `watch` follows it to its end, where `ok` means that everything was proven. With `plan` it waits
+ * for the plan, and nothing is touched.
+ */
 export const restore = async (
   connect: () => Promise<Connection>,
   system: string,
@@ -93,93 +36,150 @@ export const restore = async (
   output: Output,
 ): Promise<Exit> => {
   assertSystem(system);
-  const request = requestOf(system, backup, options);
+  const { watch = false, json = false, plan = false, pollMilliseconds } = options;
+  const { request, approvalSeconds } = requestOf(system, backup, options);
   const connection = await connect();
-  const name = `${system}-restore-${backupId(new Date())}-${randomBytes(3).toString('hex')}`;
-  const { executionArn = '' } = await connection.stepFunctions.send(
-    new StartExecutionCommand({
-      stateMachineArn: machineArn(connection, 'restore'),
-      name,
-      input: JSON.stringify(request),
+  const waits = !plan && options.confirm === undefined;
+  // Sixty characters with the longest system: whoever starts something for this run can still add to its name.
+  const run = runName(`${system.slice(0, 28)}-restore`);
+  const started: Started = {
+    ...(await startRun(connection, 'restore', run, request)),
+    ...(waits && {
+      approve: sameConnection(connection, `holdfast approve ${run}`),
+      reject: sameConnection(connection, `holdfast reject ${run} --reason TEXT`),
     }),
-  );
-  const started = {
-    run: name,
+  };
+  const followed = watch || plan;
+  // A plan is one document, so what leads to it is told as to a person.
+  const lines = json && !plan;
+  if (!lines) for (const line of pairs(startedEntries(started))) (followed ? output.note : output.line)(line);
+  else if (followed) output.jsonLine({ event: 'started', ...started });
+  else output.document(started);
+  if (waits)
+    output.note(
+      `Once it has its plan it waits ${formatDuration(approvalSeconds)} for an approval; nothing is touched before.`,
+    );
+  if (!followed) return 'ok';
+  const follow = { json: lines, ...(pollMilliseconds !== undefined && { pollMilliseconds }) };
+  return conclude(started, await watchRun(connection, started, follow, output), json, output);
+};
+
+/** The input of the state machine: what was typed, and no more. What is wrong with it is told before anything is started. */
+const requestOf = (system: string, backup: string | undefined, options: RestoreOptions) => {
+  const { before, plan, confirm, approvalMinutes, scope, databases, allow, safetyBackup, reinstall, onto } = options;
+  const request = {
     system,
-    execution: executionArn,
-    console: consoleLink(connection, executionArn),
-    ...(options.confirm === undefined &&
-      options.plan !== true && { approve: sameConnection(connection, `holdfast approve ${name}`) }),
+    backup: backup ?? (before === undefined ? 'latest' : undefined),
+    before,
+    planOnly: plan,
+    confirm,
+    approvalSeconds: approvalMinutes === undefined ? undefined : Math.round(Number(approvalMinutes) * 60),
+    scope,
+    databases,
+    allow,
+    safetyBackup,
+    reinstall: reinstall === undefined ? undefined : { installer: reinstall },
+    onto: onto && ontoOf(onto),
   };
-  const told = Object.entries(started).flatMap(([key, value]): [string, string][] =>
-    value === undefined ? [] : [[key, value]],
-  );
-  if (options.watch !== true && options.plan !== true) {
-    if (options.json === true) output.document(started);
-    else for (const line of pairs(told)) output.line(line);
-    return 'ok';
-  }
-  if (options.json !== true) for (const line of pairs(told)) output.note(line);
-  const detach = (): never => {
-    output.note(`Detached. The run goes on: ${started.console ?? name}`);
-    process.exit(exitCodes.interrupted.code);
-  };
-  process.once('SIGINT', detach);
-  try {
-    return conclude(system, await watchRun(connection, executionArn, options, output), options, output);
-  } finally {
-    process.off('SIGINT', detach);
-  }
+  const parsed = RestoreRequest.safeParse(request);
+  if (parsed.success) return { request, approvalSeconds: parsed.data.approvalSeconds };
+  const said = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
+  throw new CliError('usage', said, 'All options: holdfast restore --help');
 };
 
-const watchRun = async (
-  connection: Connection,
-  executionArn: string,
-  options: RestoreOptions,
-  output: Output,
-): Promise<RunProgress> => {
-  const show = progressDisplay(output);
-  let last: RunProgress | undefined;
-  for await (const progress of followRun(connection, executionArn, options)) {
-    last = progress;
-    const { outcome: _, ...snapshot } = progress;
-    if (options.json === true && options.plan !== true) output.jsonLine({ event: 'progress', ...snapshot });
-    else if (options.json !== true) show(progress);
-  }
-  if (!last) throw new CliError('unexpected', 'the run could not be followed');
-  return last;
+const ontoOf = (typedPairs: readonly string[]): Readonly<Record<string, string>> => {
+  const entries = typedPairs.map((pair): [string, string] => {
+    const [role = '', instance = '', ...rest] = pair.split('=');
+    if (role === '' || instance === '' || rest.length > 0)
+      throw new CliError(
+        'usage',
+        `onto: expected ROLE=INSTANCE, got ${pair}`,
+        'Such as: --onto master=i-0123456789abcdef0',
+      );
+    return [role, instance];
+  });
+  const twice = entries.find(([role], index) => entries.findIndex(([other]) => other === role) !== index);
+  if (twice) throw new CliError('usage', `onto: ${twice[0]} is given twice`, 'Name each role once.');
+  return Object.fromEntries(entries);
 };
 
-const conclude = (
-  system: string,
-  { run, outcome, seconds }: RunProgress,
-  options: RestoreOptions,
-  output: Output,
-): Exit => {
+const conclude = ({ system, run }: Started, { outcome, seconds }: RunProgress, json: boolean, output: Output): Exit => {
   switch (outcome?.kind) {
     case 'planned':
-      if (options.json === true) output.document(outcome.summary);
-      else for (const line of planLines(outcome.summary)) output.line(line);
+      if (json) output.document(outcome.summary);
+      else for (const line of planLines(outcome.summary, new Date())) output.line(line);
       return 'ok';
-    case 'restored':
-      if (options.json === true) output.jsonLine({ event: 'restored', run, ...outcome });
-      else {
-        output.line(`${system}/${outcome.backup} is restored and proven, in ${formatDuration(seconds)}:`);
-        for (const line of outcome.compared) output.line(`  ${line}`);
-        output.line(
-          outcome.safety === 'none'
-            ? 'No safety backup was taken.'
-            : `What was there before: ${system}/${outcome.safety}`,
-        );
-      }
-      return 'ok';
-    case 'failed':
-      throw new CliError(
-        outcome.error === 'SystemBusyError' ? 'busy' : outcome.error === 'UnknownBackupError' ? 'not-found' : 'failed',
-        `run ${run} restored nothing: ${outcome.error}: ${outcome.cause}`,
-        nextAfter(outcome.error, system),
+    case 'restored': {
+      const { backup, compared, safety } = outcome;
+      if (json) return 'ok';
+      output.line(`${system}/${backup} is restored and proven, in ${formatDuration(seconds)}:`);
+      for (const line of compared) output.line(`  ${line}`);
+      output.line(
+        safety === 'none' ? 'No safety backup was taken.' : `What was there before: safety backup ${system}/${safety}`,
       );
+      return 'ok';
+    }
+    case 'failed':
+      throw failure(system, run, outcome);
     default:
-      throw new CliError('unexpected', `following ${run} ended before the run did`);
+      throw new CliError('unexpected', `run ${run} ended as no restore does`);
   }
+};
+
+/** A plan for people, at a moment. */
+const planLines = (summary: RestoreSummary, now: Date): readonly string[] => {
+  const taken = new Date(summary.takenAt);
+  const age = formatDuration((now.getTime() - taken.getTime()) / 1000);
+  return [
+    ...pairs([
+      ['backup', `${summary.backup}, taken ${formatMoment(taken)}, ${age} ago`],
+      [
+        'fetches',
+        `${formatAmount(summary.artifacts, 'artifact')}, ${formatBytes(summary.bytesStored)}, ${formatBytes(summary.bytesRaw)} unpacked`,
+      ],
+      ['estimate', formatDuration(summary.estimatedSeconds)],
+      ['plan', `${summary.plan} in the state bucket`],
+    ]),
+    ...summary.warnings.map((warning) => `warning: ${warning}`),
+    ...(summary.steps.length === 0 ? [] : ['', ...summary.steps]),
+  ];
+};
+
+/** What another exit code or another advice belongs to than to an ordinary failure. */
+const failures: Readonly<Record<string, { readonly exit?: Exit; readonly next: (system: string) => string }>> = {
+  SystemBusyError: { exit: 'busy', next: () => 'Wait until that run has ended, then start the restore again.' },
+  UnknownSystemError: {
+    exit: 'not-found',
+    next: () => 'Add it to holdfast.yaml, try holdfast config check, then deploy.',
+  },
+  UnknownBackupError: { exit: 'not-found', next: (system) => `Look what there is: holdfast backups ${system}` },
+  NoBackupError: { exit: 'not-found', next: (system) => `Look what there is: holdfast backups ${system}` },
+  ArtifactMissingError: { next: (system) => `Choose another backup: holdfast backups ${system}` },
+  RestoreMismatchError: {
+    next: (system) => `What was there before is back. Choose another backup: holdfast backups ${system}`,
+  },
+  CheckFailedError: {
+    next: () => 'Mend what it names, or say with --allow that a difference is meant; then look again with --plan.',
+  },
+  NodeUnreachableError: {
+    next: () => 'Look at the node in Fleet Manager of Systems Manager, then start the restore again.',
+  },
+  ApprovalRejectedError: { next: () => 'Nothing was touched. Start the restore again when the reason is gone.' },
+  ApprovalTimedOut: {
+    next: (system) => `Start the restore again, with --confirm ${system} or a longer --approval-minutes.`,
+  },
+  UndoFailedError: {
+    next: () =>
+      'Look at the nodes now: a service may still be stopped. Then start the restore again: it goes on from there.',
+  },
+};
+
+const failure = (system: string, run: string, { error, cause }: Extract<Outcome, { kind: 'failed' }>): CliError => {
+  const known = failures[error];
+  return new CliError(
+    known?.exit ?? 'failed',
+    `run ${run} did not end well: ${error}: ${cause}`,
+    known?.next(system) ??
+      'Mend the cause, then start the restore again. docs/runbook.md, restore-failed, has what each error asks for.',
+  );
 };

@@ -32,7 +32,7 @@ const holdfast = async (args: readonly string[], nodeArgs: readonly string[] = [
   return { code, stdout, stderr };
 };
 
-const verbs = ['config check', 'backup', 'backups', 'show'];
+const verbs = ['config check', 'backup', 'restore', 'approve', 'reject', 'backups', 'show'];
 const words = (verb: string): string[] => verb.split(' ').filter((word) => word !== '');
 
 describe('help', () => {
@@ -77,6 +77,10 @@ describe('a wrong command line', () => {
     [['no-such-verb']],
     [['config']],
     [['backup']],
+    [['restore']],
+    [['restore', 'pe-main', 'yesterday']],
+    [['restore', 'pe-main', '--confirm', 'pe-other']],
+    [['reject', 'pe-main-restore-x']],
     [['backups', 'pe-main', '--colour']],
     [['backups', 'Not A System']],
     [['show', 'latest']],
@@ -189,14 +193,15 @@ describe('against a deployment', () => {
     s3.close();
   });
 
-  const status = async (executionArn: string) => {
+  const describeExecution = (executionArn: string) => {
     const client = new SFNClient({
       region,
       endpoint: stepFunctions.url,
       credentials: { accessKeyId: 'key', secretAccessKey: 'secret' },
     });
-    return (await client.send(new DescribeExecutionCommand({ executionArn }))).status;
+    return client.send(new DescribeExecutionCommand({ executionArn }));
   };
+  const status = async (executionArn: string) => (await describeExecution(executionArn)).status;
 
   it('starts a backup and ends at once', async () => {
     const { code, stdout } = await holdfast(['backup', 'pe-main', '--json', '--endpoint-url', gateway.url]);
@@ -206,8 +211,34 @@ describe('against a deployment', () => {
     expect(await status(started.execution)).toBe('RUNNING');
   });
 
-  it('detaches at Ctrl-C with 130, and the run goes on', async () => {
-    const child = start(['backup', 'pe-main', '--watch', '--json', '--endpoint-url', gateway.url]);
+  it('starts a restore with everything that was typed', async () => {
+    const typed = 'restore pe-main latest --scope certs databases:console --allow hostname version --databases globals';
+    const onto = '--onto master=i-0123456789abcdef0 --no-safety-backup --approval-minutes 5 --json --endpoint-url';
+    const { code, stdout } = await holdfast([...words(`${typed} ${onto}`), gateway.url]);
+    expect(code).toBe(exitCodes.ok.code);
+    const { run, execution, approve } = JSON.parse(stdout);
+    expect(approve).toBe(`holdfast approve ${run} --endpoint-url ${gateway.url}`);
+    const { input } = await describeExecution(execution);
+    expect(JSON.parse(input ?? '')).toEqual({
+      system: 'pe-main',
+      backup: 'latest',
+      scope: ['certs', 'databases:console'],
+      allow: ['hostname', 'version'],
+      databases: 'globals',
+      onto: { master: 'i-0123456789abcdef0' },
+      safetyBackup: false,
+      approvalSeconds: 300,
+    });
+  });
+
+  it('ends with 4 when no such run waits for an approval', async () => {
+    const { code, stderr } = await holdfast(['approve', 'pe-main-restore-x', '--endpoint-url', gateway.url]);
+    expect(code).toBe(exitCodes['not-found'].code);
+    expect(stderr).toContain('no run pe-main-restore-x has asked');
+  });
+
+  it.each(['backup', 'restore'])('detaches at Ctrl-C from a %s with 130, and the run goes on', async (verb) => {
+    const child = start([verb, 'pe-main', '--watch', '--json', '--endpoint-url', gateway.url]);
     const stderr = text(child.stderr);
     let stdout = '';
     for await (const piece of child.stdout.setEncoding('utf8')) {

@@ -1,0 +1,176 @@
+import { SFNClient } from '@aws-sdk/client-sfn';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { stateKeys } from '#domain/naming';
+import { localMachines } from '#local/runtime/machines';
+import { type StepFunctions, startStepFunctions } from '#local/stepfunctions/index';
+import type { Connection } from '../../cli/connection.ts';
+import { decide } from '../../cli/decide.ts';
+import { type RestoreOptions, restore } from '../../cli/restore.ts';
+import { memoryBucket, recordedOutput } from './cli-fixtures.ts';
+
+/** The real state machines and the real command line; the lambdas between them answer what a restore's would. */
+
+const [region, account] = ['us-east-1', '000000000000'];
+const chosen = '20261120T020000Z';
+
+interface Payload {
+  readonly run: string;
+  readonly token?: string;
+  readonly request?: { readonly planOnly?: boolean; readonly confirm?: string };
+}
+
+let stepFunctions: StepFunctions;
+let connection: Connection;
+let requested: Payload['request'];
+
+const summary = {
+  backup: chosen,
+  takenAt: '2026-11-20T02:00:00.000Z',
+  plan: 'runs/r/plan.json',
+  artifacts: 12,
+  bytesStored: 12_000_000,
+  bytesRaw: 70_000_000,
+  estimatedSeconds: 64,
+  warnings: ['no room beside'],
+  steps: ['fetch: fetch-artifact databases/console.dump.zst: Holdfast-FetchArtifact on master'],
+};
+
+beforeEach(async () => {
+  const lambdas: Record<string, (payload: Payload) => unknown> = {
+    'acquire-lock': async ({ run, request }) => {
+      requested = request;
+      const record = { system: 'pe-main', operation: 'restore', run, backup: chosen };
+      const details = { execution: 'arn', startedAt: new Date().toISOString(), scheduled: false };
+      await connection.state.write(stateKeys.run(run), JSON.stringify({ ...record, ...details }));
+      return { ...record, outcome: 'acquired' };
+    },
+    'choose-backup': () => ({ backup: chosen, cold: 0 }),
+    'plan-inspection': () => ({ phases: ['inspect'] }),
+    'advance-phase': () => ({ status: 'done', waitSeconds: 0 }),
+    'plan-restore': () => ({
+      kind: 'puppet-enterprise',
+      next: requested?.planOnly === true ? 'plan-only' : requested?.confirm === undefined ? 'approval' : 'confirmed',
+      approvalSeconds: 600,
+      safetyBackup: false,
+      summary,
+    }),
+    'request-approval': async ({ run, token }) =>
+      connection.state.write(
+        stateKeys.approval(run),
+        JSON.stringify({ run, token, deadline: '2027-01-01T00:00:00.000Z' }),
+      ),
+    'open-backup': () => ({ paused: [] }),
+    'prove-restore': () => ({ compared: ['database console: 3855 rows in 7 tables are equal, table by table'] }),
+    'explain-failure': () => ({ error: 'ApprovalRejectedError', cause: 'Rejected: not tonight Nothing was touched.' }),
+    'plan-undo': ({ run }) => ({ run, phases: [] }),
+    'clean-up': () => ({}),
+  };
+  stepFunctions = await startStepFunctions({
+    machines: localMachines(region, account),
+    invoke: async (arn, payload) => {
+      const lambda = lambdas[arn.split(':holdfast-')[1] ?? ''];
+      if (lambda === undefined) throw new Error(`no lambda ${arn}`);
+      return lambda(JSON.parse(JSON.stringify(payload)));
+    },
+    region,
+    account,
+  });
+  connection = {
+    stepFunctions: new SFNClient({
+      region,
+      endpoint: stepFunctions.url,
+      credentials: { accessKeyId: 'key', secretAccessKey: 'secret' },
+    }),
+    backupMachineArn: stepFunctions.stateMachineArn('holdfast-backup'),
+    vault: memoryBucket(),
+    vaultName: 'holdfast-vault-000000000000-us-east-1',
+    state: memoryBucket(),
+    uploads: async () => [],
+    options: { endpointUrl: stepFunctions.url },
+  };
+});
+afterEach(() => stepFunctions.close());
+
+const run = async (options: RestoreOptions, backup?: string) => {
+  const recorded = recordedOutput();
+  const exit = await restore(
+    async () => connection,
+    'pe-main',
+    backup,
+    { pollMilliseconds: 5, ...options },
+    recorded.output,
+  );
+  return { exit, ...recorded };
+};
+
+describe('holdfast restore', () => {
+  it('with --plan prints what would be done', async () => {
+    const { exit, stdout } = await run({ plan: true });
+    expect(exit).toBe('ok');
+    expect(stdout()).toMatch(/20261120T020000Z, taken .*12 artifacts.*no room beside.*fetch-artifact databases/s);
+  });
+
+  it('with --watch ends with what was compared', async () => {
+    const { exit, stdout } = await run({ watch: true, confirm: 'pe-main' });
+    expect(exit).toBe('ok');
+    expect(stdout()).toMatch(/pe-main\/20261120T020000Z is restored and proven.*3855 rows.*No safety backup/s);
+  });
+
+  it('passes on what was typed, and nothing else', async () => {
+    await run(
+      { watch: true, confirm: 'pe-main', scope: ['certs'], safetyBackup: false, onto: ['master=i-0123456789abcdef0'] },
+      chosen,
+    );
+    expect(requested).toEqual({
+      system: 'pe-main',
+      backup: chosen,
+      confirm: 'pe-main',
+      scope: ['certs'],
+      safetyBackup: false,
+      onto: { master: 'i-0123456789abcdef0' },
+    });
+  });
+
+  it.each([
+    [{ confirm: 'pe-other' }, undefined, /confirm: .*pe-main, typed again/],
+    [{ scope: ['everything'] }, undefined, /scope/],
+    [{ onto: ['master'] }, undefined, /onto/],
+    [{ before: '2026-01-01T00:00:00Z' }, chosen, /not both/],
+    [{ approvalMinutes: 'soon' }, undefined, /approvalSeconds/],
+  ])('tells a mistake in %j before anything is started', async (options, backup, message) => {
+    await expect(run(options, backup)).rejects.toThrow(message);
+    expect(requested).toBeUndefined();
+  });
+
+  beforeEach(() => {
+    requested = undefined;
+  });
+});
+
+describe('a restore without a confirmation', () => {
+  const waiting = async (): Promise<string> => {
+    const { stdout } = await run({});
+    const name = /holdfast approve (\S+)/.exec(stdout())?.[1] ?? '';
+    await expect.poll(() => connection.state.read(stateKeys.approval(name)), { interval: 5 }).toBeDefined();
+    return name;
+  };
+  const decided = (name: string, decision: Parameters<typeof decide>[2]) => {
+    const recorded = recordedOutput();
+    return decide(async () => connection, name, decision, recorded.output);
+  };
+
+  it('goes on when it is approved, once', async () => {
+    const name = await waiting();
+    expect(await decided(name, { approve: true })).toBe('ok');
+    await expect(decided(name, { approve: true })).rejects.toThrow(/no longer waits; its deadline was 2027/);
+  });
+
+  it('ends when it is rejected', async () => {
+    expect(await decided(await waiting(), { approve: false, reason: 'not tonight' })).toBe('ok');
+  });
+
+  it('of another name is told apart', async () => {
+    await expect(decided('pe-main-restore-x', { approve: true })).rejects.toThrow(/no run pe-main-restore-x has asked/);
+    await expect(decided('../x', { approve: true })).rejects.toThrow(/not the name of a run/);
+  });
+});
