@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { parseConfig } from '#domain/config-file';
 import { table } from '../cli/format.ts';
+import { startLab } from '../local/runtime/lab.ts';
 import { benchBundles } from './bundles.ts';
-import { benchDumps } from './dumps.ts';
+import type { Contender } from './contest.ts';
+import { benchDatabase } from './databases.ts';
 import { benchPhase } from './orchestration.ts';
+import { benchBackup, benchRestore } from './runs.ts';
 
 /** Measures and asserts nothing. Only ratios within one run count: machines differ, and are never alone. */
 
@@ -16,33 +19,65 @@ const print = (title: string, columns: readonly string[], rows: readonly (readon
 
 const config = parseConfig(readFileSync(new URL('../holdfast.example.yaml', import.meta.url), 'utf8'));
 
-const { rawBytes, contenders, run } = await benchDumps(tell);
-const [limit, holdfast] = contenders;
-print(
-  `A database of ${(rawBytes / 2 ** 30).toFixed(2)} GiB raw, median of three rounds (aims: Holdfast at most 1.25 of the limit, the manual and the pipe at least 2.00 of Holdfast)`,
-  ['', 'SECONDS', 'OF THE LIMIT', 'OF HOLDFAST', 'PEAK MIB'],
-  contenders.map(({ name, seconds, peakMiB }) => [
-    name,
-    seconds.toFixed(1),
-    (seconds / (limit?.seconds ?? 1)).toFixed(2),
-    (seconds / (holdfast?.seconds ?? 1)).toFixed(2),
-    peakMiB.toFixed(0),
-  ]),
-);
+/** The limit comes first, Holdfast second. */
+const printContest = (title: string, contenders: readonly Contender[]): void => {
+  const [limit, holdfast] = contenders;
+  print(
+    title,
+    ['', 'SECONDS', 'OF THE LIMIT', 'OF HOLDFAST', 'PEAK MIB'],
+    contenders.map(({ name, seconds, peakMiB }) => [
+      name,
+      seconds.toFixed(1),
+      (seconds / (limit?.seconds ?? 1)).toFixed(2),
+      (seconds / (holdfast?.seconds ?? 1)).toFixed(2),
+      peakMiB.toFixed(0),
+    ]),
+  );
+};
 
-print(
-  'One whole backup of the lab master',
-  ['', 'VALUE'],
-  [
-    ['state transitions, children included', String(run.transitions)],
-    ['seconds', run.seconds.toFixed(1)],
-    ['seconds of its phases, in whole ones', String(run.commandSeconds)],
+tell('making a lab');
+const lab = await startLab({
+  configuration:
+    'systems: { pe-main: { kind: puppet-enterprise, nodes: [{ instance: i-0123456789abcdef0, roles: [master, puppetdb, console] }] } }',
+});
+try {
+  const node = lab.nodes['pe-main'];
+  if (!node) throw new Error('the lab has no node');
+  tell('one whole backup');
+  const backup = await benchBackup(lab);
+  tell('one whole restore');
+  const restore = await benchRestore(lab);
+  print(
+    'One whole run on the lab master',
+    ['', 'BACKUP', 'RESTORE'],
     [
-      'orchestration around the phases, of the whole',
-      (Math.max(0, run.seconds - run.commandSeconds) / run.seconds).toFixed(2),
+      ['state transitions, children included', String(backup.transitions), String(restore.transitions)],
+      ['seconds', backup.seconds.toFixed(1), restore.seconds.toFixed(1)],
+      ['seconds of its phases, in whole ones', String(backup.commandSeconds), ''],
+      [
+        'orchestration around the phases, of the whole',
+        (Math.max(0, backup.seconds - backup.commandSeconds) / backup.seconds).toFixed(2),
+        '',
+      ],
+      ['seconds until the first byte is restored', '', restore.firstByteSeconds.toFixed(1)],
     ],
-  ],
-);
+  );
+
+  const { rawBytes, dumps, restores } = await benchDatabase(lab, node, tell);
+  const size = `A database of ${(rawBytes / 2 ** 30).toFixed(2)} GiB raw, median of three rounds`;
+  printContest(
+    `${size} (aims: Holdfast at most 1.25 of the limit, the manual and the pipe at least 2.00 of Holdfast)`,
+    dumps,
+  );
+  printContest(`The same restored (aim: Holdfast at most 1.30 of the limit)`, restores);
+  print(
+    'A restore by its backup, from which plans estimate',
+    ['', 'SECONDS OF RESTORE BY SECOND OF BACKUP'],
+    [['Holdfast', ((restores[1]?.seconds ?? Number.NaN) / (dumps[1]?.seconds ?? Number.NaN)).toFixed(2)]],
+  );
+} finally {
+  await lab.close();
+}
 
 tell('phases of many nodes');
 const phases = [];

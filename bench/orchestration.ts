@@ -38,7 +38,7 @@ export const benchPhase = async (nodes: number): Promise<PhaseCost> => {
   await state.write(stateKeys.plan('bench'), plan);
   const sent: { command: Command; looks: number }[] = [];
   const runCommand: RunCommand = {
-    nodes: async () => [],
+    nodes: async () => ids.map((instanceId) => ({ instanceId, name: instanceId, online: true })),
     send: async (command) => String(sent.push({ command, looks: 0 }) - 1),
     find: async () => undefined,
     invocations: async (id) => {
