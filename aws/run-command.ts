@@ -3,6 +3,8 @@ import {
   GetCommandInvocationCommand,
   type InstanceInformation,
   InvalidInstanceId,
+  ListCommandInvocationsCommand,
+  ListCommandsCommand,
   paginateDescribeInstanceInformation,
   paginateListCommandInvocations,
   paginateListCommands,
@@ -10,7 +12,7 @@ import {
   type SSMClient,
 } from '@aws-sdk/client-ssm';
 import { NodeUnreachableError } from '#domain/errors';
-import { InvocationStatus } from '#domain/phase';
+import { type Invocation, InvocationStatus } from '#domain/phase';
 import { deliveryTimeoutSeconds } from '#domain/plan';
 import type { ManagedNode, RunCommand } from '#domain/ports';
 
@@ -19,6 +21,9 @@ const managedNode = ({ InstanceId, ComputerName, PingStatus }: InstanceInformati
   name: ComputerName || InstanceId || '',
   online: PingStatus === 'Online',
 });
+
+/** Nodes of each kind of failure that are told of a command on thousands. */
+const failuresTold = 20;
 
 /** How ListCommandInvocations marks that it gives only the first 2,500 characters of an output. */
 const truncationMark = /---(Output|Error) truncated-+/;
@@ -40,14 +45,17 @@ export const ssmRunCommand = (client: SSMClient): RunCommand => ({
       const { Command } = await client.send(
         new SendCommandCommand({
           DocumentName: command.document,
-          InstanceIds: command.instanceIds,
+          ...(command.tags
+            ? { Targets: Object.entries(command.tags).map(([key, value]) => ({ Key: `tag:${key}`, Values: [value] })) }
+            : { InstanceIds: command.instanceIds }),
           Parameters: {
             ...Object.fromEntries(Object.entries(command.parameters).map(([name, value]) => [name, [value]])),
             ExecutionTimeout: [String(command.executionTimeoutSeconds)],
           },
           TimeoutSeconds: deliveryTimeoutSeconds,
-          // One node's failure is the phase's to judge: the others are told by the undoing, not by SSM.
-          MaxErrors: '100%',
+          // Without a rollout one node's failure is the phase's to judge: the others are told by the undoing, not by SSM.
+          MaxErrors: command.rollout?.maxErrors ?? '100%',
+          ...(command.rollout && { MaxConcurrency: command.rollout.maxConcurrency }),
           Comment: token,
         }),
       );
@@ -91,6 +99,47 @@ export const ssmRunCommand = (client: SSMClient): RunCommand => ({
           exitCode: whole.ResponseCode ?? -1,
           stdout: whole.StandardOutputContent ?? '',
           stderr: whole.StandardErrorContent ?? '',
+        });
+      }
+    }
+    return found;
+  },
+  progress: async (CommandId) => {
+    const { Commands } = await client.send(new ListCommandsCommand({ CommandId }));
+    const found = Commands?.[0];
+    return (
+      found && {
+        status: found.Status ?? '',
+        nodes: found.TargetCount ?? 0,
+        completed: found.CompletedCount ?? 0,
+        failed: found.ErrorCount ?? 0,
+        unreached: found.DeliveryTimedOutCount ?? 0,
+      }
+    );
+  },
+  failures: async (CommandId) => {
+    const found: Invocation[] = [];
+    for (const value of ['Failed', 'TimedOut', 'Cancelled']) {
+      const { CommandInvocations } = await client.send(
+        new ListCommandInvocationsCommand({
+          CommandId,
+          Filters: [{ key: 'Status', value }],
+          MaxResults: failuresTold,
+        }),
+      );
+      for (const { InstanceId, Status, StatusDetails } of CommandInvocations ?? []) {
+        const status = InvocationStatus.safeParse(Status);
+        if (InstanceId === undefined || !status.success) continue;
+        const base = { instanceId: InstanceId, status: status.data, detail: StatusDetails ?? '' };
+        const whole =
+          status.data === 'Cancelled'
+            ? undefined
+            : await client.send(new GetCommandInvocationCommand({ CommandId, InstanceId }));
+        found.push({
+          ...base,
+          exitCode: whole?.ResponseCode ?? -1,
+          stdout: whole?.StandardOutputContent ?? '',
+          stderr: whole?.StandardErrorContent ?? '',
         });
       }
     }

@@ -27,7 +27,13 @@ export const benchPhase = async (nodes: number): Promise<PhaseCost> => {
     system: 'pe-main',
     operation: 'backup',
     backup: '20261120T020000Z',
-    nodes: ids.map((instanceId) => ({ instanceId, name: `${instanceId}.example.com`, roles: ['agent'] })),
+    nodes: ids.map((instanceId) => ({
+      instanceId,
+      name: `${instanceId}.example.com`,
+      roles: ['agent'],
+      optional: false,
+    })),
+    absent: [],
     phases: [
       {
         name: 'inspect',
@@ -55,6 +61,8 @@ export const benchPhase = async (nodes: number): Promise<PhaseCost> => {
         stderr: '',
       }));
     },
+    progress: async () => undefined,
+    failures: async () => [],
     cancel: async () => undefined,
   };
   const input = { system: 'pe-main', operation: 'backup' as const, run: 'bench', phase: 'inspect' };

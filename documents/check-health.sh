@@ -15,9 +15,10 @@ umask 077
 
 readonly patience_seconds=120
 
-master_answers() {
+# serves PORT: with a certificate of the restored authority.
+serves() {
   local said
-  said=$(openssl s_client -connect "$certname:8140" -CAfile "$puppet_configuration/puppet/ssl/certs/ca.pem" -verify_return_error </dev/null 2>&1) || true
+  said=$(openssl s_client -connect "$certname:$1" -CAfile "$puppet_configuration/puppet/ssl/certs/ca.pem" -verify_return_error </dev/null 2>&1) || true
   case $said in *'Verify return code: 0 (ok)'*) return 0 ;; *) return 1 ;; esac
 }
 
@@ -36,7 +37,7 @@ main() {
         # 3.7 and later serve agents by pe-puppetserver alone.
         if [ "$name" = pe-puppetserver ] || ! has_service pe-puppetserver; then
           if [ -e "$puppet_configuration/puppet/ssl/ca/ca_crt.pem" ]; then
-            wait_until "$patience_seconds" master_answers || fail UnhealthyError "$name runs, but $certname:8140 does not answer with a certificate of the restored authority."
+            wait_until "$patience_seconds" serves 8140 || fail UnhealthyError "$name runs, but $certname:8140 does not answer with a certificate of the restored authority."
           fi
         fi
         ;;

@@ -55,7 +55,7 @@ const parameter = {
     variable: 'OBJECT',
   },
   Sha256: {
-    description: 'Of the stored bytes; empty for an installer, which no manifest tells.',
+    description: 'Of the stored bytes; empty for the installer of a restore, which no manifest tells.',
     allowedPattern: '^([0-9a-f]{64})?$',
     variable: 'DIGEST',
   },
@@ -110,6 +110,31 @@ const parameter = {
     allowedPattern: '^[A-Za-z0-9_-]{0,40000}$',
     variable: 'EXCLUDES',
   },
+  Url: {
+    description: 'Where a file is fetched from.',
+    allowedPattern: '^https://[A-Za-z0-9][A-Za-z0-9/_.:+-]{0,500}$',
+    variable: 'URL',
+  },
+  Settings: {
+    description: "The fetched archive of the master's settings, or nothing.",
+    allowedPattern: '^([A-Za-z0-9][A-Za-z0-9_.=-]{0,200})?$',
+    variable: 'SETTINGS',
+  },
+  AgentVersion: {
+    description: "A version of the agent's package.",
+    allowedPattern: '^[0-9][0-9A-Za-z.+-]{0,40}$',
+    variable: 'AGENT_VERSION',
+  },
+  ServerVersion: {
+    description: 'A version of Puppet Enterprise, or nothing where only an agent is installed.',
+    allowedPattern: '^([0-9][0-9A-Za-z.+-]{0,40})?$',
+    variable: 'VERSION',
+  },
+  Modules: {
+    description: 'Names of modules, a blank between.',
+    allowedPattern: '^[a-z][a-z0-9_]{0,60}( [a-z][a-z0-9_]{0,60}){0,20}$',
+    variable: 'MODULES',
+  },
   WatchdogSeconds: {
     description: 'When the node starts the services itself.',
     allowedPattern: '^[1-9][0-9]{0,5}$',
@@ -127,7 +152,7 @@ interface Document {
 /** Every script that becomes a document, by its file's name. */
 export const documents = {
   'inspect-puppet': {
-    description: 'Tells what a Puppet Enterprise 3.x node holds. Changes nothing.',
+    description: 'Tells what a node of Puppet Enterprise holds. Changes nothing.',
     parameters: ['RunId', 'Purpose'],
   },
   'dump-globals': {
@@ -154,9 +179,9 @@ export const documents = {
     description: 'Downloads one artifact and compares it with its manifest.',
     parameters: ['RunId', 'Bucket', 'Object', 'Sha256', 'Bytes', 'Name'],
   },
-  'purge-puppet': { description: 'Removes Puppet Enterprise 3.x and proves it.', parameters: ['RunId'] },
+  'purge-puppet': { description: 'Removes Puppet Enterprise and proves it.', parameters: ['RunId'] },
   'install-puppet': {
-    description: 'Installs Puppet Enterprise 3.x with the backed-up answers.',
+    description: 'Installs Puppet Enterprise with the backed-up answers.',
     parameters: ['RunId', 'Name', 'AnswersArchive', 'Version'],
   },
   'restart-postgresql': {
@@ -199,6 +224,32 @@ export const documents = {
     description: 'Removes what a proven restore has replaced.',
     parameters: ['RunId'],
   },
+  'configure-puppet': {
+    description: 'Lets Puppet Enterprise put rights and settings in order.',
+    parameters: ['RunId'],
+  },
+  'preflight-upgrade': {
+    description: 'Tells what is against an upgrade of this node. Changes nothing.',
+    parameters: ['RunId'],
+  },
+  'fetch-url': {
+    description: 'Downloads an archive and compares it with its SHA-256.',
+    parameters: ['RunId', 'Url', 'Sha256', 'Name'],
+  },
+  'upgrade-puppet': {
+    description: 'Upgrades master, PuppetDB or console with their installer.',
+    parameters: ['RunId', 'Name', 'Settings', 'Version'],
+  },
+  'run-puppet': { description: 'Runs the agent once.', parameters: ['RunId'] },
+  'check-modules': {
+    description: 'Looks whether the modules are there that an upgrade of agents needs.',
+    parameters: ['RunId', 'Modules'],
+  },
+  'upgrade-agent': {
+    description: 'Upgrades a node by the script that its master serves.',
+    parameters: ['RunId', 'Url', 'AgentVersion', 'ServerVersion'],
+  },
+  'finish-upgrade': { description: 'Removes what an upgrade has fetched.', parameters: ['RunId'] },
   undo: { description: 'Removes the traces of a run from the node.', parameters: ['UndoRunId'] },
 } as const satisfies Readonly<Record<string, Document>>;
 

@@ -14,7 +14,7 @@ main() {
   local catalog
   begin_answer
   begin_work "$RUN"
-  catalog=$(puppet_setting vardir /var/opt/lib/pe-puppet)/client_data/catalog/$(puppet_setting certname "$(hostname -f)").json
+  catalog=$(puppet_setting vardir "$puppet_state")/client_data/catalog/$(puppet_setting certname "$(hostname -f)").json
   rm -f -- "$catalog"
   answer "{\"removed\":$(json_string "$catalog")}"
 }

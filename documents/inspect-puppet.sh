@@ -1,7 +1,7 @@
 #!/bin/bash
 #/ Usage: RUN= PURPOSE= inspect-puppet.sh
 #/
-#/ Tells what a Puppet Enterprise 3.x node holds: version, names, roles, services, databases, paths, space, tools. Changes
+#/ Tells what a node of Puppet Enterprise holds: version, names, roles, services, databases, paths, space, tools. Changes
 #/ nothing.
 #/   PURPOSE  backup: what is broken is an error; rescue: it is told among the problems, since a restore is to mend it
 #/ Exit status: 0 inspected; 1 failed, the answer says why.
@@ -14,8 +14,8 @@ umask 077
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/puppet.sh"
 
-# Every service of PE 3.x, in the order of stopping; PostgreSQL last.
-readonly services='pe-httpd pe-puppetserver pe-console-services pe-puppet pe-mcollective pe-puppet-dashboard-workers pe-activemq pe-puppetdb pe-memcached pe-postgresql'
+# Every service of PE 3.0 to 2018.1, in the order of stopping; PostgreSQL last.
+readonly services='pe-httpd pe-nginx pe-puppetserver pe-console-services pe-orchestration-services pe-puppet puppet pe-mcollective mcollective pxp-agent pe-puppet-dashboard-workers pe-activemq pe-puppetdb pe-memcached pe-postgresql'
 
 # One line of JSON about the database that it runs in: PostgreSQL writes it itself.
 readonly database_sql="
@@ -97,7 +97,7 @@ inspect_space() {
     df -P -k "$there" | awk -v path="$path" -v separator="$separator" 'NR == 2 {
       printf "%s{\"path\":\"%s\",\"mount\":\"%s\",\"freeBytes\":%.0f,\"totalBytes\":%.0f}", separator, path, $6, $4 * 1024, $2 * 1024 }'
     separator=,
-  done < <(printf '%s\n' "$state_directory" "$puppet_configuration" /opt/puppet "$postgres_data" && cat "$work/locations")
+  done < <(printf '%s\n' "$state_directory" "$puppet_configuration" "$puppet_home" "$postgres_data" && cat "$work/locations")
   printf ']'
 }
 
@@ -148,10 +148,10 @@ inspect_paths() {
   local path data=$postgres_data modules=() libraries=()
   while IFS= read -r path; do
     case $path/ in
-      "$puppet_configuration"/* | /opt/puppet/share/puppet/modules/) ;;
+      "$puppet_configuration"/* | /opt/puppet/share/puppet/modules/ | /opt/puppetlabs/puppet/modules/) ;;
       *) if [ -d "$path" ]; then modules+=("$path"); else echo "the modulepath names $path, which is not there" >>"$work/warnings"; fi ;;
     esac
-  done < <(split_path "$(puppet_setting modulepath "$puppet_configuration/puppet/modules:/opt/puppet/share/puppet/modules")")
+  done < <(split_path "$(puppet_setting modulepath "$puppet_modules")")
   if [ -r "$puppet_configuration/mcollective/server.cfg" ]; then
     while IFS= read -r path; do libraries+=("$path"); done < <(split_path "$(sed -n 's/^[[:space:]]*libdir[[:space:]]*=[[:space:]]*//p' "$puppet_configuration/mcollective/server.cfg" | tail -n 1)")
   fi
@@ -159,13 +159,13 @@ inspect_paths() {
   group configuration "$puppet_configuration"
   printf ','
   group certificates /opt/puppet/share/puppet-dashboard/certs /opt/puppet/share/console-services/certs \
-    "$data/certs" "$data/server.key" "$data/server.crt" "$data/root.crt"
+    /opt/puppetlabs/server/data/console-services/certs "$data/certs" "$data/server.key" "$data/server.crt" "$data/root.crt"
   printf ','
   group modules ${modules[@]+"${modules[@]}"}
   printf ','
   group mcollective ${libraries[@]+"${libraries[@]}"} /var/lib/peadmin
   printf ','
-  group installer /opt/puppet/pe_version /opt/puppet/share/console-auth/db/database.yml /opt/puppet/share/rubycas-server/config.yml
+  group installer /opt/puppet/pe_version /opt/puppetlabs/server/pe_version /opt/puppet/share/console-auth/db/database.yml /opt/puppet/share/rubycas-server/config.yml
   printf '}'
 }
 
@@ -173,7 +173,15 @@ inspect_roles() {
   local roles=()
   if [ -e "$puppet_configuration/puppet/ssl/ca" ] || [ -L "$puppet_configuration/puppet/ssl/ca" ]; then roles+=(master); fi
   if [ "$has_postgres" = yes ] || [ -d "$puppet_configuration/puppetdb" ]; then roles+=(puppetdb); fi
-  if [ -d /opt/puppet/share/puppet-dashboard ] || [ -d /opt/puppet/share/console-services ]; then roles+=(console); fi
+  if [ -d /opt/puppet/share/puppet-dashboard ] || [ -d /opt/puppet/share/console-services ] || [ -d "$puppet_configuration/console-services" ]; then roles+=(console); fi
+  case " ${roles[*]-} " in
+    *' master '*) ;;
+    *)
+      if has_service pe-puppetserver || { has_service pe-httpd && [ -z "${roles[*]-}" ]; }; then roles+=(compile-master); fi
+      if has_service pe-activemq; then roles+=(activemq-hub activemq-spoke); fi
+      ;;
+  esac
+  if [ -n "$(agent_version)" ]; then roles+=(agent); fi
   json_list ${roles[@]+"${roles[@]}"}
 }
 
@@ -186,11 +194,11 @@ main() {
   for tool in aws tar openssl service; do require_tool "$tool"; done
   : >"$work/problems"
   : >"$work/locations"
-  if [ ! -r /opt/puppet/pe_version ]; then
-    problem WrongNodeError "no Puppet Enterprise 3.x on this node: /opt/puppet/pe_version is not there. Check the instance in holdfast.yaml."
+  if [ -z "$(installed_version)$(agent_version)" ]; then
+    problem WrongNodeError "no Puppet Enterprise on this node: neither /opt/puppet/pe_version nor /opt/puppetlabs is there. Check the instance in holdfast.yaml."
   fi
   has_postgres=no
-  if has_service pe-postgresql && { [ "$PURPOSE" = backup ] || [ -e /opt/puppet/bin/psql ]; }; then
+  if has_service pe-postgresql && { [ "$PURPOSE" = backup ] || [ -e /opt/puppet/bin/psql ] || [ -e /opt/puppetlabs/server/bin/psql ]; }; then
     find_postgres
     said=$(postgres_answers) || problem PostgresDownError "$said"
     [ -n "$said" ] || has_postgres=yes
@@ -201,7 +209,7 @@ main() {
   if ! command -v zstd >/dev/null; then echo 'zstd is not installed: gzip is used, which is slower and packs less' >>"$work/warnings"; fi
   : >>"$work/warnings"
   local version certname found_roles found_services postgres authority paths zstd space problems=()
-  version=$(head -n 1 /opt/puppet/pe_version 2>/dev/null || true)
+  version=$(installed_version || true)
   certname=$(puppet_setting certname "$(hostname -f)")
   found_roles=$(inspect_roles)
   found_services=$(inspect_services)
@@ -213,7 +221,7 @@ main() {
   space=$(inspect_space)
   while IFS= read -r warning; do warnings+=("$warning"); done <"$work/warnings"
   while IFS= read -r warning; do problems+=("$warning"); done <"$work/problems"
-  answer "{\"product\":\"puppet-enterprise\",\"version\":$(json_string "$version"),\"hostname\":$(json_string "$(hostname -f)"),\"certname\":$(json_string "$certname"),\"roles\":$found_roles,\"services\":$found_services,\"postgres\":$postgres,\"certificateAuthority\":$authority,\"paths\":$paths,\"tools\":{\"aws\":$(json_string "$(aws --version 2>&1 | head -n 1)"),\"zstd\":$zstd,\"tar\":$(json_string "$(tar --version | head -n 1)")},\"space\":$space,\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
+  answer "{\"product\":\"puppet-enterprise\",\"version\":$(json_string "$version"),\"agentVersion\":$(json_string "$(agent_version)"),\"hostname\":$(json_string "$(hostname -f)"),\"certname\":$(json_string "$certname"),\"roles\":$found_roles,\"services\":$found_services,\"postgres\":$postgres,\"certificateAuthority\":$authority,\"paths\":$paths,\"tools\":{\"aws\":$(json_string "$(aws --version 2>&1 | head -n 1)"),\"zstd\":$zstd,\"tar\":$(json_string "$(tar --version | head -n 1)")},\"space\":$space,\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
 }
 
 main "$@"

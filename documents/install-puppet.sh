@@ -12,25 +12,21 @@ umask 077
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
 . "$(dirname "$0")/library/restore.sh"
+. "$(dirname "$0")/library/puppet.sh"
+. "$(dirname "$0")/library/installer.sh"
 
 main() {
-  local directory found log status=0
+  local answers option
   begin_answer
   begin_work "$RUN"
-  directory=$(restore_directory "$RUN")
-  # It may print answers, so it stays on the node.
-  log=/var/log/holdfast-installer.log
-  if [ "$(head -n 1 /opt/puppet/pe_version 2>/dev/null)" != "$VERSION" ]; then
-    tar --extract --to-stdout --file="$directory/$ANSWERS_ARCHIVE" etc/puppetlabs/installer/answers.install >"$work/answers" 2>"$work/log" ||
-      fail InstallFailedError "the backup holds no /etc/puppetlabs/installer/answers.install: $(last_words "$work/log")"
-    mkdir "$work/installer"
-    tar --extract --no-same-owner --directory="$work/installer" --file="$directory/$NAME" 2>"$work/log" || fail InstallFailedError "the installer can not be unpacked: $(last_words "$work/log")"
-    found=$(find "$work/installer" -maxdepth 2 -name puppet-enterprise-installer -print | head -n 1)
-    [ -n "$found" ] || fail InstallFailedError "the archive holds no puppet-enterprise-installer."
-    (umask 022 && cd "$(dirname "$found")" && exec env -u HOLDFAST_RUN ./puppet-enterprise-installer -a "$work/answers") </dev/null >"$log" 2>&1 4>&- || status=$?
-    if [ "$(head -n 1 /opt/puppet/pe_version 2>/dev/null)" != "$VERSION" ] || [ "$status" -ne 0 ]; then
-      fail InstallFailedError "the installer ended with $status; installed is $(head -n 1 /opt/puppet/pe_version 2>/dev/null || echo nothing), expected $VERSION. Its log is $log on the node."
-    fi
+  if [ "$(installed_version)" != "$VERSION" ]; then
+    case $VERSION in
+      3.*) answers=etc/puppetlabs/installer/answers.install option=-a ;;
+      *) answers=etc/puppetlabs/enterprise/conf.d/pe.conf option=-c ;;
+    esac
+    tar --extract --to-stdout --file="$(restore_directory "$RUN")/$ANSWERS_ARCHIVE" "$answers" >"$work/answers" 2>"$work/log" ||
+      fail InstallFailedError "the backup holds no /$answers: $(last_words "$work/log")"
+    run_installer "$(restore_directory "$RUN")/$NAME" "$VERSION" "$option" "$work/answers" || fail InstallFailedError "$installer_said"
   fi
   answer "{\"version\":$(json_string "$VERSION")}"
 }

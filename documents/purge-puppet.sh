@@ -9,20 +9,21 @@ umask 077
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
 . "$(dirname "$0")/library/restore.sh"
+. "$(dirname "$0")/library/puppet.sh"
 
-readonly uninstaller=/opt/puppet/bin/puppet-enterprise-uninstaller
+readonly uninstaller=$puppet_home/bin/puppet-enterprise-uninstaller
 
 main() {
   local path status=0
   begin_answer
   begin_work "$RUN"
-  if [ -e /opt/puppet ] || [ -e /etc/puppetlabs ]; then
+  if [ -e "$puppet_home" ] || [ -e "$puppet_configuration" ]; then
     [ -x "$uninstaller" ] || fail PurgeFailedError "$uninstaller is not there. Remove Puppet Enterprise by hand, or restore without reinstall."
     note_change "$RUN" purged ''
     # -p configuration and certificates, -d databases, -y asks nothing. A copy: it removes the directory that it lies in.
     cp "$uninstaller" "$work/uninstaller"
     (cd / && env -u HOLDFAST_RUN bash "$work/uninstaller" -p -d -y) </dev/null >"$work/log" 2>&1 4>&- || status=$?
-    for path in /opt/puppet /etc/puppetlabs; do
+    for path in "$puppet_home" "$puppet_configuration"; do
       [ ! -e "$path" ] || fail PurgeFailedError "$path is still there after the uninstaller ended with $status: $(last_words "$work/log")"
     done
   fi

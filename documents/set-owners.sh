@@ -11,7 +11,8 @@ umask 077
 . "$(dirname "$0")/library/work.sh"
 . "$(dirname "$0")/library/puppet.sh"
 
-give() { if [ -e "$2" ]; then chown -R "$1" "$2"; fi; }
+# give OWNER PATH: on a node of a split installation neither may be there.
+give() { if [ -e "$2" ] && id "${1%%:*}" >/dev/null 2>&1; then chown -R "$1" "$2"; fi; }
 
 main() {
   local authority
@@ -21,8 +22,12 @@ main() {
   # A linked CA directory is elsewhere, and chown -R does not follow.
   authority=$(readlink -f "$(puppet_setting cadir "$puppet_configuration/puppet/ssl/ca")" || true)
   [ -z "$authority" ] || give pe-puppet:pe-puppet "$authority"
+  give pe-puppet:pe-puppet "$puppet_configuration/puppet/puppet.conf"
+  give pe-puppetdb:pe-puppetdb "$puppet_configuration/puppetdb/ssl"
+  give pe-orchestration-services:pe-orchestration-services "$puppet_configuration/orchestration-services/ssl"
   give puppet-dashboard /opt/puppet/share/puppet-dashboard/certs
   give pe-console-services /opt/puppet/share/console-services/certs
+  give pe-console-services /opt/puppetlabs/server/data/console-services/certs
   give pe-postgres:pe-postgres "$postgres_data/certs"
   answer '{"done":true}'
 }

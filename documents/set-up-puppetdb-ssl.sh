@@ -1,7 +1,8 @@
 #!/bin/bash
 #/ Usage: RUN= set-up-puppetdb-ssl.sh
 #/
-#/ Gives PuppetDB the certificates of the node's agent, and proves that they are those.
+#/ Gives PuppetDB the certificates of the node's agent, and proves that they are those. From 2015.2 on there is no tool for
+#/ it: its certificates come with the backup.
 #/ Exit status: 0 done, or this node has no PuppetDB; 1 failed, the answer says why.
 set -Eeuo pipefail
 umask 077

@@ -78,20 +78,34 @@ const roles = z
   .refine((list) => new Set(list).size === list.length, 'expected each role once')
   .describe('What the node holds. It is checked on the node before anything is backed up.');
 
+const optional = z
+  .boolean()
+  .default(false)
+  .describe('A backup goes on without it when it is down, and says so: its state is partial then.');
+
 /** A node named by its instance id, or every node that carries a tag. */
 export const NodeSelector = z.union(
   [
-    z.strictObject({ instance: InstanceId.describe('The id of an EC2 instance under SSM.'), roles }),
+    z.strictObject({ instance: InstanceId.describe('The id of an EC2 instance under SSM.'), roles, optional }),
     z.strictObject({
       tag: z
         .strictObject({ key: z.string().min(1).max(128), value: z.string().min(1).max(256) })
         .describe('Every running instance with this tag that is also tagged for the system.'),
       roles,
+      optional,
+      canary: z.boolean().default(false).describe('Agents that are upgraded before all others.'),
     }),
   ],
   { error: 'expected a node by instance or by tag, with its roles' },
 );
 export type NodeSelector = z.infer<typeof NodeSelector>;
+
+/** Roles without which there is no installation. */
+export const coreRoles = ['master', 'puppetdb', 'console'] as const satisfies readonly PuppetRole[];
+
+/** True for nodes that hold a part of the installation. What is an agent alone is upgraded, and nothing of it is backed up. */
+export const isInfrastructure = ({ roles: list }: { readonly roles: readonly string[] }): boolean =>
+  list.some((role) => role !== 'agent');
 
 const PuppetEnterprise = z.strictObject({
   kind: z.literal('puppet-enterprise'),
@@ -108,6 +122,15 @@ const PuppetEnterprise = z.strictObject({
     .default([])
     .describe('More to back up, on the master. A path that is missing fails the backup.'),
   schedules: z.array(z.string()).default([]).describe('Names from schedules.'),
+  loadBalancer: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?$/, 'expected a host name in lower case')
+    .optional()
+    .describe('The host name of the load balancer before the compile masters: agents are upgraded from it.'),
+  offline: z
+    .boolean()
+    .default(false)
+    .describe('The installation can not reach the internet: an upgrade of agents needs more modules then.'),
 });
 export type PuppetEnterprise = z.infer<typeof PuppetEnterprise>;
 
@@ -204,7 +227,14 @@ const Readable = z.object({
       z
         .object({
           nodes: z
-            .array(z.object({ instance: z.string().optional().catch(undefined), roles: z.array(z.string()).catch([]) }))
+            .array(
+              z.object({
+                instance: z.string().optional().catch(undefined),
+                roles: z.array(z.string()).catch([]),
+                optional: z.boolean().catch(false).default(false),
+                canary: z.boolean().catch(false).default(false),
+              }),
+            )
             .catch([]),
           schedules: z.array(z.unknown()).catch([]),
         })
@@ -233,9 +263,20 @@ const nodeFaults = (id: string, nodes: z.infer<typeof Readable>['systems'][strin
     if (instance !== undefined) instances.add(instance);
   }
   const known: readonly string[] = puppetRoles;
+  const core: readonly string[] = coreRoles;
+  for (const [index, { roles: list, optional: mayLack, canary }] of nodes.entries()) {
+    const path = ['systems', id, 'nodes', index];
+    if (mayLack && list.some((role) => core.includes(role)))
+      faults.push({
+        path: [...path, 'optional'],
+        expected: `expected false: a backup without its ${list.join(', ')} is none`,
+      });
+    if (canary && list.some((role) => role !== 'agent'))
+      faults.push({ path: [...path, 'canary'], expected: 'expected false: only agents have canaries' });
+  }
   const readable =
     nodes.length > 0 && nodes.every(({ roles: list }) => list.length > 0 && list.every((role) => known.includes(role)));
-  for (const role of ['master', 'puppetdb', 'console']) {
+  for (const role of coreRoles) {
     if (readable && !nodes.some(({ roles: list }) => list.includes(role)))
       faults.push({
         path: ['systems', id, 'nodes'],

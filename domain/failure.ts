@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { UndoFailedError } from './errors.ts';
 import { stateMachineName } from './naming.ts';
-import type { CaughtFailure, Failure } from './payloads.ts';
+import type { CaughtFailure, Failure, RunRef } from './payloads.ts';
 
 /** What Step Functions wraps around an error, level by level: a lambda's own report, or the description of a child execution. */
 const LambdaReport = z.object({ errorType: z.string(), errorMessage: z.string() });
@@ -23,19 +23,28 @@ const parsed = (text: string): unknown => {
   }
 };
 
-/** The original error inside what a state caught: its name, and its message for people. */
-export const originalFailure = ({ Error: error, Cause: cause }: CaughtFailure): Failure => {
+/** What it means that the backup before a run's changes failed. */
+const gateFailed: Readonly<Record<RunRef['operation'], (cause: string) => string>> = {
+  backup: (cause) => cause,
+  restore: (cause) =>
+    `The safety backup failed, and nothing was touched: ${cause} Mend that, or start the restore again with "safetyBackup": false.`,
+  upgrade: (cause) =>
+    `The backup before the upgrade failed, and nothing was upgraded: ${cause} Mend that, then start the upgrade again.`,
+};
+
+/** The original error inside what a state of a run caught: its name, and its message for people. */
+export const originalFailure = (
+  { Error: error, Cause: cause }: CaughtFailure,
+  operation: RunRef['operation'],
+): Failure => {
   const value = parsed(cause);
   const child = ChildReport.safeParse(value);
   if (child.success) {
     const { Error: inner, Cause: innerCause, Status: status, ExecutionArn: arn } = child.data;
     if (inner !== undefined) {
-      const original = originalFailure({ Error: inner, Cause: innerCause ?? '' });
+      const original = originalFailure({ Error: inner, Cause: innerCause ?? '' }, operation);
       return arn.includes(`:${stateMachineName('backup')}:`)
-        ? {
-            ...original,
-            cause: `The safety backup failed, and nothing was touched: ${original.cause} Mend that, or start the restore again with "safetyBackup": false.`,
-          }
+        ? { ...original, cause: gateFailed[operation](original.cause) }
         : original;
     }
     return { error: 'States.Timeout', cause: `${arn.split(':').slice(-2).join(' ')} ended as ${status}.` };
@@ -47,20 +56,30 @@ export const originalFailure = ({ Error: error, Cause: cause }: CaughtFailure): 
   return { error, cause: cause || 'No reason was given. Look at the execution.' };
 };
 
-/** A failed restore's cause with the way back to what was there before. */
-export const withWayBack = ({ error, cause }: Failure, system: string, safety: string | undefined): Failure => ({
+/** A failed run's cause with the way back to what was there before. */
+export const withWayBack = (
+  { error, cause }: Failure,
+  { system, operation }: Pick<RunRef, 'system' | 'operation'>,
+  before: string | undefined,
+): Failure => ({
   error,
   cause:
-    safety === undefined
+    before === undefined
       ? cause
-      : `${cause} The state before this restore is in the safety backup ${safety}: go back to it with {"system": "${system}", "backup": "${safety}"}.`,
+      : operation === 'upgrade'
+        ? `${cause} Mend that and start the upgrade again: it goes on from there. The state before it is in the backup ${before}: back to it leads a restore with the installer of that version, {"system": "${system}", "backup": "${before}", "reinstall": {"installer": "…"}}.`
+        : `${cause} The state before this restore is in the safety backup ${before}: go back to it with {"system": "${system}", "backup": "${before}"}.`,
 });
 
 /** The one error that a run ends with; when its undoing failed as well, both reasons are told and the worse one names it. */
-export const explainFailure = (failure: CaughtFailure, undoFailure?: CaughtFailure): Failure => {
-  const original = originalFailure(failure);
+export const explainFailure = (
+  failure: CaughtFailure,
+  operation: RunRef['operation'],
+  undoFailure?: CaughtFailure,
+): Failure => {
+  const original = originalFailure(failure, operation);
   if (!undoFailure) return { ...original, cause: original.cause.slice(0, causeLimit) };
-  const undo = originalFailure(undoFailure);
+  const undo = originalFailure(undoFailure, operation);
   return {
     error: new UndoFailedError().name,
     cause: `${original.error}: ${original.cause.slice(0, causeLimit / 2)} And its undoing failed: ${undo.error}: ${undo.cause.slice(0, causeLimit / 2)}`,

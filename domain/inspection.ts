@@ -31,7 +31,10 @@ export type Tablespace = z.infer<typeof Tablespace>;
 
 export const PuppetInspection = z.object({
   product: z.literal('puppet-enterprise'),
+  /** Of Puppet Enterprise; empty where only an agent is installed. */
   version: z.string(),
+  /** Of the agent's package; up to 3.8 it is that of Puppet Enterprise. */
+  agentVersion: z.string(),
   hostname: z.string(),
   certname: z.string(),
   /** The roles of which the node holds something. */

@@ -75,6 +75,8 @@ export const ManifestNode = z.object({
   instanceId: InstanceId,
   name: z.string(),
   roles: z.array(z.string()),
+  /** The backup was allowed to lack it. */
+  optional: z.boolean(),
   inspection: PuppetInspection,
 });
 
@@ -85,7 +87,7 @@ export const Manifest = z.object({
   backup: BackupId,
   run: RunId,
   operation: z.enum(operations),
-  /** `partial` when something of `missing` could not be had; only a safety backup may be that. */
+  /** `partial` when something of `missing` could not be had: a part of an optional node, or of what a safety backup found broken. */
   state: z.enum(['complete', 'partial']),
   missing: z.array(z.string()),
   /** A safety backup holds what a restore was about to replace: it is never `latest`. */
@@ -105,9 +107,8 @@ export const Manifest = z.object({
 });
 export type Manifest = z.infer<typeof Manifest>;
 
-/** True for a backup that a restore may choose by itself, and that counts as the newest good one. */
-export const isGood = ({ state, purpose }: Pick<Manifest, 'state' | 'purpose'>): boolean =>
-  state === 'complete' && purpose === 'regular';
+/** True for a backup that a restore may choose by itself. One that lacks an optional node is better than an older one. */
+export const isGood = ({ purpose }: Pick<Manifest, 'purpose'>): boolean => purpose === 'regular';
 
 /** The keys of everything that belongs to a backup, its manifest left out. */
 export const artifactKeys = (manifest: Pick<Manifest, 'artifacts'>): readonly string[] =>

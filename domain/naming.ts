@@ -46,7 +46,14 @@ export const vaultKeys = {
   manifest: (system: string, backup: string): string => `catalog/${system}/${backup}.json`,
   /** A product's installer, put there by a person. */
   installer: (system: string, name: string): string => `backups/${system}/installers/${name}`,
+  /** What nodes hand to each other while they are upgraded; it ends with the run. */
+  upgrade: (system: string, run: string): string => `backups/${system}/upgrades/${run}/`,
 } as const;
+
+/** A number of nodes, or a share of them. */
+export const Share = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,5}|[1-9]?\d%|100%)$/, 'expected a number or a percentage such as 10%');
 
 /** The backup's id in a manifest's key, or undefined when the key is no manifest's. */
 export const parseManifestKey = (key: string): { system: string; backup: string } | undefined => {
@@ -65,7 +72,7 @@ export const stateKeys = {
   approval: (run: string): string => `runs/${run}/approval.json`,
   /** The schedules that a run has paused. */
   paused: (run: string): string => `runs/${run}/paused.json`,
-  /** The safety backup that was taken for a run. */
+  /** The backup that was taken before a run's changes. */
   safety: (run: string): string => `runs/${run}/safety.json`,
 } as const;
 
@@ -104,11 +111,19 @@ export const parseArn = (arn: string): { account: string; region: string } => {
   return { account, region };
 };
 
-export const stateMachineNames = ['backup', 'restore', 'restore-puppet', 'run-phase', 'undo'] as const;
+export const stateMachineNames = [
+  'backup',
+  'restore',
+  'restore-puppet',
+  'upgrade',
+  'upgrade-puppet',
+  'run-phase',
+  'undo',
+] as const;
 export type StateMachineName = (typeof stateMachineNames)[number];
 
 /** The machines that people and schedules start: when one is aborted or times out, a rule undoes it. */
-export const undoneMachines = ['backup', 'restore'] as const satisfies readonly StateMachineName[];
+export const undoneMachines = ['backup', 'restore', 'upgrade'] as const satisfies readonly StateMachineName[];
 
 export const verbs = [
   'acquire-lock',
@@ -120,6 +135,9 @@ export const verbs = [
   'thaw-backup',
   'open-backup',
   'prove-restore',
+  'plan-upgrade',
+  'share-settings',
+  'plan-rollout',
   'advance-phase',
   'commit-backup',
   'release-lock',

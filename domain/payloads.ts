@@ -1,12 +1,12 @@
 import * as z from 'zod';
-import { BackupId, InstanceId, PhaseName, RunId, SystemId } from './naming.ts';
+import { BackupId, InstanceId, PhaseName, RunId, Share, SystemId } from './naming.ts';
 
 /**
  * What travels between states and lambdas: a run's name and no more. Plans, results and manifests lie in S3, so that a
  * payload never grows with the number of nodes.
  */
 
-export const operations = ['backup', 'restore'] as const;
+export const operations = ['backup', 'restore', 'upgrade'] as const;
 
 /** Who a run is. Made by acquire-lock, read by every later state. */
 export const RunRef = z.object({ system: SystemId, operation: z.enum(operations), run: RunId });
@@ -18,8 +18,10 @@ export const BackupRequest = z.strictObject({
   schedule: z.string().max(64).optional(),
   /** The slot: the moment for which the schedule fired, however late or often it is delivered. */
   scheduledTime: z.iso.datetime({ offset: true }).optional(),
-  /** The run before whose changes this backup is taken: it holds the lock already, and what is broken is left out instead of failing. */
-  safetyFor: RunId.optional(),
+  /** The run before whose changes this backup is taken: it holds the lock already. */
+  lockedBy: RunId.optional(),
+  /** What is broken is left out instead of failing: the last look at what a restore replaces. */
+  rescue: z.boolean().default(false),
 });
 export type BackupRequest = z.infer<typeof BackupRequest>;
 
@@ -35,7 +37,7 @@ const Scope = z.union([
 export type Scope = z.infer<typeof Scope>;
 
 /** Differences between a backup and its target that a restore refuses unless they are named. */
-export const allowances = ['version', 'hostname', 'certname'] as const;
+export const allowances = ['version', 'hostname', 'certname', 'missing-nodes'] as const;
 
 /** What a person types into the console to start a restore. Made by people and the command line, read by acquire-lock. */
 export const RestoreRequest = z
@@ -72,6 +74,68 @@ export const RestoreRequest = z
     if (request.reinstall && request.scope) issue('scope', 'a reinstallation restores everything: leave scope out');
   });
 export type RestoreRequest = z.infer<typeof RestoreRequest>;
+
+/** The stages of an upgrade in their order: a run may go on from one of them. */
+export const upgradeStages = [
+  'master',
+  'puppetdb',
+  'console',
+  'compile-masters',
+  'hubs',
+  'spokes',
+  'canaries',
+  'agents',
+] as const;
+export type UpgradeStage = (typeof upgradeStages)[number];
+
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected the SHA-256 of the archive in hexadecimal');
+
+/** Where the installer's archive comes from. Without its checksum it is not run. */
+export const Installer = z.union(
+  [
+    z.strictObject({
+      /** Below `backups/<system>/installers/` in the vault. */
+      name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,150}\.tar\.gz$/, 'expected the name of a .tar.gz'),
+      sha256: Sha256,
+    }),
+    z.strictObject({
+      url: z.string().regex(/^https:\/\/[A-Za-z0-9][A-Za-z0-9/_.:+-]{0,500}$/, 'expected an https URL'),
+      sha256: Sha256,
+    }),
+  ],
+  { error: 'expected {name, sha256} of an archive in the vault, or {url, sha256}' },
+);
+export type Installer = z.infer<typeof Installer>;
+
+/** What a person types into the console to start an upgrade. Made by people and the command line, read by acquire-lock. */
+export const UpgradeRequest = z
+  .strictObject({
+    system: SystemId,
+    /** The version to have afterwards. */
+    version: z.string().regex(/^\d{1,4}(\.\d{1,4}){1,3}$/, 'expected a version such as 2016.4.2'),
+    installer: Installer.optional(),
+    planOnly: z.boolean().default(false),
+    /** The system's name typed again. Without it the run waits for an approval. */
+    confirm: z.string().optional(),
+    approvalSeconds: z.int().min(1).max(604_800).default(3600),
+    /** Stages before it are passed over. What has the version already is passed over in any case. */
+    from: z.enum(upgradeStages).optional(),
+    /** Compile masters at a time. */
+    compileMasters: z.int().min(1).max(50).default(1),
+    /** Agents at a time, and how many may fail before the rest is left alone. */
+    agents: z
+      .strictObject({ maxConcurrency: Share, maxErrors: Share })
+      .default({ maxConcurrency: '10%', maxErrors: '1%' }),
+  })
+  .superRefine((request, context) => {
+    const issue = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
+    if (request.confirm !== undefined && request.confirm !== request.system)
+      issue('confirm', `expected the system's name, ${request.system}, typed again; nothing was touched`);
+    const later = request.from !== undefined && upgradeStages.indexOf(request.from) > upgradeStages.indexOf('console');
+    if (request.installer === undefined && !later)
+      issue('installer', 'expected the installer of master, PuppetDB and console: {name, sha256} or {url, sha256}');
+  });
+export type UpgradeRequest = z.infer<typeof UpgradeRequest>;
 
 /** Made by the state machine, read by acquire-lock. */
 export const AcquireLockInput = z.strictObject({
@@ -123,6 +187,27 @@ export const RestoreSummary = z.object({
 });
 export type RestoreSummary = z.infer<typeof RestoreSummary>;
 
+/** Made by plan-upgrade, read by the state machine. */
+export interface PlanUpgradeOutput {
+  readonly kind: string;
+  readonly next: 'nothing-to-do' | 'plan-only' | 'confirmed' | 'approval';
+  readonly approvalSeconds: number;
+  readonly summary: UpgradeSummary;
+}
+
+/** The plan of an upgrade for people. */
+export const UpgradeSummary = z.object({
+  /** The versions that were found, by node. */
+  from: z.record(z.string(), z.string()),
+  to: z.string(),
+  /** Its key in the state bucket. */
+  plan: z.string(),
+  warnings: z.array(z.string()),
+  /** One line per command, in order: stage, command, document, nodes. */
+  steps: z.array(z.string()),
+});
+export type UpgradeSummary = z.infer<typeof UpgradeSummary>;
+
 /** Made by request-approval, read by the command line: what a decision is sent to. */
 export const Approval = z.object({ run: RunId, token: z.string(), deadline: z.iso.datetime() });
 export type Approval = z.infer<typeof Approval>;
@@ -130,7 +215,7 @@ export type Approval = z.infer<typeof Approval>;
 /** The schedules that were enabled before a restore paused them. Made by open-backup, read by clean-up. */
 export const Paused = z.object({ schedules: z.array(z.string()) });
 
-/** The safety backup that was taken for a restore. Made by commit-backup, read by explain-failure. */
+/** The backup that was taken before a restore or an upgrade. Made by commit-backup, read by explain-failure. */
 export const Safety = z.object({ backup: BackupId });
 
 /** Made by the state machine, read by request-approval. */
@@ -171,10 +256,12 @@ export const RunRecord = RunRef.extend({
   execution: z.string(),
   startedAt: z.iso.datetime({ offset: true }),
   scheduled: z.boolean(),
-  /** What a backup is taken for, when it is not for itself. */
-  safetyFor: RunId.optional(),
+  /** The run under whose lock a backup works. */
+  lockedBy: RunId.optional(),
+  rescue: z.boolean(),
   /** What a restore was asked for. Its `backup` is the chosen one as soon as it has chosen. */
   restore: RestoreRequest.optional(),
+  upgrade: UpgradeRequest.optional(),
 });
 export type RunRecord = z.infer<typeof RunRecord>;
 

@@ -7,7 +7,7 @@ import {
   UnreadableResultError,
 } from './errors.ts';
 import { InstanceId } from './naming.ts';
-import { type Command, commandsPerNode, deliveryTimeoutSeconds, type Phase } from './plan.ts';
+import { type Command, commandsPerNode, deliveryTimeoutSeconds, type Phase, type Rollout } from './plan.ts';
 
 /** How a phase goes on: what to send next, when to look again, and what its end means. Pure; advance-phase does the calls. */
 
@@ -36,18 +36,39 @@ export const Invocation = z.object({
 });
 export type Invocation = z.infer<typeof Invocation>;
 
+/** What SSM counts of a command on many nodes. */
+export const Progress = z.object({
+  /** SSM's word for the whole command. */
+  status: z.string(),
+  nodes: z.int(),
+  completed: z.int(),
+  failed: z.int(),
+  /** To which it could not be delivered. */
+  unreached: z.int(),
+});
+export type Progress = z.infer<typeof Progress>;
+
 /** One command's way: not yet sent, being sent (its id may be lost with the sender), sent, ended on every node. */
 export const CommandState = z.discriminatedUnion('state', [
   z.object({ id: z.string(), state: z.literal('waiting') }),
   z.object({ id: z.string(), state: z.literal('sending'), since: z.iso.datetime() }),
-  z.object({ id: z.string(), state: z.literal('sent'), commandId: z.string(), sentAt: z.iso.datetime() }),
+  z.object({
+    id: z.string(),
+    state: z.literal('sent'),
+    commandId: z.string(),
+    sentAt: z.iso.datetime(),
+    /** How far SSM has taken it through many nodes. */
+    progress: Progress.optional(),
+  }),
   z.object({
     id: z.string(),
     state: z.literal('ended'),
     commandId: z.string(),
     sentAt: z.iso.datetime(),
     endedAt: z.iso.datetime(),
+    /** On each node; of a rollout only those that failed. */
     invocations: z.array(Invocation),
+    progress: Progress.optional(),
   }),
 ]);
 export type CommandState = z.infer<typeof CommandState>;
@@ -79,6 +100,10 @@ export const sendable = (phase: Phase, state: PhaseState): readonly Command[] =>
     return true;
   });
 };
+
+/** SSM's own words for a command on many nodes that goes on. */
+export const isUnderWay = ({ status }: Pick<Progress, 'status'>): boolean =>
+  status === 'Pending' || status === 'InProgress' || status === 'Cancelling';
 
 /** SSM's own words for a command that will change no more. */
 export const hasEnded = ({ status }: Pick<Invocation, 'status'>): boolean =>
@@ -138,12 +163,48 @@ export const failureOf = (
   }
 };
 
+/** Nodes that a share stands for: of a percentage as many as are whole. */
+const shareOf = (share: string, nodes: number): number =>
+  share.endsWith('%') ? Math.floor((Number(share.slice(0, -1)) * nodes) / 100) : Number(share);
+
+/**
+ * A rollout fails when more nodes failed than may, or when somebody cancelled it. Nodes that SSM could not reach do not
+ * count: among thousands some are always off.
+ */
+const rolloutFailure = (
+  command: Command,
+  { maxErrors }: Rollout,
+  { invocations, progress }: Extract<CommandState, { state: 'ended' }>,
+  nodeName: (id: string) => string,
+): Error | undefined => {
+  const { status, nodes, failed } = progress ?? {
+    status: 'Failed',
+    nodes: invocations.length,
+    failed: invocations.length,
+  };
+  if (status === 'Cancelled')
+    return new CommandCancelledError(`${command.id} was cancelled. Start the operation again if that was not meant.`);
+  if (failed <= shareOf(maxErrors, nodes)) return undefined;
+  const left = invocations.filter(({ detail }) => /terminated/i.test(detail)).length;
+  const reasons = invocations.flatMap((one) =>
+    /terminated/i.test(one.detail) ? [] : (failureOf(command, one, nodeName)?.message ?? []),
+  );
+  return new CommandFailedError(
+    `${command.id}: ${failed} of ${nodes} nodes failed${left > 0 ? `, ${left} were left as they are` : ''}. ${reasons.slice(0, 3).join(' ')}`,
+  );
+};
+
 /** The first failure of a phase, in the plan's order, or undefined while there is none. */
 export const phaseFailure = (phase: Phase, state: PhaseState, nodeName: (id: string) => string): Error | undefined => {
   const commands = new Map(phase.commands.map((command) => [command.id, command]));
   for (const commandState of state.commands) {
     const command = commands.get(commandState.id);
-    if (commandState.state !== 'ended' || command === undefined) continue;
+    if (commandState.state !== 'ended' || command === undefined || command.optional) continue;
+    if (command.rollout) {
+      const failure = rolloutFailure(command, command.rollout, commandState, nodeName);
+      if (failure !== undefined) return failure;
+      continue;
+    }
     for (const invocation of commandState.invocations) {
       const failure = failureOf(command, invocation, nodeName);
       if (failure !== undefined) return failure;
@@ -151,6 +212,18 @@ export const phaseFailure = (phase: Phase, state: PhaseState, nodeName: (id: str
   }
   return undefined;
 };
+
+/** Why optional commands failed, for people. */
+export const optionalFailures = (
+  phase: Phase,
+  state: PhaseState,
+  nodeName: (id: string) => string,
+): readonly string[] =>
+  phase.commands.flatMap((command) => {
+    const ended = state.commands.find(({ id }) => id === command.id);
+    if (!command.optional || ended?.state !== 'ended') return [];
+    return ended.invocations.flatMap((one) => failureOf(command, one, nodeName)?.message ?? []);
+  });
 
 /** True when every command has ended on every node. */
 export const isDone = (state: PhaseState): boolean => state.commands.every((command) => command.state === 'ended');
@@ -169,17 +242,19 @@ export interface NodeResult<T> {
   readonly result: T;
 }
 
-/** The answers of a phase's commands whose id begins with `prefix`. Throws an UnreadableResultError when one is not what its document promises. */
+/** The answers of a phase's commands whose id begins with `prefix`; those that failed, as optional ones may, are left out. Throws an UnreadableResultError when one is not what its document promises. */
 export const resultsOf = <T>(state: PhaseState, prefix: string, schema: z.ZodType<T>): readonly NodeResult<T>[] =>
   state.commands.flatMap((command) =>
     command.state !== 'ended' || !command.id.startsWith(prefix)
       ? []
-      : command.invocations.map(({ instanceId, stdout }) => {
-          const result = schema.safeParse(parsed(stdout));
-          if (!result.success)
-            throw new UnreadableResultError(
-              `${command.id} on ${instanceId} answered something else than its document promises: ${z.prettifyError(result.error)}`,
-            );
-          return { command: command.id, instanceId, result: result.data };
-        }),
+      : command.invocations
+          .filter(({ status }) => status === 'Success')
+          .map(({ instanceId, stdout }) => {
+            const result = schema.safeParse(parsed(stdout));
+            if (!result.success)
+              throw new UnreadableResultError(
+                `${command.id} on ${instanceId} answered something else than its document promises: ${z.prettifyError(result.error)}`,
+              );
+            return { command: command.id, instanceId, result: result.data };
+          }),
   );

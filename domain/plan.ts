@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { documentName, InstanceId, PhaseName, RunId, SystemId } from './naming.ts';
+import { documentName, InstanceId, PhaseName, RunId, Share, SystemId } from './naming.ts';
 import { operations } from './payloads.ts';
 
 /** A plan is data: the ordered phases of a run and their commands, computed before anything is touched. */
@@ -14,17 +14,37 @@ export const instancesPerCommand = 50;
 export const deliveryTimeoutSeconds = 120;
 
 /** A node as a run knows it. `name` is for people. */
-export const PlannedNode = z.object({ instanceId: InstanceId, name: z.string(), roles: z.array(z.string()) });
+export const PlannedNode = z.object({
+  instanceId: InstanceId,
+  name: z.string(),
+  roles: z.array(z.string()),
+  /** A backup goes on without it. */
+  optional: z.boolean(),
+});
 export type PlannedNode = z.infer<typeof PlannedNode>;
 
-/** One SSM document sent to up to 50 nodes with the same parameters. */
+/** How SSM itself takes a command through many nodes, and when it stops sending it. */
+export const Rollout = z.object({
+  maxConcurrency: Share,
+  /** One failure more than this ends the command; nodes that it has not reached are left alone. */
+  maxErrors: Share,
+});
+export type Rollout = z.infer<typeof Rollout>;
+
+/** One SSM document sent with the same parameters to up to 50 nodes, or to all that carry the tags. */
 export const Command = z.object({
   /** Unique in its phase, and what a person sees: `dump-database pe-puppetdb`. */
   id: z.string(),
   document: z.string(),
-  instanceIds: z.array(InstanceId).min(1).max(instancesPerCommand),
+  instanceIds: z.array(InstanceId).max(instancesPerCommand),
+  /** In place of instance ids: however many they are, SSM finds them. */
+  tags: z.record(z.string(), z.string()).optional(),
   parameters: z.record(z.string(), z.string()),
   executionTimeoutSeconds: z.int().min(30).max(172_800),
+  /** Its failure is told by whoever reads the answers, and does not end the phase. */
+  optional: z.boolean().optional(),
+  /** Without it the command runs on all of its nodes at once, and each failure ends the phase. */
+  rollout: Rollout.optional(),
 });
 export type Command = z.infer<typeof Command>;
 
@@ -38,6 +58,8 @@ export const Plan = z.object({
   operation: z.enum(operations),
   backup: z.string(),
   nodes: z.array(PlannedNode),
+  /** Optional nodes that did not answer when the run began, for people. */
+  absent: z.array(z.string()),
   phases: z.array(Phase),
 });
 export type Plan = z.infer<typeof Plan>;
@@ -52,24 +74,35 @@ export const forNodes = (command: Omit<Command, 'instanceIds'>, instanceIds: rea
   }));
 };
 
-/** The phase that a run of any kind begins with: what do the nodes hold? */
+/** The same command for many nodes; its failure on an optional one does not end the phase. */
+export const forPlannedNodes = (
+  command: Omit<Command, 'instanceIds'>,
+  nodes: readonly Pick<PlannedNode, 'instanceId' | 'optional'>[],
+): Command[] => {
+  const idsOf = (optional: boolean): string[] =>
+    nodes.filter((node) => node.optional === optional).map(({ instanceId }) => instanceId);
+  return [
+    ...forNodes(command, idsOf(false)),
+    ...forNodes({ ...command, id: `${command.id} (optional)`, optional: true }, idsOf(true)),
+  ];
+};
+
+/** A phase that asks what the nodes hold: a run of any kind begins with one. */
 export const inspectionPhase = (
+  name: string,
   run: string,
   script: string,
   purpose: 'backup' | 'rescue',
-  instanceIds: readonly string[],
-): Phase => ({
-  name: 'inspect',
-  commands: forNodes(
-    {
-      id: script,
-      document: documentName(script),
-      executionTimeoutSeconds: 300,
-      parameters: { RunId: run, Purpose: purpose },
-    },
-    instanceIds,
-  ),
-});
+  nodes: readonly PlannedNode[],
+): Phase => {
+  const command = {
+    id: script,
+    document: documentName(script),
+    executionTimeoutSeconds: 300,
+    parameters: { RunId: run, Purpose: purpose },
+  };
+  return { name, commands: forPlannedNodes(command, nodes) };
+};
 
 const undoPhase = /^undo-\d+$/;
 

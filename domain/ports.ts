@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import type { Invocation } from './phase.ts';
+import type { Invocation, Progress } from './phase.ts';
 import type { Command } from './plan.ts';
 
 /** What the verbs need of the outside world. `aws/` has one adapter for each. */
@@ -64,6 +64,10 @@ export interface RunCommand {
   find(document: string, token: string, since: Date): Promise<string | undefined>;
   /** The command on each of its nodes; fewer than its nodes while SSM has not recorded them yet. */
   invocations(commandId: string): Promise<readonly Invocation[]>;
+  /** How far SSM has taken a command; undefined while it has not recorded it yet. */
+  progress(commandId: string): Promise<Progress | undefined>;
+  /** The first nodes on which a command failed, and those that it left out therefore. */
+  failures(commandId: string): Promise<readonly Invocation[]>;
   cancel(commandId: string): Promise<void>;
 }
 

@@ -21,6 +21,8 @@ export type RetentionTag = z.infer<typeof RetentionTag>;
 export interface Kept {
   readonly backup: string;
   readonly class: ExpiringClass;
+  /** False when it lacks something that its configuration lets it lack. */
+  readonly complete: boolean;
 }
 
 const day = 86_400_000;
@@ -51,7 +53,11 @@ const period = (of: 'weekly' | 'monthly' | 'yearly', moment: Date): string => {
  * else `daily`; `manual` for one that no schedule asked for. Only committed backups count, so when the first of a month
  * failed, the second becomes the monthly one.
  */
-export const classify = (backup: string, scheduled: boolean, committed: readonly Kept[]): ExpiringClass => {
+export const classify = (
+  backup: string,
+  scheduled: boolean,
+  committed: readonly Pick<Kept, 'backup' | 'class'>[],
+): ExpiringClass => {
   if (!scheduled) return 'manual';
   const moment = backupMoment(backup);
   const others = committed.filter((other) => other.class !== 'manual' && other.backup !== backup);
@@ -63,13 +69,17 @@ export const classify = (backup: string, scheduled: boolean, committed: readonly
 };
 
 /**
- * The tag that each committed backup of a system should carry: `keep` for the newest `keepLast`, its own class for the
- * older ones, newest first. `keepLast` is at least 1, so the last good backup never expires.
+ * The tag that each committed backup of a system should carry: `keep` for the newest `keepLast` and for the newest complete
+ * one, its own class for the others, newest first. `keepLast` is at least 1, so the last good backup never expires.
  */
 export const retentionTags = (
   committed: readonly Kept[],
   keepLast: number,
-): readonly { backup: string; tag: RetentionTag }[] =>
-  committed
-    .toSorted((a, b) => (a.backup < b.backup ? 1 : -1))
-    .map(({ backup, class: own }, rank) => ({ backup, tag: rank < Math.max(1, keepLast) ? 'keep' : own }));
+): readonly { backup: string; tag: RetentionTag }[] => {
+  const newest = committed.toSorted((a, b) => (a.backup < b.backup ? 1 : -1));
+  const complete = newest.find((one) => one.complete);
+  return newest.map((one, rank) => ({
+    backup: one.backup,
+    tag: rank < Math.max(1, keepLast) || one === complete ? 'keep' : one.class,
+  }));
+};

@@ -24,11 +24,15 @@ const control: Readonly<Record<string, string>> = {
     "Whether a lock's owner lives is asked of its execution, whose name is not known before.",
   [`arn:<AWS::Partition>:states:${here}:execution:holdfast-restore:*`]:
     "Whether a lock's owner lives is asked of its execution, whose name is not known before.",
+  [`arn:<AWS::Partition>:states:${here}:execution:holdfast-upgrade:*`]:
+    "Whether a lock's owner lives is asked of its execution, whose name is not known before.",
   [executionsOf('RunPhaseStateMachineB256421B')]:
     'Executions of our own child machine, which a parent waits for and stops.',
   [executionsOf('BackupStateMachine79E7534B')]:
     'Executions of our own child machine, which a parent waits for and stops.',
   [executionsOf('RestorePuppetStateMachine56F25DC8')]:
+    'Executions of our own child machine, which a parent waits for and stops.',
+  [executionsOf('UpgradePuppetStateMachine029EC314')]:
     'Executions of our own child machine, which a parent waits for and stops.',
   [executionsOf('UndoStateMachine8D6DB4CF')]:
     'Executions of our own child machine, which a parent waits for and stops.',

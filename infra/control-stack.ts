@@ -44,10 +44,13 @@ import type { Env as OpenBackupEnv } from '#lambdas/open-backup/env';
 import type { Env as PlanBackupEnv } from '#lambdas/plan-backup/env';
 import type { Env as PlanInspectionEnv } from '#lambdas/plan-inspection/env';
 import type { Env as PlanRestoreEnv } from '#lambdas/plan-restore/env';
+import type { Env as PlanRolloutEnv } from '#lambdas/plan-rollout/env';
 import type { Env as PlanUndoEnv } from '#lambdas/plan-undo/env';
+import type { Env as PlanUpgradeEnv } from '#lambdas/plan-upgrade/env';
 import type { Env as ProveRestoreEnv } from '#lambdas/prove-restore/env';
 import type { Env as ReleaseLockEnv } from '#lambdas/release-lock/env';
 import type { Env as RequestApprovalEnv } from '#lambdas/request-approval/env';
+import type { Env as ShareSettingsEnv } from '#lambdas/share-settings/env';
 import type { Env as ThawBackupEnv } from '#lambdas/thaw-backup/env';
 import { Machine } from './machine.ts';
 import type { VaultStack } from './vault-stack.ts';
@@ -66,6 +69,9 @@ const notingVerbs = [
   'plan-restore',
   'request-approval',
   'open-backup',
+  'plan-upgrade',
+  'share-settings',
+  'plan-rollout',
   'advance-phase',
   'explain-failure',
   'plan-undo',
@@ -137,7 +143,30 @@ export class ControlStack extends Stack {
         ['undo', undo],
       ],
     }).stateMachine;
-    const started = { backup, restore } satisfies Record<(typeof undoneMachines)[number], StateMachine>;
+    const upgradePuppet = new Machine(this, 'UpgradePuppet', {
+      name: 'upgrade-puppet',
+      functions: [fn('share-settings'), fn('plan-rollout')],
+      children: [['run-phase', runPhase]],
+    }).stateMachine;
+    const upgrade = new Machine(this, 'Upgrade', {
+      name: 'upgrade',
+      functions: [
+        fn('acquire-lock'),
+        fn('plan-inspection'),
+        fn('plan-upgrade'),
+        fn('request-approval'),
+        fn('open-backup'),
+        fn('clean-up'),
+        fn('explain-failure'),
+      ],
+      children: [
+        ['run-phase', runPhase],
+        ['backup', backup],
+        ['upgrade-puppet', upgradePuppet],
+        ['undo', undo],
+      ],
+    }).stateMachine;
+    const started = { backup, restore, upgrade } satisfies Record<(typeof undoneMachines)[number], StateMachine>;
     // By name: the machine itself calls this lambda, so its ARN here would close a circle.
     functions['acquire-lock'].function.addToRolePolicy(
       new PolicyStatement({
@@ -243,10 +272,15 @@ export class ControlStack extends Stack {
       }),
     });
 
-    this.alarms(props, { backup, restore, undo, failedEvents, measureAge: functions['measure-age'] });
+    this.alarms(props, { backup, restore, upgrade, undo, failedEvents, measureAge: functions['measure-age'] });
     new CfnOutput(this, 'RestoreStateMachine', {
       description: 'Start a restore here with {"system": "<id>", "backup": "latest"}',
       value: `https://${this.region}.console.aws.amazon.com/states/home?region=${this.region}#/statemachines/view/${restore.stateMachineArn}`,
+    });
+    new CfnOutput(this, 'UpgradeStateMachine', {
+      description:
+        'Start an upgrade here with {"system": "<id>", "version": "<version>", "installer": {"name": "…", "sha256": "…"}}',
+      value: `https://${this.region}.console.aws.amazon.com/states/home?region=${this.region}#/statemachines/view/${upgrade.stateMachineArn}`,
     });
     new CfnOutput(this, 'BackupStateMachine', {
       description: 'Start a backup here with {"system": "<id>"}',
@@ -298,6 +332,9 @@ export class ControlStack extends Stack {
       'prove-restore': make('prove-restore', both satisfies z.input<typeof ProveRestoreEnv>, {
         timeout: Duration.minutes(5),
       }),
+      'plan-upgrade': make('plan-upgrade', both satisfies z.input<typeof PlanUpgradeEnv>, { configFile }),
+      'share-settings': make('share-settings', both satisfies z.input<typeof ShareSettingsEnv>),
+      'plan-rollout': make('plan-rollout', both satisfies z.input<typeof PlanRolloutEnv>, { configFile }),
       'clean-up': make('clean-up', both satisfies z.input<typeof CleanUpEnv>, { timeout: Duration.minutes(10) }),
       'measure-age': make('measure-age', { VAULT_BUCKET } satisfies z.input<typeof MeasureAgeEnv>, { configFile }),
     };
@@ -345,10 +382,11 @@ export class ControlStack extends Stack {
     for (const verb of ['choose-backup', 'plan-restore', 'thaw-backup', 'open-backup', 'prove-restore'] as const)
       mayUse(verb, vault, 'catalog/', 's3:GetObject');
     // HeadObject is allowed by the right to read.
-    for (const verb of ['choose-backup', 'plan-restore', 'prove-restore'] as const)
+    for (const verb of ['choose-backup', 'plan-restore', 'prove-restore', 'plan-upgrade', 'plan-rollout'] as const)
       mayUse(verb, vault, 'backups/', 's3:GetObject');
     mayUse('thaw-backup', vault, 'backups/', 's3:GetObject', 's3:RestoreObject');
-    mayUse('open-backup', vault, 'backups/', 's3:GetObjectTagging', 's3:PutObjectTagging');
+    for (const verb of ['open-backup', 'share-settings'] as const)
+      mayUse(verb, vault, 'backups/', 's3:GetObjectTagging', 's3:PutObjectTagging');
     for (const verb of ['commit-backup', 'clean-up'] as const)
       may(verb, ['s3:ListBucketMultipartUploads'], [vault.bucketArn]);
 
@@ -382,6 +420,7 @@ export class ControlStack extends Stack {
     of: {
       backup: StateMachine;
       restore: StateMachine;
+      upgrade: StateMachine;
       undo: StateMachine;
       failedEvents: Queue;
       measureAge: VerbFunction;
@@ -465,6 +504,12 @@ export class ControlStack extends Stack {
       'A restore failed and was undone. See docs/runbook.md, restore-failed.',
     );
     alarm(
+      'holdfast-upgrade-failed',
+      of.upgrade.metricFailed({ period }),
+      0,
+      'An upgrade failed and was stopped where it was. See docs/runbook.md, upgrade-failed.',
+    );
+    alarm(
       'holdfast-undo-failed',
       of.undo.metricFailed({ period }),
       0,
@@ -472,12 +517,12 @@ export class ControlStack extends Stack {
     );
     // An alarm says that something failed; this says what, why and where to look.
     new Rule(this, 'TellOfFailure', {
-      description: 'Tells of each backup, restore or undoing that did not succeed',
+      description: 'Tells of each backup, restore, upgrade or undoing that did not succeed',
       eventPattern: {
         source: ['aws.states'],
         detailType: ['Step Functions Execution Status Change'],
         detail: {
-          stateMachineArn: [of.backup.stateMachineArn, of.restore.stateMachineArn, of.undo.stateMachineArn],
+          stateMachineArn: [of.backup, of.restore, of.upgrade, of.undo].map(({ stateMachineArn }) => stateMachineArn),
           status: ['FAILED', 'TIMED_OUT', 'ABORTED'],
         },
       },
@@ -489,7 +534,7 @@ export class ControlStack extends Stack {
               `${EventField.fromPath('$.detail.error')}: ${EventField.fromPath('$.detail.cause')}`,
               `Its input was ${EventField.fromPath('$.detail.input')}`,
               `https://${this.region}.console.aws.amazon.com/states/home?region=${this.region}#/v2/executions/details/${EventField.fromPath('$.detail.executionArn')}`,
-              'What to do: docs/runbook.md, backup-failed, restore-failed or undo-failed.',
+              'What to do: docs/runbook.md, backup-failed, restore-failed, upgrade-failed or undo-failed.',
             ].join('\n'),
           ),
           deadLetterQueue: of.failedEvents,

@@ -4,7 +4,7 @@ import type { Manifest } from '#domain/manifest';
 import { stateKeys, vaultKeys } from '#domain/naming';
 import { RunRecord } from '#domain/payloads';
 import { PhaseState, resultsOf } from '#domain/phase';
-import { Plan } from '#domain/plan';
+import { type Phase, Plan, type PlannedNode } from '#domain/plan';
 import type { Bucket, State } from '#domain/ports';
 import type { InspectedNode } from '#domain/systems/puppet-enterprise';
 import { type PuppetRestore, targetsOf } from '#domain/systems/puppet-restore';
@@ -17,6 +17,29 @@ export const readRun = async (state: State, run: string): Promise<RunRecord> => 
   return record;
 };
 
+/** Lines of a plan that travel in a payload; the rest is read from the state bucket. */
+const stepsTold = 150;
+
+/** One line per command for people: phase, command, document, nodes. */
+export const stepsOf = (phases: readonly Phase[], nodes: readonly PlannedNode[]): string[] => {
+  const lines = phases.flatMap(({ name, commands }) =>
+    commands.map(({ id, document, instanceIds, tags }) => {
+      const on = instanceIds.map(
+        (instanceId) => nodes.find((node) => node.instanceId === instanceId)?.name ?? instanceId,
+      );
+      const where = tags
+        ? `all with ${Object.entries(tags)
+            .map((tag) => tag.join('='))
+            .join(', ')}`
+        : on.join(', ');
+      return `${name}: ${id}: ${document} on ${where}`;
+    }),
+  );
+  return lines.length <= stepsTold
+    ? lines
+    : [...lines.slice(0, stepsTold), `and ${lines.length - stepsTold} more, see the plan`];
+};
+
 /** A run's plan. Throws an InvalidInputError when nothing was planned yet. */
 export const readPlan = async (state: State, run: string): Promise<Plan> => {
   const plan = await state.read(stateKeys.plan(run), Plan);
@@ -24,19 +47,27 @@ export const readPlan = async (state: State, run: string): Promise<Plan> => {
   return plan;
 };
 
+/** A phase of the plan by its name. */
+export const phaseOf = ({ phases }: Plan, name: string): Phase | undefined => phases.find((one) => one.name === name);
+
 /** Where a phase stands, or undefined before its first step. */
 export const readPhase = (state: State, run: string, phase: string): Promise<PhaseState | undefined> =>
   state.read(stateKeys.phase(run, phase), PhaseState);
 
-/** The run's nodes with what a phase that inspects them has found. Throws an UnreadableResultError when one is missing. */
+/**
+ * The run's nodes with what a phase that inspects them has found; an optional one that gave nothing is left out. Throws an
+ * UnreadableResultError when another is missing.
+ */
 export const inspectedNodes = async (state: State, plan: Plan, phase: string): Promise<readonly InspectedNode[]> => {
   const inspected = await readPhase(state, plan.run, phase);
   if (!inspected) throw new UnreadableResultError(`Run ${plan.run} has not inspected its nodes.`);
   const found = resultsOf(inspected, 'inspect', PuppetInspection);
-  return plan.nodes.map((node) => {
+  const asked = new Set(phaseOf(plan, phase)?.commands.flatMap(({ instanceIds }) => instanceIds));
+  return plan.nodes.flatMap((node) => {
     const inspection = found.find(({ instanceId }) => instanceId === node.instanceId)?.result;
-    if (!inspection) throw new UnreadableResultError(`${node.name} (${node.instanceId}) gave no inspection.`);
-    return { node, inspection };
+    if (inspection) return [{ node, inspection }];
+    if (node.optional || !asked.has(node.instanceId)) return [];
+    throw new UnreadableResultError(`${node.name} (${node.instanceId}) gave no inspection.`);
   });
 };
 
@@ -57,11 +88,11 @@ export const readRestore = async (
   if (!request) throw new InvalidInputError(`Run ${run} is no restore.`);
   const manifest = await chosenManifest(state, vault, run);
   const plan = await readPlan(state, run);
-  const targets = targetsOf(manifest, await inspectedNodes(state, plan, 'inspect'), request.onto);
-  if (!request.reinstall) return { system, run, vaultBucket, request, manifest, targets };
+  const nodes = targetsOf(manifest, await inspectedNodes(state, plan, 'inspect'), request.onto);
+  if (!request.reinstall) return { system, run, vaultBucket, request, manifest, ...nodes };
   const key = vaultKeys.installer(system, request.reinstall.installer);
   const installer = await vault.head(key);
   if (!installer)
     throw new CheckFailedError(`The vault has no installer ${key}. Copy it there, then start the restore again.`);
-  return { system, run, vaultBucket, request, manifest, targets, installerBytes: installer.bytes };
+  return { system, run, vaultBucket, request, manifest, ...nodes, installerBytes: installer.bytes };
 };

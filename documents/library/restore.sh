@@ -76,7 +76,7 @@ roll_back() {
       database) roll_back_database "$name" ;;
       dropped-database) database_is_back "$name" || not_rolled_back="$not_rolled_back The database $name was dropped and is not restored yet." ;;
       dropped-role) role_is_back "$name" || not_rolled_back="$not_rolled_back The role $name was dropped and is not restored yet." ;;
-      purged) [ -r /opt/puppet/pe_version ] || not_rolled_back="$not_rolled_back Puppet Enterprise was purged and is not installed again yet." ;;
+      purged) [ -r /opt/puppet/pe_version ] || [ -r /opt/puppetlabs/server/pe_version ] || not_rolled_back="$not_rolled_back Puppet Enterprise was purged and is not installed again yet." ;;
     esac
   done
 }

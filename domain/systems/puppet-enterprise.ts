@@ -3,9 +3,9 @@ import { CommandFailedError, WrongRoleError } from '#domain/errors';
 import type { PuppetInspection } from '#domain/inspection';
 import { type Collected, type Manifest, uploadsOf } from '#domain/manifest';
 import { documentName, encodeText, keySafe, vaultKeys } from '#domain/naming';
-import { type Command, forNodes, type Phase, type PlannedNode } from '#domain/plan';
+import { type Command, forPlannedNodes, type Phase, type PlannedNode } from '#domain/plan';
 
-/** What a backup of Puppet Enterprise 3.x consists of, made from what its nodes were found to hold. */
+/** What a backup of Puppet Enterprise consists of, 3.0 to 3.8 and 2015.2 to 2018.1, made from what its nodes were found to hold. */
 
 /** A node of the configuration and what was found on it. */
 export interface InspectedNode {
@@ -30,10 +30,15 @@ export interface PuppetBackup {
 /** Services that write to databases or files, in the order in which the manual stops them. PostgreSQL is not among them. */
 export const orderOfStopping: readonly string[] = [
   'pe-httpd',
+  'pe-nginx',
   'pe-puppetserver',
   'pe-console-services',
+  'pe-orchestration-services',
   'pe-puppet',
+  'puppet',
   'pe-mcollective',
+  'mcollective',
+  'pxp-agent',
   'pe-puppet-dashboard-workers',
   'pe-activemq',
   'pe-puppetdb',
@@ -72,7 +77,7 @@ const expectedBytes = (
 
 /** The configured roles of which a node holds nothing. */
 const missingRoles = (roles: readonly string[], inspection: PuppetInspection): readonly string[] =>
-  ['master', 'puppetdb', 'console'].filter((role) => roles.includes(role) && !inspection.roles.includes(role));
+  roles.filter((role) => !inspection.roles.includes(role));
 
 /** Refuses a node that does not hold what it should: its part would be missing from the backup. */
 const checkRoles = ({ node, inspection }: InspectedNode): void => {
@@ -87,11 +92,15 @@ const checkRoles = ({ node, inspection }: InspectedNode): void => {
     );
 };
 
-/** Refuses a version that this procedure was not made for. */
+/** The versions whose layout, services and manual procedure are known. */
+export const isKnownVersion = (version: string): boolean =>
+  /^(3\.[0-8]|2015\.[23]|201[67]\.\d|2018\.1)(\.|$)/.test(version);
+
+/** Refuses a version that this procedure was not made for. Where only an agent is installed, there is none. */
 const checkVersion = ({ node, inspection }: InspectedNode): void => {
-  if (!/^3\.[0-8](\.|$)/.test(inspection.version))
+  if (inspection.version !== '' && !isKnownVersion(inspection.version))
     throw new CommandFailedError(
-      `${node.name} runs Puppet Enterprise ${inspection.version}; this procedure covers 3.0 to 3.8.`,
+      `${node.name} runs Puppet Enterprise ${inspection.version}; this procedure covers 3.0 to 3.8 and 2015.2 to 2018.1.`,
     );
 };
 
@@ -109,7 +118,11 @@ const dumpsOf = (of: PuppetBackup, { node, inspection }: InspectedNode, timeout:
     Key: vaultKeys.artifact(of.system, of.backup, node.instanceId, key),
     ExpectedBytes: bytes,
   });
-  const target = { instanceIds: [node.instanceId], executionTimeoutSeconds: timeout };
+  const target = {
+    instanceIds: [node.instanceId],
+    executionTimeoutSeconds: timeout,
+    ...(node.optional && { optional: true }),
+  };
   return [
     ...inspection.postgres.databases
       .toSorted((a, b) => b.bytes - a.bytes)
@@ -154,6 +167,7 @@ const archivesOf = (of: PuppetBackup, { node, inspection }: InspectedNode, timeo
       document: documentName('archive-files'),
       instanceIds: [node.instanceId],
       executionTimeoutSeconds: timeout,
+      ...(node.optional && { optional: true }),
       parameters: {
         RunId: of.run,
         Bucket: of.vaultBucket,
@@ -180,11 +194,11 @@ export const planPuppetBackup = (of: PuppetBackup): readonly Phase[] => {
     commands: of.nodes.flatMap((node) => [...dumpsOf(of, node, timeout), ...archivesOf(of, node, timeout)]),
   };
   if (of.config.consistency === 'live') return [collect];
-  const instanceIds = of.nodes.map(({ node }) => node.instanceId);
+  const nodes = of.nodes.map(({ node }) => node);
   return [
     {
       name: 'stop-services',
-      commands: forNodes(
+      commands: forPlannedNodes(
         {
           id: 'stop-services',
           document: documentName('stop-services'),
@@ -195,20 +209,20 @@ export const planPuppetBackup = (of: PuppetBackup): readonly Phase[] => {
             WatchdogSeconds: String(timeout + watchdogMarginSeconds),
           },
         },
-        instanceIds,
+        nodes,
       ),
     },
     collect,
     {
       name: 'start-services',
-      commands: forNodes(
+      commands: forPlannedNodes(
         {
           id: 'start-services',
           document: documentName('start-services'),
           executionTimeoutSeconds: servicesTimeoutSeconds,
           parameters: { RunId: of.run, Services: '' },
         },
-        instanceIds,
+        nodes,
       ),
     },
   ];

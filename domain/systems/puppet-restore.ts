@@ -1,3 +1,4 @@
+import { coreRoles } from '#domain/config';
 import { CheckFailedError } from '#domain/errors';
 import type { Database, PuppetInspection } from '#domain/inspection';
 import { type Artifact, type Manifest, uploadsOf } from '#domain/manifest';
@@ -6,7 +7,7 @@ import type { RestoreRequest, Scope } from '#domain/payloads';
 import type { Command, Phase, PlannedNode } from '#domain/plan';
 import { type InspectedNode, orderOfStopping } from './puppet-enterprise.ts';
 
-/** What a restore of Puppet Enterprise 3.x consists of: the manual's steps, made right. */
+/** What a restore of Puppet Enterprise consists of, on one node or many: the manual's steps, made right. */
 
 /** A node that is restored to, what was found on it, and the node of the backup whose part it gets. */
 export interface RestoreTarget {
@@ -23,36 +24,54 @@ export interface PuppetRestore {
   readonly request: RestoreRequest;
   readonly manifest: Manifest;
   readonly targets: readonly RestoreTarget[];
+  /** Nodes of the system that get nothing back, and whose services must stand still all the same. */
+  readonly bystanders: readonly InspectedNode[];
+  /** Nodes of the backup that are not there any more. */
+  readonly lost: readonly Manifest['nodes'][number][];
   /** Bytes of the installer in the vault, when one is asked for. */
   readonly installerBytes?: number;
 }
 
+const isCore = ({ roles }: { readonly roles: readonly string[] }): boolean => {
+  const core: readonly string[] = coreRoles;
+  return roles.some((role) => core.includes(role));
+};
+
 /**
  * Finds for each node of the backup the node that gets its part: the one that was named for a role, the very same instance,
- * or the one that has taken over its host name. Throws a CheckFailedError when there is none.
+ * or the one that has taken over its host name. Throws a CheckFailedError when a node without which there is no
+ * installation has none.
  */
 export const targetsOf = (
   manifest: Manifest,
   nodes: readonly InspectedNode[],
   onto: Readonly<Record<string, string>>,
-): readonly RestoreTarget[] =>
-  manifest.nodes.map((source) => {
+): Pick<PuppetRestore, 'targets' | 'bystanders' | 'lost'> => {
+  const targets: RestoreTarget[] = [];
+  const lost: Manifest['nodes'][number][] = [];
+  for (const source of manifest.nodes) {
     const named = source.roles.map((role) => onto[role]).find((id) => id !== undefined);
     const found =
       nodes.find(({ node }) => node.instanceId === (named ?? source.instanceId)) ??
       nodes.find(({ inspection }) => named === undefined && inspection.hostname === source.inspection.hostname);
-    if (!found)
+    if (found) targets.push({ ...found, source });
+    else if (isCore(source))
       throw new CheckFailedError(
         `${source.name} (${source.instanceId}) of the backup is not among the nodes of ${manifest.system}. Name the instance that takes its place: {"onto": {"${source.roles[0]}": "i-…"}}.`,
       );
-    return { ...found, source };
-  });
+    else lost.push(source);
+  }
+  const served = new Set(targets.map(({ node }) => node.instanceId));
+  return { targets, lost, bystanders: nodes.filter(({ node }) => !served.has(node.instanceId)) };
+};
 
 /** The phases, which are the states of restore-puppet.asl.json: every restore has all, and what it does not need is empty. */
 export const puppetRestorePhases = [
   'fetch',
   'purge',
-  'reinstall',
+  'reinstall-master',
+  'reinstall-puppetdb',
+  'reinstall-console',
   'stop-services',
   'restart-postgresql',
   'drop-databases',
@@ -67,6 +86,7 @@ export const puppetRestorePhases = [
   'count-rows',
   'inspect-restored',
   'start-services',
+  'configure',
   'check-health',
   'finish',
 ] as const;
@@ -257,7 +277,7 @@ const needs = (of: PuppetRestore, target: RestoreTarget, beside: boolean): reado
     ...wantedDatabases(of, target).map(({ name, tablespace, bytes }) => {
       const there = inspection.postgres?.databases.find((one) => one.name === name)?.bytes ?? 0;
       return {
-        path: locations.get(tablespace) ?? '/opt/puppet/var/lib/pgsql/9.2/data',
+        path: locations.get(tablespace) ?? inspection.space.find(({ path }) => path.endsWith('/data'))?.path ?? '/opt',
         bytes: Math.max(0, Math.ceil(bytes * growth) - (beside ? 0 : there)),
         why: `the database ${name}`,
       };
@@ -265,7 +285,7 @@ const needs = (of: PuppetRestore, target: RestoreTarget, beside: boolean): reado
   ];
   const mounts = new Map<string, { free: number; bytes: number; why: string[] }>();
   for (const { path, bytes, why } of wanted) {
-    const found = space(inspection, path) ?? space(inspection, '/opt/puppet');
+    const found = space(inspection, path) ?? inspection.space.find((one) => one.path.startsWith('/opt/'));
     if (!found) continue;
     const mount = mounts.get(found.mount) ?? { free: found.freeBytes, bytes: 0, why: [] };
     mounts.set(found.mount, { ...mount, bytes: mount.bytes + bytes, why: [...mount.why, why] });
@@ -367,8 +387,17 @@ export const checkPuppetRestore = (of: PuppetRestore): readonly string[] => {
       ? []
       : [`the backup has no database ${name}; it has ${[...known].join(', ') || 'none'}`];
   });
+  const lost = of.request.allow.includes('missing-nodes')
+    ? []
+    : of.lost
+        .filter(({ optional }) => !optional)
+        .map(
+          ({ name, instanceId, roles }) =>
+            `${name} (${instanceId}), ${roles.join(', ')} of the backup, is not there any more: allow missing-nodes to restore the others`,
+        );
   return [
     ...unknown,
+    ...lost,
     ...of.targets.flatMap((target) => [
       ...differences(of, target),
       ...postgresFaults(of, target),
@@ -379,8 +408,13 @@ export const checkPuppetRestore = (of: PuppetRestore): readonly string[] => {
 };
 
 /** What a person should know before saying yes. */
-export const warnPuppetRestore = (of: PuppetRestore): readonly string[] =>
-  of.targets.flatMap((target) => [
+export const warnPuppetRestore = (of: PuppetRestore): readonly string[] => [
+  ...of.lost.map(({ name, roles }) => `${name} (${roles.join(', ')}) is not there any more and gets nothing back`),
+  ...of.bystanders.map(
+    ({ node }) =>
+      `${node.name} is not in the backup: its services stand still during the restore, and nothing on it is changed`,
+  ),
+  ...of.targets.flatMap((target) => [
     ...target.inspection.problems.map((problem) => `${target.node.name}: ${problem}`),
     ...(wantedDatabases(of, target).length > 0 && of.request.databases === 'keep' && !hasRoomBeside(of, target)
       ? [
@@ -392,7 +426,8 @@ export const warnPuppetRestore = (of: PuppetRestore): readonly string[] =>
           `${target.node.name}: databases, roles and tablespaces are dropped first; only the safety backup has them then`,
         ]
       : []),
-  ]);
+  ]),
+];
 
 const specOf = ({ name, owner, tablespace, encoding, collate, ctype, acl, settings }: Database): string =>
   text([name, owner, tablespace, encoding, collate, ctype, acl, ...settings]);
@@ -438,7 +473,10 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
       { Bucket: of.vaultBucket, Object: key, Bytes: String(bytes), Sha256: sha256, Name: fetchedName(key) },
       { what: key.split('/').slice(4).join('/') || key.split('/').slice(2).join('/'), seconds: dataSeconds },
     );
-  const installer = request.reinstall && vaultKeys.installer(of.system, request.reinstall.installer);
+  const installer =
+    request.reinstall && isCore(source) ? vaultKeys.installer(of.system, request.reinstall.installer) : undefined;
+  // The manual's order: each of master, PuppetDB and console asks the one before.
+  const stage = coreRoles.find((role) => source.roles.includes(role)) ?? 'master';
   return {
     fetch: [
       ...fetchesOf(of, target).map(({ key, bytes, sha256 }) => fetch(key, bytes, sha256)),
@@ -461,7 +499,7 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
     ...(installer !== undefined &&
       answers && {
         purge: [command('purge-puppet')],
-        reinstall: [
+        [`reinstall-${stage}` as const]: [
           command(
             'install-puppet',
             {
@@ -528,11 +566,14 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
     ),
     ...(certificates && {
       'set-owners': [command('set-owners')],
-      'set-up-puppetdb-ssl': [command('set-up-puppetdb-ssl')],
+      ...(source.inspection.roles.includes('puppetdb') && { 'set-up-puppetdb-ssl': [command('set-up-puppetdb-ssl')] }),
       'forget-catalog': [command('forget-catalog')],
     }),
     'inspect-restored': [command('inspect-puppet', { Purpose: 'rescue' })],
     'start-services': [command('start-services', { Services: started })],
+    // From 2015.2 on the product mends rights and settings by itself when it is told to.
+    ...(source.roles.includes('master') &&
+      !source.inspection.version.startsWith('3.') && { configure: [command('configure-puppet')] }),
     'check-health': [
       command('check-health', {
         Services: [...runningThen(target, ['pe-postgresql']), ...started.split(' ').filter((name) => name !== '')].join(
@@ -544,8 +585,34 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
   };
 };
 
+/** What a node that gets nothing back has to do: its services write to what is replaced. */
+const bystanderCommands = (
+  of: PuppetRestore,
+  { node, inspection }: InspectedNode,
+): Readonly<Partial<Record<PhaseName, Command[]>>> => {
+  const running = new Set(inspection.services.filter((one) => one.running).map(({ name }) => name));
+  const services = stoppedBy(of).filter((name) => running.has(name));
+  if (services.length === 0) return {};
+  const command = (script: string, parameters: Record<string, string>): Command => ({
+    id: `${script} (${node.name})`,
+    document: documentName(script),
+    instanceIds: [node.instanceId],
+    parameters: { RunId: of.run, ...parameters },
+    executionTimeoutSeconds: stepSeconds,
+  });
+  const Services = services.join(' ');
+  return {
+    'stop-services': [command('stop-services', { Services, WatchdogSeconds: String(watchdogSeconds) })],
+    'start-services': [command('start-services', { Services: '' })],
+    'check-health': [command('check-health', { Services })],
+  };
+};
+
 /** The phases of a restore, every one of `puppetRestorePhases` in its order. */
 export const planPuppetRestore = (of: PuppetRestore): readonly Phase[] => {
-  const perNode = of.targets.map((target) => commandsOf(of, target));
+  const perNode = [
+    ...of.targets.map((target) => commandsOf(of, target)),
+    ...of.bystanders.map((bystander) => bystanderCommands(of, bystander)),
+  ];
   return puppetRestorePhases.map((name) => ({ name, commands: perNode.flatMap((commands) => commands[name] ?? []) }));
 };

@@ -8,6 +8,7 @@ import {
   Lock,
   type RestoreRequest,
   type RunRecord,
+  type UpgradeRequest,
 } from '#domain/payloads';
 import type { Bucket, Executions } from '#domain/ports';
 
@@ -21,25 +22,36 @@ export interface Services {
 /** What a run was asked for, by its operation. */
 export type Request =
   | { readonly operation: 'backup'; readonly request: BackupRequest }
-  | { readonly operation: 'restore'; readonly request: RestoreRequest };
+  | { readonly operation: 'restore'; readonly request: RestoreRequest }
+  | { readonly operation: 'upgrade'; readonly request: UpgradeRequest };
 
 /** The part of a run's record that its request decides. */
 const detailsOf = (
   { operation, request }: Request,
   startedAt: string,
-): Omit<RunRecord, 'system' | 'operation' | 'run' | 'execution' | 'startedAt'> =>
-  operation === 'backup'
-    ? {
+): Omit<RunRecord, 'system' | 'operation' | 'run' | 'execution' | 'startedAt'> => {
+  const started = { backup: backupId(new Date(startedAt)), scheduled: false, rescue: false };
+  switch (operation) {
+    case 'backup':
+      return {
         backup: backupId(new Date(request.scheduledTime ?? startedAt)),
         scheduled: request.schedule !== undefined,
-        ...(request.safetyFor !== undefined && { safetyFor: request.safetyFor }),
-      }
-    : { backup: backupId(new Date(startedAt)), scheduled: false, restore: request };
+        rescue: request.rescue,
+        ...(request.lockedBy !== undefined && { lockedBy: request.lockedBy }),
+      };
+    case 'restore':
+      return { ...started, restore: request };
+    case 'upgrade':
+      return { ...started, upgrade: request };
+    default:
+      return operation satisfies never;
+  }
+};
 
 /**
  * Takes the system's lock for a run, at most once per slot. A slot whose backup exists or is under way is a duplicate; a
- * lock whose owner's execution ended without releasing it is taken over; a safety backup works under the lock of its
- * restore. Throws an UnknownSystemError, or a SystemBusyError when a living run of another slot holds the lock.
+ * lock whose owner's execution ended without releasing it is taken over; a backup before a restore or an
+ * upgrade works under its lock. Throws an UnknownSystemError, or a SystemBusyError when a living run of another slot holds the lock.
  */
 export const acquireLock = async (
   { config, state, vault, executions }: Services,
@@ -53,7 +65,7 @@ export const acquireLock = async (
       `holdfast.yaml has no system ${system}. It has: ${Object.keys(config.systems).join(', ')}. Correct the input, or deploy the configuration that has it.`,
     );
   const details = detailsOf(asked, startedAt);
-  const { backup, safetyFor } = details;
+  const { backup, lockedBy } = details;
   const mine = { system, operation, run, backup };
   if (operation === 'backup' && (await vault.head(vaultKeys.manifest(system, backup))))
     return { ...mine, outcome: 'duplicate' };
@@ -63,11 +75,11 @@ export const acquireLock = async (
   // The record comes first: whoever finds the lock can find out what its owner was doing.
   await state.write(stateKeys.run(run), JSON.stringify(record));
   const key = stateKeys.lock(system);
-  if (safetyFor !== undefined) {
+  if (lockedBy !== undefined) {
     const held = await state.read(key);
     const owner = held && Lock.parse(JSON.parse(held.text));
-    if (owner?.run !== safetyFor || !(await executions.isRunning(owner.execution)))
-      throw new SystemBusyError(`${safetyFor}, for which this backup is meant, does not hold the lock of ${system}.`);
+    if (owner?.run !== lockedBy || !(await executions.isRunning(owner.execution)))
+      throw new SystemBusyError(`${lockedBy}, for which this backup is meant, does not hold the lock of ${system}.`);
     return { ...mine, outcome: 'acquired' };
   }
   try {

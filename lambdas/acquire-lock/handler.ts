@@ -1,10 +1,10 @@
 import { s3Bucket } from '#aws/bucket';
 import { s3Client, sfnClient } from '#aws/clients';
 import { sfnExecutions } from '#aws/executions';
-import { AcquireLockInput, BackupRequest, RestoreRequest } from '#domain/payloads';
+import { AcquireLockInput, BackupRequest, RestoreRequest, UpgradeRequest } from '#domain/payloads';
 import { deployedConfig } from '../config.ts';
 import { entry, parse } from '../entry.ts';
-import { acquireLock } from './acquire-lock.ts';
+import { acquireLock, type Request } from './acquire-lock.ts';
 import { Env } from './env.ts';
 
 const env = Env.parse(process.env);
@@ -17,14 +17,21 @@ const services = {
 };
 
 export const handler = entry(AcquireLockInput, ({ request, operation, ...run }) =>
-  acquireLock(
-    services,
-    run,
-    operation === 'backup'
-      ? { operation, request: parse(BackupRequest, withoutParent(request)) }
-      : { operation, request: parse(RestoreRequest, request) },
-  ),
+  acquireLock(services, run, asked(operation, request)),
 );
+
+function asked(operation: AcquireLockInput['operation'], request: unknown): Request {
+  switch (operation) {
+    case 'backup':
+      return { operation, request: parse(BackupRequest, withoutParent(request)) };
+    case 'restore':
+      return { operation, request: parse(RestoreRequest, request) };
+    case 'upgrade':
+      return { operation, request: parse(UpgradeRequest, request) };
+    default:
+      return operation satisfies never;
+  }
+}
 
 /** A parent execution's own mark travels in its child's input. */
 function withoutParent(request: unknown): unknown {

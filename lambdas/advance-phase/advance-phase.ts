@@ -6,6 +6,7 @@ import {
   hasEnded,
   type Invocation,
   isDone,
+  isUnderWay,
   type PhaseState,
   phaseFailure,
   sendable,
@@ -99,11 +100,28 @@ export const advancePhase = async (
   for (const sent of current.commands) {
     const command = commands.get(sent.id);
     if (sent.state !== 'sent' || !command) continue;
+    const endedAt = now().toISOString();
+    if (command.rollout) {
+      const progress = await runCommand.progress(sent.commandId);
+      if (progress === undefined) continue;
+      put(
+        isUnderWay(progress)
+          ? { ...sent, progress }
+          : {
+              ...sent,
+              state: 'ended',
+              endedAt,
+              progress,
+              invocations: [...(await runCommand.failures(sent.commandId))],
+            },
+      );
+      continue;
+    }
     const invocations = await withoutTheLost(await runCommand.invocations(sent.commandId));
     const ended = invocations.length >= command.instanceIds.length && invocations.every(hasEnded);
     // One node's failure is the phase's: the undoing cancels what the others are doing.
-    if (ended || invocations.some((one) => hasEnded(one) && one.status !== 'Success'))
-      put({ ...sent, state: 'ended', endedAt: now().toISOString(), invocations: [...invocations] });
+    if (ended || (!command.optional && invocations.some((one) => hasEnded(one) && one.status !== 'Success')))
+      put({ ...sent, state: 'ended', endedAt, invocations: [...invocations] });
   }
 
   const nodeName = (id: string): string => plan.nodes.find(({ instanceId }) => instanceId === id)?.name ?? id;

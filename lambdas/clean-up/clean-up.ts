@@ -16,32 +16,31 @@ export interface CleanedUp {
   readonly deletedObjects: number;
 }
 
-/** Ends what open-backup has begun: nodes can no longer read the backup, its system's schedules start backups again. */
-const closeRestore = async (
-  { state, vault, schedules }: Services,
-  { run, system, backup }: RunRecord,
-): Promise<void> => {
+/** Ends what open-backup has begun: nodes can no longer read anything, the system's schedules start backups again. */
+const closeVault = async ({ state, vault, schedules }: Services, { run, system, backup }: RunRecord): Promise<void> => {
   for (const prefix of [vaultKeys.backup(system, backup), vaultKeys.installer(system, '')])
     for (const key of await vault.list(prefix)) {
       const { [tagKeys.restore]: opened, ...tags } = await vault.tags(key);
       if (opened !== undefined) await vault.tag(key, tags);
     }
+  for (const key of await vault.list(vaultKeys.upgrade(system, run))) await vault.delete(key);
+  await vault.abortUploads(vaultKeys.upgrade(system, run));
   for (const name of (await jsonState(state).read(stateKeys.paused(run), Paused))?.schedules ?? [])
     await schedules.resume(name);
 };
 
 /**
  * Removes what a run left in the vault, unless its backup was committed, and releases its lock. When another run has
- * taken over the lock for the same backup, the vault is left to that run: it writes the same keys. A restore left nothing
- * there but tags.
+ * taken over the lock for the same backup, the vault is left to that run: it writes the same keys. Of others it removes the
+ * tags that let nodes read, and what nodes handed to each other.
  */
 export const cleanUp = async (services: Services, run: string): Promise<CleanedUp> => {
   const { state, vault } = services;
   const record = await jsonState(state).read(stateKeys.run(run), RunRecord);
   if (!record) return { abortedUploads: 0, deletedObjects: 0 };
   const { system, backup } = record;
-  if (record.operation === 'restore') {
-    await closeRestore(services, record);
+  if (record.operation !== 'backup') {
+    await closeVault(services, record);
     await releaseLock(state, system, run);
     return { abortedUploads: 0, deletedObjects: 0 };
   }

@@ -12,13 +12,13 @@ import {
 } from '#domain/manifest';
 import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import type { RunRef } from '#domain/payloads';
-import { type PhaseState, resultsOf } from '#domain/phase';
+import { optionalFailures, type PhaseState, resultsOf } from '#domain/phase';
 import type { Plan } from '#domain/plan';
 import type { Bucket } from '#domain/ports';
 import { classify, type Kept, type RetentionTag, retentionTags } from '#domain/retention';
 import { missingFrom } from '#domain/systems/puppet-enterprise';
 import { committedBackups, readManifest } from '../catalog.ts';
-import { inspectedNodes, readPhase, readPlan, readRun } from '../runs.ts';
+import { inspectedNodes, phaseOf, readPhase, readPlan, readRun } from '../runs.ts';
 
 export interface Services {
   readonly config: Config;
@@ -53,7 +53,7 @@ const artifactOf = async (vault: Bucket, node: string, collected: Collected): Pr
 
 /** Refuses to commit when a discovered database, or the roles and tablespaces beside it, were not collected. A rescue may lack the rest. */
 const checkComplete = (rescue: boolean, nodes: Manifest['nodes'], artifacts: readonly Artifact[]): void => {
-  for (const { instanceId, name, inspection } of nodes) {
+  for (const { instanceId, name, inspection, optional } of nodes) {
     const mine = artifacts.filter(({ node }) => node === instanceId).map(({ collected }) => collected);
     const missing = (inspection.postgres?.databases ?? []).find(
       (database) => !mine.some((one) => one.kind === 'database' && one.database === database.name),
@@ -62,7 +62,7 @@ const checkComplete = (rescue: boolean, nodes: Manifest['nodes'], artifacts: rea
       throw new ArtifactMismatchError(`the database ${missing.name} of ${name} was found and not collected.`);
     if (inspection.postgres && !mine.some(({ kind }) => kind === 'globals'))
       throw new ArtifactMismatchError(`roles and tablespaces of ${name} were not collected.`);
-    if (!rescue && !mine.some((one) => one.kind === 'files' && one.group === 'configuration'))
+    if (!rescue && !optional && !mine.some((one) => one.kind === 'files' && one.group === 'configuration'))
       throw new ArtifactMismatchError(`/etc/puppetlabs of ${name} was not collected.`);
   }
 };
@@ -80,7 +80,12 @@ const kept = async (vault: Bucket, system: string): Promise<Kept[]> => {
       backups.slice(start, start + readersAtOnce).map((backup) => readManifest(vault, system, backup)),
     );
     for (const manifest of manifests)
-      if (manifest && isGood(manifest)) found.push({ backup: manifest.backup, class: manifest.retentionClass });
+      if (manifest && isGood(manifest))
+        found.push({
+          backup: manifest.backup,
+          class: manifest.retentionClass,
+          complete: manifest.state === 'complete',
+        });
   }
   return found;
 };
@@ -126,8 +131,17 @@ export const commitBackup = async (
 
   const inspected = await inspectedNodes(jsonState(state), plan, 'inspect');
   const nodes = inspected.map(({ node, inspection }) => ({ ...node, inspection }));
-  const rescue = record.safetyFor !== undefined;
-  const missing = rescue ? inspected.flatMap((one) => missingFrom(one).map((what) => `${one.node.name}: ${what}`)) : [];
+  const { rescue, lockedBy } = record;
+  const missing = [
+    ...plan.absent,
+    ...phases.flatMap((state) => {
+      const phase = phaseOf(plan, state.phase);
+      return phase
+        ? optionalFailures(phase, state, (id) => nodes.find(({ instanceId }) => instanceId === id)?.name ?? id)
+        : [];
+    }),
+    ...(rescue ? inspected.flatMap((one) => missingFrom(one).map((what) => `${one.node.name}: ${what}`)) : []),
+  ];
   const artifacts: Artifact[] = [];
   for (const { instanceId, result } of resultsOf(collect, '', Collected))
     artifacts.push(await artifactOf(vault, instanceId, result));
@@ -177,9 +191,10 @@ export const commitBackup = async (
   }
   // What earlier attempts of a command left half uploaded.
   await vault.abortUploads(vaultKeys.backup(system, record.backup));
-  if (record.safetyFor !== undefined)
-    await jsonState(state).write(stateKeys.safety(record.safetyFor), { backup: record.backup });
-  const committed = isGood(manifest) ? [{ backup: record.backup, class: retentionClass }] : [];
+  if (lockedBy !== undefined) await jsonState(state).write(stateKeys.safety(lockedBy), { backup: record.backup });
+  const committed = isGood(manifest)
+    ? [{ backup: record.backup, class: retentionClass, complete: manifest.state === 'complete' }]
+    : [];
   await letOlderGo(
     vault,
     system,

@@ -13,8 +13,9 @@ export interface Services {
 }
 
 /**
- * Pauses the system's schedules and lets its nodes read the chosen backup, for the length of a restore. What it changes is
- * written down first, so that the closing finds it however this ends; doing it again changes nothing.
+ * Pauses the system's schedules and lets its nodes read what they need, for the length of the run: the chosen backup of a
+ * restore, the installer of an upgrade. What it changes is written down first, so that the closing finds it however this
+ * ends; doing it again changes nothing.
  */
 export const openBackup = async (
   { config, state, vault, schedules }: Services,
@@ -29,10 +30,14 @@ export const openBackup = async (
   await state.write(stateKeys.paused(run), { schedules: paused });
   for (const name of enabled) await schedules.pause(name);
 
-  const { restore } = await readRun(state, run);
+  const { restore, upgrade } = await readRun(state, run);
+  const installers = [
+    ...(restore?.reinstall ? [restore.reinstall.installer] : []),
+    ...(upgrade?.installer && 'name' in upgrade.installer ? [upgrade.installer.name] : []),
+  ];
   const keys = [
-    ...artifactKeys(await chosenManifest(state, vault, run)),
-    ...(restore?.reinstall ? [vaultKeys.installer(system, restore.reinstall.installer)] : []),
+    ...(restore ? artifactKeys(await chosenManifest(state, vault, run)) : []),
+    ...installers.map((name) => vaultKeys.installer(system, name)),
   ];
   for (const key of keys) await vault.tag(key, { ...(await vault.tags(key)), [tagKeys.restore]: system });
   return { paused };

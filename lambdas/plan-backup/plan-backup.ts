@@ -22,7 +22,7 @@ export const planBackup = async (
   const configured = config.systems[system];
   if (!configured) throw new UnknownSystemError(`holdfast.yaml has no system ${system}.`);
   const plan = await readPlan(state, run);
-  const { safetyFor } = await readRun(state, run);
+  const { rescue } = await readRun(state, run);
   const phases = planPuppetBackup({
     system,
     run,
@@ -31,7 +31,7 @@ export const planBackup = async (
     config: configured,
     nodes: await inspectedNodes(state, plan, 'inspect'),
     previous: await newestGood(vault, system),
-    rescue: safetyFor !== undefined,
+    rescue,
   });
   await state.write(stateKeys.plan(run), { ...plan, phases: [...plan.phases.slice(0, 1), ...phases] });
   return { phases: phases.map(({ name }) => name) };

@@ -1,8 +1,8 @@
-import type { Config, System } from '#domain/config';
+import { type Config, isInfrastructure, type System } from '#domain/config';
 import { NodeUnreachableError, UnknownSystemError } from '#domain/errors';
-import { stateKeys, tagKeys } from '#domain/naming';
+import { documentName, stateKeys, tagKeys } from '#domain/naming';
 import type { PlanOutput, RunRef } from '#domain/payloads';
-import { inspectionPhase, type Plan, type PlannedNode } from '#domain/plan';
+import { forNodes, inspectionPhase, type Plan, type PlannedNode } from '#domain/plan';
 import type { ManagedNode, RunCommand, State } from '#domain/ports';
 import { readRun } from '../runs.ts';
 
@@ -12,15 +12,24 @@ export interface Services {
   readonly runCommand: RunCommand;
 }
 
-/** The document that tells what a node of each kind of system holds. */
-const inspectionScripts = { 'puppet-enterprise': 'inspect-puppet' } as const satisfies Record<System['kind'], string>;
+/** The documents that tell what a node of each kind of system holds, and what is against an upgrade of it. */
+export const inspectionScripts = {
+  'puppet-enterprise': { inspect: 'inspect-puppet', preflight: 'preflight-upgrade' },
+} as const satisfies Record<System['kind'], { inspect: string; preflight: string }>;
 
-/** The nodes that one selector means. Throws a NodeUnreachableError when it finds none, or one that does not answer. */
+/** Nodes that a selector has found, and what is known of those that are not there. */
+interface Selected {
+  readonly nodes: readonly PlannedNode[];
+  readonly absent: readonly string[];
+}
+
+/** The nodes that one selector means. Throws a NodeUnreachableError when one that is needed does not answer, or none is found. */
 const selectedNodes = async (
   runCommand: RunCommand,
   systemId: string,
   selector: System['nodes'][number],
-): Promise<readonly PlannedNode[]> => {
+): Promise<Selected> => {
+  const { optional } = selector;
   const byTag = 'tag' in selector;
   const wanted = byTag ? `the tag ${selector.tag.key}=${selector.tag.value}` : selector.instance;
   const found: readonly ManagedNode[] = await runCommand.nodes(
@@ -28,23 +37,32 @@ const selectedNodes = async (
       ? { tags: { [selector.tag.key]: selector.tag.value, [tagKeys.system]: systemId } }
       : { instanceIds: [selector.instance] },
   );
+  if (found.length === 0 && optional)
+    return { nodes: [], absent: [`${selector.roles.join(', ')}: SSM knows no instance for ${wanted}`] };
   if (found.length === 0)
     throw new NodeUnreachableError(
       `SSM knows no instance for ${wanted} of ${systemId}. Is it running, is the SSM agent installed, and does its instance profile allow AmazonSSMManagedInstanceCore${byTag ? ` and does it carry the tag ${tagKeys.system}=${systemId}` : ''}?`,
     );
   const silent = found.find(({ online }) => !online);
-  if (silent)
+  if (silent && !optional)
     throw new NodeUnreachableError(
       `${silent.name} (${silent.instanceId}) does not answer SSM. Look at the instance and its SSM agent (systemctl status amazon-ssm-agent), then start the operation again.`,
     );
-  return found.map(({ instanceId, name }) => ({ instanceId, name, roles: [...selector.roles] }));
+  return {
+    nodes: found
+      .filter(({ online }) => online)
+      .map(({ instanceId, name }) => ({ instanceId, name, roles: [...selector.roles], optional })),
+    absent: found
+      .filter(({ online }) => !online)
+      .map(({ instanceId, name }) => `${selector.roles.join(', ')}: ${name} (${instanceId}) does not answer SSM`),
+  };
 };
 
 /** The selectors of a restore onto other instances: each takes the place of the node that held its role. */
 const movedOnto = (selectors: System['nodes'], onto: Readonly<Record<string, string>>): System['nodes'] =>
   selectors.map((selector) => {
     const instance = selector.roles.map((role) => onto[role]).find((id) => id !== undefined);
-    return instance === undefined ? selector : { instance, roles: selector.roles };
+    return instance === undefined ? selector : { instance, roles: selector.roles, optional: selector.optional };
   });
 
 /** One entry per instance, with the roles of every selector that found it, and a name that no other has. */
@@ -52,7 +70,11 @@ const merged = (nodes: readonly PlannedNode[]): PlannedNode[] => {
   const byId = new Map<string, PlannedNode>();
   for (const node of nodes) {
     const known = byId.get(node.instanceId);
-    byId.set(node.instanceId, { ...node, roles: [...new Set([...(known?.roles ?? []), ...node.roles])] });
+    byId.set(node.instanceId, {
+      ...node,
+      roles: [...new Set([...(known?.roles ?? []), ...node.roles])],
+      optional: node.optional && (known?.optional ?? true),
+    });
   }
   const all = [...byId.values()];
   return all.map((node) =>
@@ -68,18 +90,30 @@ const merged = (nodes: readonly PlannedNode[]): PlannedNode[] => {
 export const planInspection = async ({ config, state, runCommand }: Services, ref: RunRef): Promise<PlanOutput> => {
   const system = config.systems[ref.system];
   if (!system) throw new UnknownSystemError(`holdfast.yaml has no system ${ref.system}.`);
-  const { backup, safetyFor, restore } = await readRun(state, ref.run);
-  const selectors = movedOnto(system.nodes, restore?.onto ?? {});
-  const nodes = merged(
-    (await Promise.all(selectors.map((selector) => selectedNodes(runCommand, ref.system, selector)))).flat(),
-  );
-  const phase = inspectionPhase(
-    ref.run,
-    inspectionScripts[system.kind],
-    restore || safetyFor !== undefined ? 'rescue' : 'backup',
-    nodes.map(({ instanceId }) => instanceId),
-  );
-  const plan: Plan = { ...ref, backup, nodes, phases: [phase] };
+  const { backup, rescue, restore, upgrade } = await readRun(state, ref.run);
+  const selectors = movedOnto(system.nodes.filter(isInfrastructure), restore?.onto ?? {});
+  const selected = await Promise.all(selectors.map((selector) => selectedNodes(runCommand, ref.system, selector)));
+  const nodes = merged(selected.flatMap((one) => one.nodes));
+  const { inspect, preflight } = inspectionScripts[system.kind];
+  const inspection = inspectionPhase('inspect', ref.run, inspect, restore || rescue ? 'rescue' : 'backup', nodes);
+  const phase = upgrade
+    ? {
+        ...inspection,
+        commands: [
+          ...inspection.commands,
+          ...forNodes(
+            {
+              id: preflight,
+              document: documentName(preflight),
+              executionTimeoutSeconds: 300,
+              parameters: { RunId: ref.run },
+            },
+            nodes.map(({ instanceId }) => instanceId),
+          ),
+        ],
+      }
+    : inspection;
+  const plan: Plan = { ...ref, backup, nodes, absent: selected.flatMap(({ absent }) => absent), phases: [phase] };
   await state.write(stateKeys.plan(ref.run), plan);
   return { phases: [phase.name] };
 };

@@ -2,7 +2,7 @@ import { CheckFailedError } from '#domain/errors';
 import { storedBytes, uploadsOf } from '#domain/manifest';
 import { backupMoment, stateKeys } from '#domain/naming';
 import type { PlanRestoreOutput, RunRef } from '#domain/payloads';
-import type { Phase, PlannedNode } from '#domain/plan';
+import type { Phase } from '#domain/plan';
 import type { Bucket, State } from '#domain/ports';
 import {
   checkPuppetRestore,
@@ -10,16 +10,13 @@ import {
   planPuppetRestore,
   warnPuppetRestore,
 } from '#domain/systems/puppet-restore';
-import { readPlan, readRestore } from '../runs.ts';
+import { readPlan, readRestore, stepsOf } from '../runs.ts';
 
 export interface Services {
   readonly state: State;
   readonly vault: Bucket;
   readonly vaultBucket: string;
 }
-
-/** Lines of a plan that travel in a payload; the rest is read from the state bucket. */
-const stepsTold = 150;
 
 /** A restore takes this many times as long as the backup's collecting: 1.5 in `npm run bench`, where both have two cores. */
 const slowerThanBackup = 1.5;
@@ -32,20 +29,6 @@ const estimate = ({ manifest }: PuppetRestore, phases: readonly Phase[]): number
     (manifest.phaseSeconds['collect'] ?? 0) * slowerThanBackup +
       phases.filter(({ commands }) => commands.length > 0).length * secondsPerPhase,
   );
-
-const stepsOf = (phases: readonly Phase[], nodes: readonly PlannedNode[]): string[] => {
-  const lines = phases.flatMap(({ name, commands }) =>
-    commands.map(({ id, document, instanceIds }) => {
-      const on = instanceIds.map(
-        (instanceId) => nodes.find((node) => node.instanceId === instanceId)?.name ?? instanceId,
-      );
-      return `${name}: ${id}: ${document} on ${on.join(', ')}`;
-    }),
-  );
-  return lines.length <= stepsTold
-    ? lines
-    : [...lines.slice(0, stepsTold), `and ${lines.length - stepsTold} more, see the plan`];
-};
 
 /** Bytes in the vault of what the plan fetches, and what they become. */
 const bytesOf = (of: PuppetRestore, phases: readonly Phase[]): { stored: number; raw: number; artifacts: number } => {

@@ -9,6 +9,7 @@ const small = deployed(example);
 const large = deployed(rich);
 const backup = `arn:aws:states:${here}:stateMachine:holdfast-backup`;
 const restore = `arn:aws:states:${here}:stateMachine:holdfast-restore`;
+const upgrade = `arn:aws:states:${here}:stateMachine:holdfast-upgrade`;
 const undo = `arn:aws:states:${here}:stateMachine:holdfast-undo`;
 const topic = `arn:aws:sns:${here}:holdfast`;
 const deadLetters = { Arn: `arn:aws:sqs:${here}:holdfast-undelivered` };
@@ -83,7 +84,7 @@ describe('rules', () => {
 
   it('undo a run that was aborted or timed out, which runs no Catch', () => {
     const rule = rules.find(({ Description }) => Description.startsWith('Undoes'));
-    expect(rule?.EventPattern).toEqual(changeOf([backup, restore], ['ABORTED', 'TIMED_OUT']));
+    expect(rule?.EventPattern).toEqual(changeOf([backup, restore, upgrade], ['ABORTED', 'TIMED_OUT']));
     expect(rule?.Targets).toEqual([
       expect.objectContaining({
         Arn: undo,
@@ -96,7 +97,7 @@ describe('rules', () => {
 
   it('tell why a backup, a restore or an undoing did not succeed', () => {
     const rule = rules.find(({ Description }) => Description.startsWith('Tells'));
-    expect(rule?.EventPattern).toEqual(changeOf([backup, restore, undo], ['FAILED', 'TIMED_OUT', 'ABORTED']));
+    expect(rule?.EventPattern).toEqual(changeOf([backup, restore, upgrade, undo], ['FAILED', 'TIMED_OUT', 'ABORTED']));
     expect(rule?.Targets).toEqual([expect.objectContaining({ Arn: topic, DeadLetterConfig: deadLetters })]);
   });
 
@@ -157,6 +158,7 @@ describe('alarms', () => {
     expect(watched.slice(1)).toEqual([
       ['holdfast-backup-failed', 0, 'notBreaching', backup],
       ['holdfast-restore-failed', 0, 'notBreaching', restore],
+      ['holdfast-upgrade-failed', 0, 'notBreaching', upgrade],
       ['holdfast-undo-failed', 0, 'notBreaching', undo],
       ['holdfast-event-undelivered', 0, 'notBreaching', 'holdfast-undelivered'],
       ['holdfast-measure-age-failed', 0, 'notBreaching', 'holdfast-measure-age'],

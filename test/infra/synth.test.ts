@@ -121,9 +121,16 @@ it('every handler is bundled, loads alone, and has the configuration beside it w
     readFileSync(join(bundle, 'index.mjs'), 'utf8').includes('HOLDFAST_CONFIG'),
   );
   expect(readers.map(([name]) => name).toSorted()).toEqual(
-    ['acquire-lock', 'commit-backup', 'measure-age', 'open-backup', 'plan-backup', 'plan-inspection'].map(
-      (verb) => `holdfast-${verb}`,
-    ),
+    [
+      'acquire-lock',
+      'commit-backup',
+      'measure-age',
+      'open-backup',
+      'plan-backup',
+      'plan-inspection',
+      'plan-rollout',
+      'plan-upgrade',
+    ].map((verb) => `holdfast-${verb}`),
   );
   for (const [, bundle] of readers)
     expect(JSON.parse(readFileSync(join(bundle, 'holdfast.json'), 'utf8'))).toEqual(parseConfig(example));

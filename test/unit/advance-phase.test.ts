@@ -24,7 +24,8 @@ const planOf = (phase: Phase): Plan => ({
   system: 'pe-main',
   operation: 'backup',
   backup: '20261120T020000Z',
-  nodes: [{ instanceId: instance(1), name: 'master', roles: ['master'] }],
+  nodes: [{ instanceId: instance(1), name: 'master', roles: ['master'], optional: false }],
+  absent: [],
   phases: [phase],
 });
 
@@ -58,6 +59,8 @@ const fakeRunCommand = (
         ...(found && outcome(found.command)),
       })) as Invocation[];
     },
+    progress: async () => undefined,
+    failures: async () => [],
     cancel: async () => undefined,
   };
   return { sent, runCommand };
@@ -151,7 +154,12 @@ describe('a phase', () => {
 
   it('that undoes goes on where it can, and tells the failure only at its end', async () => {
     const state = jsonState(memoryBucket());
-    const nodes = [1, 2].map((index) => ({ instanceId: instance(index), name: `n${index}`, roles: [] }));
+    const nodes = [1, 2].map((index) => ({
+      instanceId: instance(index),
+      name: `n${index}`,
+      roles: [],
+      optional: false,
+    }));
     const { plan, phase } = withUndoPhase({ ...planOf({ name: 'collect', commands: [] }), nodes });
     await state.write(stateKeys.plan('run-1'), plan);
     const { sent, runCommand } = fakeRunCommand();

@@ -22,7 +22,7 @@ const run = (name: string, second = '00') => ({
   execution: `arn:${name}`,
   startedAt: `2026-11-20T02:00:${second}.000Z`,
 });
-const request = { operation: 'backup' as const, request: { system: 'pe-main' } };
+const request = { operation: 'backup' as const, request: { system: 'pe-main', rescue: false } };
 
 describe("a system's lock", () => {
   it('is held by one run, and another one is told by whom', async () => {
@@ -49,7 +49,7 @@ describe("a system's lock", () => {
     await services.vault.create(vaultKeys.manifest('pe-main', '20261120T030000Z'), '{}');
     const slot = {
       operation: 'backup' as const,
-      request: { system: 'pe-main', schedule: 'nightly', scheduledTime: '2026-11-20T04:00:00+01:00' },
+      request: { system: 'pe-main', rescue: false, schedule: 'nightly', scheduledTime: '2026-11-20T04:00:00+01:00' },
     };
     expect(await acquireLock(services, run('c'), slot)).toMatchObject({ outcome: 'duplicate' });
   });

@@ -75,7 +75,12 @@ describe('the documents', () => {
     '$name is below 64 KB, names every library, and uses each parameter once, in single quotes',
     (document) => {
       const text = JSON.stringify(document);
-      expect(Buffer.byteLength(text)).toBeLessThan(24_000);
+      // Long lists travel in parameters, which count as well.
+      const lists = Object.values<{ allowedPattern: string }>(document.parameters).reduce(
+        (sum, { allowedPattern }) => sum + Number(/,(\d{5,})\}/.exec(allowedPattern)?.[1] ?? 0),
+        0,
+      );
+      expect(Buffer.byteLength(text) + lists / 2).toBeLessThan(64_000);
       const lines: string[] = document.mainSteps[0].inputs.runCommand;
       expect(lines.filter((line) => line.startsWith('. "$(dirname'))).toEqual([]);
       for (const name of Object.keys(document.parameters)) {

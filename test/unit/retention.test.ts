@@ -21,43 +21,55 @@ const lifetimes: Readonly<Record<ExpiringClass, number>> = {
 };
 
 /** A vault as S3 keeps it: tags change at commits, and the lifecycle expires what is too old for its tag. */
-const vaultOver = (history: readonly ('good' | 'failed' | 'missed' | 'manual')[], keepLast: number) => {
+const vaultOver = (history: readonly ('good' | 'partial' | 'failed' | 'missed' | 'manual')[], keepLast: number) => {
   let vault: (Kept & { tag: RetentionTag })[] = [];
   const committed: Kept[] = [];
-  const days: { readonly alive: readonly string[]; readonly committed: readonly string[] }[] = [];
+  const days: {
+    readonly alive: readonly string[];
+    readonly committed: readonly string[];
+    readonly complete: string | undefined;
+  }[] = [];
   for (const [index, event] of history.entries()) {
     const now = start + index * day;
     vault = vault.filter(
       ({ backup, tag }) => tag === 'keep' || now - backupMoment(backup).getTime() < lifetimes[tag] * day,
     );
-    if (event === 'good' || event === 'manual') {
+    if (event !== 'failed' && event !== 'missed') {
       const backup = backupId(new Date(now));
-      const own = classify(backup, event === 'good', vault);
-      committed.push({ backup, class: own });
-      const tags = new Map(
-        retentionTags([...vault, { backup, class: own }], keepLast).map(({ backup: id, tag }) => [id, tag]),
-      );
-      vault = [...vault, { backup, class: own, tag: 'keep' as const }].map((kept) => ({
+      const made: Kept = {
+        backup,
+        class: classify(backup, event !== 'manual', vault),
+        complete: event !== 'partial',
+      };
+      committed.push(made);
+      const tags = new Map(retentionTags([...vault, made], keepLast).map(({ backup: id, tag }) => [id, tag]));
+      vault = [...vault, { ...made, tag: 'keep' as const }].map((kept) => ({
         ...kept,
         tag: tags.get(kept.backup) ?? kept.tag,
       }));
     }
-    days.push({ alive: vault.map(({ backup }) => backup), committed: committed.map(({ backup }) => backup) });
+    days.push({
+      alive: vault.map(({ backup }) => backup),
+      committed: committed.map(({ backup }) => backup),
+      complete: committed.findLast(({ complete }) => complete)?.backup,
+    });
   }
   return { days, vault, committed };
 };
 
-const histories = fc.array(fc.constantFrom('good', 'good', 'failed', 'missed', 'manual'), {
+const histories = fc.array(fc.constantFrom('good', 'good', 'partial', 'partial', 'failed', 'missed', 'manual'), {
   minLength: 1,
   maxLength: 400,
 });
 
 describe('retention', () => {
-  it('never loses the newest good backups, whatever the history', () => {
+  it('never loses the newest good backups nor the newest complete one, whatever the history', () => {
     fc.assert(
       fc.property(histories, fc.integer({ min: 1, max: 6 }), (history, keepLast) => {
-        for (const { alive, committed } of vaultOver(history, keepLast).days)
+        for (const { alive, committed, complete } of vaultOver(history, keepLast).days) {
           expect(alive).toEqual(expect.arrayContaining(committed.slice(-keepLast)));
+          if (complete !== undefined) expect(alive).toContain(complete);
+        }
       }),
       { numRuns: 60 },
     );
@@ -77,7 +89,7 @@ describe('retention', () => {
   it('gives each week, month and year one scheduled backup at most that stands for it', () => {
     fc.assert(
       fc.property(histories, (history) => {
-        const committed: Kept[] = [];
+        const committed: Pick<Kept, 'backup' | 'class'>[] = [];
         for (const [index, event] of history.entries()) {
           const backup = backupId(new Date(start + index * day));
           if (event === 'good' || event === 'manual')
@@ -94,7 +106,7 @@ describe('retention', () => {
   });
 
   it('makes the second of a month the monthly one when the first failed', () => {
-    const january: Kept[] = [{ backup: '20260101T020000Z', class: 'yearly' }];
+    const january: Pick<Kept, 'backup' | 'class'>[] = [{ backup: '20260101T020000Z', class: 'yearly' }];
     expect(classify('20260202T020000Z', true, january)).toBe('monthly');
     expect(classify('20260203T020000Z', true, [...january, { backup: '20260202T020000Z', class: 'monthly' }])).toBe(
       'daily',
@@ -103,7 +115,7 @@ describe('retention', () => {
 
   it('counts weeks as ISO 8601 does at the turn of a year', () => {
     // Monday 28 December 2026 begins week 53, to which Friday 1 January 2027 belongs.
-    const december: Kept[] = [
+    const december: Pick<Kept, 'backup' | 'class'>[] = [
       { backup: '20260101T020000Z', class: 'yearly' },
       { backup: '20261201T020000Z', class: 'monthly' },
       { backup: '20261228T020000Z', class: 'weekly' },
@@ -116,7 +128,7 @@ describe('retention', () => {
   });
 
   it('keeps one even when told to keep none', () => {
-    expect(retentionTags([{ backup: '20260101T020000Z', class: 'daily' }], 0)[0]?.tag).toBe('keep');
+    expect(retentionTags([{ backup: '20260101T020000Z', class: 'daily', complete: true }], 0)[0]?.tag).toBe('keep');
     expect(gfsClasses).not.toContain('keep');
   });
 });

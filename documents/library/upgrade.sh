@@ -1,0 +1,28 @@
+# shellcheck shell=bash
+# What an upgrade leaves on a node until it has proven itself.
+
+# Holds the version from which an upgrade was begun that has not ended well.
+readonly upgrade_marker=$state_directory/upgrade-from
+
+# The version from which a broken-off upgrade was begun; nothing when there is none.
+interrupted_upgrade() { head -n 1 "$upgrade_marker" 2>/dev/null || true; }
+
+# Every service that an upgrade may stop, in the order of stopping.
+readonly upgraded_services='pe-httpd pe-nginx pe-puppetserver pe-console-services pe-orchestration-services pe-puppet puppet pe-mcollective mcollective pxp-agent pe-puppet-dashboard-workers pe-activemq pe-puppetdb pe-memcached pe-postgresql'
+
+# running_services: those of them that run now, one per line.
+running_services() {
+  local name
+  for name in $upgraded_services; do
+    if has_service "$name" && is_running "$name"; then printf '%s\n' "$name"; fi
+  done
+}
+
+# expect_services FILE: those that are listed must run again; what the new version does not have any more is passed over.
+expect_services() {
+  local name
+  while IFS= read -r name; do
+    has_service "$name" || continue
+    wait_until 120 is_running "$name" || fail ServicesDownError "$name ran before the upgrade and does not run after it. Look at its log, then start the upgrade again: it goes on from here."
+  done <"$1"
+}

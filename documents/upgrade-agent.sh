@@ -1,0 +1,56 @@
+#!/bin/bash
+#/ Usage: URL= AGENT_VERSION= VERSION= RUN= upgrade-agent.sh
+#/
+#/ Upgrades a node by the script that its master serves, and proves versions and services. The script is fetched whole, with
+#/ the certificate of the authority, before anything of it is run.
+#/   URL            of the script
+#/   AGENT_VERSION  what the agent is to be
+#/   VERSION        what Puppet Enterprise is to be, on a compile master; empty elsewhere
+#/ Exit status: 0 upgraded, or it was already; 1 failed, the answer says why.
+set -Eeuo pipefail
+umask 022
+
+. "$(dirname "$0")/library/result.sh"
+. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/services.sh"
+. "$(dirname "$0")/library/puppet.sh"
+. "$(dirname "$0")/library/upgrade.sh"
+
+is_upgraded() { [ "$(agent_version)" = "$AGENT_VERSION" ] && { [ -z "$VERSION" ] || [ "$(installed_version)" = "$VERSION" ]; }; }
+
+fetch() {
+  local curl=/opt/puppetlabs/puppet/bin/curl authority=$puppet_configuration/puppet/ssl/certs/ca.pem status=0
+  [ -x "$curl" ] || curl=curl
+  [ -r "$authority" ] || fail ScriptUnreachableError "$authority is not there: this node has no certificate of the master's authority."
+  "$curl" --silent --show-error --fail --proto '=https' --max-time 300 --cacert "$authority" --output "$work/script" "$URL" 2>"$work/log" </dev/null || status=$?
+  case $status in
+    0) ;;
+    18 | 28 | 56) fail ScriptDamagedError "$URL was cut off: $(last_words "$work/log")" ;;
+    22) fail ScriptUnreachableError "$URL is not served: $(last_words "$work/log") Is pe_repo classified there, and is the load balancer right?" ;;
+    35 | 51 | 60 | 77 | 83) fail ScriptUntrustedError "$URL is not served by a master of this authority: $(last_words "$work/log")" ;;
+    *) fail ScriptUnreachableError "$URL can not be fetched (curl $status): $(last_words "$work/log")" ;;
+  esac
+  # A proxy's error page, or half a script: neither may be run.
+  case $(head -c 2 "$work/script") in '#!') ;; *) fail ScriptDamagedError "$URL is no script." ;; esac
+  bash -n "$work/script" 2>"$work/log" || fail ScriptDamagedError "$URL is not a whole script: $(last_words "$work/log")"
+}
+
+main() {
+  local before status=0
+  begin_answer
+  begin_work "$RUN"
+  before=$(agent_version)
+  if ! is_upgraded; then
+    running_services >"$work/running"
+    fetch
+    env -u HOLDFAST_RUN bash "$work/script" >"$work/log" 2>&1 </dev/null 4>&- || status=$?
+    if ! is_upgraded; then
+      fail UpgradeFailedError "the script of $URL ended with $status; the agent is $(agent_version), expected $AGENT_VERSION${VERSION:+; Puppet Enterprise is $(installed_version), expected $VERSION}. Its last words: $(last_words "$work/log")"
+    fi
+    [ "$status" -eq 0 ] || fail UpgradeFailedError "the script of $URL ended with $status: $(last_words "$work/log")"
+    expect_services "$work/running"
+  fi
+  answer "{\"from\":$(json_string "$before"),\"to\":$(json_string "$AGENT_VERSION")}"
+}
+
+main "$@"

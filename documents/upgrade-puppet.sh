@@ -1,0 +1,64 @@
+#!/bin/bash
+#/ Usage: NAME= SETTINGS= VERSION= RUN= upgrade-puppet.sh
+#/
+#/ Upgrades master, PuppetDB or console with the fetched installer, and proves version and services.
+#/   NAME      the fetched installer, unpacked to a tar archive
+#/   SETTINGS  the fetched archive of the master's /etc/puppetlabs/enterprise/conf.d; none on the master itself, or before 2016.2
+#/   VERSION   what it is to be
+#/ Exit status: 0 upgraded, or it was already; 1 failed, the answer says where the installer's log is.
+set -Eeuo pipefail
+umask 077
+
+. "$(dirname "$0")/library/result.sh"
+. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/services.sh"
+. "$(dirname "$0")/library/restore.sh"
+. "$(dirname "$0")/library/puppet.sh"
+. "$(dirname "$0")/library/installer.sh"
+. "$(dirname "$0")/library/upgrade.sh"
+
+# A half upgrade has written the new version already, and the installer refuses to run again: its manual puts the old one back.
+rewind_version() {
+  local from file
+  from=$(interrupted_upgrade)
+  [ -n "$from" ] || return 0
+  for file in /opt/puppet/pe_version /opt/puppetlabs/server/pe_version; do
+    if [ -e "$file" ]; then printf '%s\n' "$from" >"$file"; fi
+  done
+}
+
+# down_of FILE: one sentence on those of the listed services that do not run.
+down_of() {
+  local name list=''
+  while IFS= read -r name; do if has_service "$name" && ! is_running "$name"; then list="$list $name"; fi; done <"$1"
+  [ -z "$list" ] || printf ' Down now:%s.' "$list"
+}
+
+main() {
+  local directory answers option before
+  begin_answer
+  begin_work "$RUN"
+  directory=$(restore_directory "$RUN")
+  before=$(installed_version)
+  if [ "$before" != "$VERSION" ] || [ -n "$(interrupted_upgrade)" ]; then
+    running_services >"$work/running"
+    if [ -s "$state_directory/upgrade-services" ]; then cp "$state_directory/upgrade-services" "$work/running"; fi
+    cp "$work/running" "$state_directory/upgrade-services"
+    if [ -n "$SETTINGS" ]; then
+      tar --extract --directory=/ --file="$directory/$SETTINGS" etc/puppetlabs/enterprise/conf.d 2>"$work/log" || fail UpgradeFailedError "the master's settings can not be unpacked: $(last_words "$work/log")"
+    fi
+    case $VERSION in
+      3.* | 2015.* | 2016.1.*) answers=$puppet_configuration/installer/answers.install option=-a ;;
+      *) answers=$puppet_configuration/enterprise/conf.d/pe.conf option=-c ;;
+    esac
+    [ -r "$answers" ] || fail UpgradeFailedError "$answers is not there, and without it the installer would ask. Write it as the manual of $VERSION says, then start the upgrade again."
+    rewind_version
+    if [ -z "$(interrupted_upgrade)" ]; then printf '%s\n' "$before" >"$upgrade_marker"; fi
+    run_installer "$directory/$NAME" "$VERSION" "$option" "$answers" || fail UpgradeFailedError "$installer_said$(down_of "$work/running")"
+    expect_services "$work/running"
+    rm -f "$upgrade_marker" "$state_directory/upgrade-services"
+  fi
+  answer "{\"from\":$(json_string "$before"),\"to\":$(json_string "$VERSION"),\"agent\":$(json_string "$(agent_version)")}"
+}
+
+main "$@"
