@@ -11,19 +11,14 @@ umask 022
 . "$(dirname "$0")/library/puppet.sh"
 
 main() {
-  local face
+  local face=infrastructure
   begin_answer
   begin_work "$RUN"
-  # Its name until 2016.5 was enterprise.
-  for face in infrastructure enterprise; do
-    if "$puppet_program" help "$face" >/dev/null 2>&1 </dev/null 4>&-; then
-      env -u HOLDFAST_RUN "$puppet_program" "$face" configure >"$work/log" 2>&1 </dev/null 4>&- ||
-        fail ConfigureFailedError "puppet $face configure: $(last_words "$work/log")"
-      answer "{\"configured\":\"$face\"}"
-      return
-    fi
-  done
-  fail ConfigureFailedError "neither puppet infrastructure nor puppet enterprise is known to $puppet_program. Look at the installation."
+  # Its name in the first versions that have it.
+  case $(installed_version) in 2015.* | 2016.*) face=enterprise ;; esac
+  env -u HOLDFAST_RUN "$puppet_program" "$face" configure >"$work/log" 2>&1 </dev/null 4>&- ||
+    fail ConfigureFailedError "puppet $face configure: $(last_words "$work/log")"
+  answer "{\"configured\":\"$face\"}"
 }
 
 main "$@"

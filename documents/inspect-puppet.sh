@@ -165,7 +165,7 @@ inspect_paths() {
   printf ','
   group mcollective ${libraries[@]+"${libraries[@]}"} /var/lib/peadmin
   printf ','
-  group installer /opt/puppet/pe_version /opt/puppetlabs/server/pe_version /opt/puppet/share/console-auth/db/database.yml /opt/puppet/share/rubycas-server/config.yml
+  group installer /opt/puppet/pe_version /opt/puppetlabs/server/pe_version /opt/puppetlabs/server/pe_build /opt/puppet/share/console-auth/db/database.yml /opt/puppet/share/rubycas-server/config.yml
   printf '}'
 }
 

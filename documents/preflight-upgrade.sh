@@ -29,7 +29,7 @@ check_temporary_directory() {
 
 check_settings() {
   local certname
-  [ "$(puppet_setting noop false)" != true ] || problem "puppet.conf sets noop = true: an upgrade changes nothing then"
+  [ "$(puppet_setting noop false agent)" != true ] || problem "puppet.conf sets noop = true: an upgrade changes nothing then"
   if grep -rqsE '^[^#]*(pe_repo|puppet_agent|puppet_enterprise)?(::)?(agent|package)_version' "$puppet_configuration/puppet/puppet.conf" "$puppet_configuration/enterprise/conf.d"; then
     problem "agent_version is set below $puppet_configuration: it keeps the agent of an infrastructure node from being upgraded"
   fi

@@ -12,11 +12,17 @@ umask 022
 
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
+. "$(dirname "$0")/library/restore.sh"
 . "$(dirname "$0")/library/puppet.sh"
 . "$(dirname "$0")/library/upgrade.sh"
 
-is_upgraded() { [ "$(agent_version)" = "$AGENT_VERSION" ] && { [ -z "$VERSION" ] || [ "$(installed_version)" = "$VERSION" ]; }; }
+# Longer than the command may take.
+readonly watchdog_seconds=7800
+
+# A version proves nothing while the script that brought it has not ended well.
+has_versions() { [ "$(agent_version)" = "$AGENT_VERSION" ] && { [ -z "$VERSION" ] || [ "$(installed_version)" = "$VERSION" ]; }; }
 
 fetch() {
   local curl=/opt/puppetlabs/puppet/bin/curl authority=$puppet_configuration/puppet/ssl/certs/ca.pem status=0
@@ -35,20 +41,35 @@ fetch() {
   bash -n "$work/script" 2>"$work/log" || fail ScriptDamagedError "$URL is not a whole script: $(last_words "$work/log")"
 }
 
+# What ran before runs again, as far as it can.
+leave_running() {
+  start_recorded "$RUN"
+  disarm_watchdog "$RUN"
+}
+
 main() {
   local before status=0
   begin_answer
   begin_work "$RUN"
   before=$(agent_version)
-  if ! is_upgraded; then
+  if ! has_versions || [ -n "$(interrupted_upgrade)" ]; then
     running_services >"$work/running"
     fetch
+    # Agents are too many to be undone: a killed script's services are started by the node itself.
+    guard_services "$RUN" "$work/running"
+    arm_watchdog "$RUN" "$watchdog_seconds"
+    printf '%s\n' "$before" >"$upgrade_marker"
     env -u HOLDFAST_RUN bash "$work/script" >"$work/log" 2>&1 </dev/null 4>&- || status=$?
-    if ! is_upgraded; then
+    if ! has_versions; then
+      leave_running
       fail UpgradeFailedError "the script of $URL ended with $status; the agent is $(agent_version), expected $AGENT_VERSION${VERSION:+; Puppet Enterprise is $(installed_version), expected $VERSION}. Its last words: $(last_words "$work/log")"
     fi
+    [ "$status" -eq 0 ] || leave_running
     [ "$status" -eq 0 ] || fail UpgradeFailedError "the script of $URL ended with $status: $(last_words "$work/log")"
     expect_services "$work/running"
+    rm -f "$upgrade_marker"
+    release_services "$RUN"
+    disarm_watchdog "$RUN"
   fi
   answer "{\"from\":$(json_string "$before"),\"to\":$(json_string "$AGENT_VERSION")}"
 }

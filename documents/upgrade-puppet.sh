@@ -44,6 +44,7 @@ main() {
     running_services >"$work/running"
     if [ -s "$state_directory/upgrade-services" ]; then cp "$state_directory/upgrade-services" "$work/running"; fi
     cp "$work/running" "$state_directory/upgrade-services"
+    guard_services "$RUN" "$work/running"
     if [ -n "$SETTINGS" ]; then
       tar --extract --directory=/ --file="$directory/$SETTINGS" etc/puppetlabs/enterprise/conf.d 2>"$work/log" || fail UpgradeFailedError "the master's settings can not be unpacked: $(last_words "$work/log")"
     fi
@@ -56,6 +57,7 @@ main() {
     if [ -z "$(interrupted_upgrade)" ]; then printf '%s\n' "$before" >"$upgrade_marker"; fi
     run_installer "$directory/$NAME" "$VERSION" "$option" "$answers" || fail UpgradeFailedError "$installer_said$(down_of "$work/running")"
     expect_services "$work/running"
+    release_services "$RUN"
     rm -f "$upgrade_marker" "$state_directory/upgrade-services"
   fi
   answer "{\"from\":$(json_string "$before"),\"to\":$(json_string "$VERSION"),\"agent\":$(json_string "$(agent_version)")}"

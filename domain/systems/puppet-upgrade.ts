@@ -336,7 +336,8 @@ export const planRollout = (of: PuppetUpgrade, upgraded: readonly Upgraded[]): r
           { id: `upgrade ${name}`, ...upgradeOf(url(master.certname, 'upgrade.bash'), ServerVersion), rollout },
           inStage(of.nodes, name)
             .filter(
-              ({ inspection }) =>
+              ({ inspection, preflight }) =>
+                preflight.interrupted !== '' ||
                 inspection.agentVersion !== master.agentVersion ||
                 inspection.version !== (ServerVersion || inspection.version),
             )

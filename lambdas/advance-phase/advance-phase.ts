@@ -104,16 +104,13 @@ export const advancePhase = async (
     if (command.rollout) {
       const progress = await runCommand.progress(sent.commandId);
       if (progress === undefined) continue;
+      const failures = isUnderWay(progress) ? [] : await runCommand.failures(sent.commandId);
+      // SSM counts a failure before it lists it.
+      const isTold = progress.failed === 0 || failures.length > 0;
       put(
-        isUnderWay(progress)
+        isUnderWay(progress) || !isTold
           ? { ...sent, progress }
-          : {
-              ...sent,
-              state: 'ended',
-              endedAt,
-              progress,
-              invocations: [...(await runCommand.failures(sent.commandId))],
-            },
+          : { ...sent, state: 'ended', endedAt, progress, invocations: [...failures] },
       );
       continue;
     }

@@ -69,9 +69,14 @@ export const planUpgrade = async (services: Services, ref: RunRef): Promise<Plan
   const phases = planCoreUpgrade(of);
   await services.state.write(stateKeys.plan(ref.run), { ...plan, phases: [...plan.phases.slice(0, 1), ...phases] });
   // What comes after is planned when these are upgraded; a person sees all of it before.
+  const isPending = phases.some(({ name, commands }) => name === 'hold-agents' && commands.length > 0);
   const expected = of.nodes.map(({ node, inspection }) => ({
     node,
-    inspection: { ...inspection, version: of.request.version },
+    inspection: {
+      ...inspection,
+      version: of.request.version,
+      ...(isPending && { agentVersion: 'that of the upgraded master' }),
+    },
   }));
   const all = [...phases, ...planRollout(of, expected)];
   const { planOnly, confirm, approvalSeconds, version } = of.request;

@@ -1,9 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
 import { jsonState } from '#aws/bucket';
 import { CommandFailedError, NodeUnreachableError } from '#domain/errors';
 import { stateKeys } from '#domain/naming';
-import { type Invocation, sendable, startPhase } from '#domain/phase';
+import {
+  type Invocation,
+  optionalFailures,
+  PhaseState,
+  type Progress,
+  resultsOf,
+  sendable,
+  startPhase,
+} from '#domain/phase';
 import { type Command, forNodes, type Phase, type Plan, withUndoPhase } from '#domain/plan';
 import type { RunCommand } from '#domain/ports';
 import { advancePhase } from '../../lambdas/advance-phase/advance-phase.ts';
@@ -174,6 +183,101 @@ describe('a phase', () => {
     expect((await advance()).status).toBe('running');
     expect(sent.length).toBe(1);
     await expect(advance()).rejects.toThrow(/undo \(n1\) on n1: .*gone/);
+  });
+});
+
+describe('a command on an optional node', () => {
+  it('that fails lets its phase go on and is told', async () => {
+    const optional = { ...command('archive (compile1)', instance(2)), optional: true };
+    const phase: Phase = { name: 'collect', commands: [command('archive (master)'), optional] };
+    const state = await started(phase);
+    const { runCommand } = fakeRunCommand((of) =>
+      of.optional ? { status: 'Failed', detail: 'Failed', exitCode: 1, stderr: 'no room' } : {},
+    );
+    const advance = () => advancePhase({ state, runCommand, now: () => new Date() }, { ...input, phase: 'collect' });
+    await advance();
+    expect(await advance()).toEqual({ status: 'done', waitSeconds: 0 });
+    const after = PhaseState.parse(await state.read(stateKeys.phase('run-1', 'collect'), PhaseState));
+    expect(optionalFailures(phase, after, (id) => id)).toEqual([
+      expect.stringMatching(/archive \(compile1\) .*no room/),
+    ]);
+    // Only the other node's answer is there to be read.
+    expect(resultsOf(after, 'archive', z.object({})).map(({ instanceId }) => instanceId)).toEqual([instance(1)]);
+  });
+});
+
+describe('a rollout', () => {
+  const rollout = (maxErrors: string): Phase => ({
+    name: 'upgrade-agents-1',
+    commands: [
+      {
+        ...command('upgrade agents'),
+        instanceIds: [],
+        tags: { role: 'agent' },
+        rollout: { maxConcurrency: '10%', maxErrors },
+      },
+    ],
+  });
+  const run = async (phase: Phase, ends: readonly Progress[], failures: readonly Invocation[]) => {
+    const state = await started(phase);
+    const left = [...ends];
+    const { sent, runCommand } = fakeRunCommand();
+    const watched: RunCommand = {
+      ...runCommand,
+      progress: async () => left.shift(),
+      failures: async () => failures,
+      invocations: async () => {
+        throw new Error('ten thousand nodes are not listed');
+      },
+    };
+    const advance = () =>
+      advancePhase({ state, runCommand: watched, now: () => new Date() }, { ...input, phase: 'upgrade-agents-1' });
+    const outputs = [];
+    do outputs.push(await advance());
+    while (outputs.at(-1)?.status === 'running');
+    return { outputs, sent, state };
+  };
+  const counted = (status: string, completed: number, failed: number): Progress => ({
+    status,
+    nodes: 10_000,
+    completed,
+    failed,
+    unreached: 0,
+  });
+  const failed = (index: number, detail = 'Failed'): Invocation => ({
+    instanceId: instance(index),
+    status: detail === 'Failed' ? 'Failed' : 'Cancelled',
+    detail,
+    exitCode: 1,
+    stdout: JSON.stringify({ error: 'UpgradeFailedError', message: 'the script ended with 1' }),
+    stderr: '',
+  });
+
+  it('on ten thousand nodes costs one command and one question a look', async () => {
+    const { outputs, sent, state } = await run(
+      rollout('1%'),
+      [counted('InProgress', 4000, 12), counted('Success', 10_000, 40)],
+      [failed(1), failed(2)],
+    );
+    expect(sent.length).toBe(1);
+    expect(outputs.at(-1)).toEqual({ status: 'done', waitSeconds: 0 });
+    const kept = await state.read(stateKeys.phase('run-1', 'upgrade-agents-1'), PhaseState);
+    expect(JSON.stringify(kept).length).toBeLessThan(32_000);
+  });
+
+  it('that SSM has stopped fails with how many, the first reasons, and how many were left alone', async () => {
+    await expect(
+      run(rollout('1%'), [counted('Failed', 300, 101)], [failed(1), failed(2), failed(3, 'Terminated')]),
+    ).rejects.toThrow(/101 of 10000 nodes failed, 1 were left as they are.*the script ended with 1/);
+  });
+
+  it('does not fail by nodes that are off', async () => {
+    const { outputs } = await run(rollout('0'), [{ ...counted('Failed', 10_000, 0), unreached: 7 }], []);
+    expect(outputs.at(-1)?.status).toBe('done');
+  });
+
+  it('that somebody cancelled fails', async () => {
+    await expect(run(rollout('1%'), [counted('Cancelled', 300, 0)], [])).rejects.toThrow(/was cancelled/);
   });
 });
 

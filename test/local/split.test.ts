@@ -1,0 +1,132 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { vaultKeys } from '#domain/naming';
+import { buildInstaller } from '#local/lab/pe32/installer';
+import { type Bench, type Ending, noTraces, split, startBench } from './harness.ts';
+
+/** A system on three nodes: what each of them holds is backed up and comes back where it was. */
+
+let bench: Bench;
+let authority: string;
+let good: string;
+
+beforeAll(async () => {
+  bench = await startBench({ configuration: split('quiesced') });
+  authority = await bench.authority();
+});
+afterAll(() => bench?.close());
+
+const databases = ['console', 'console_auth', 'pe-puppetdb'];
+const on = (role: 'master' | 'puppetdb' | 'console', command: string): Promise<string> =>
+  bench.shell(command, bench.withRole(role));
+const fingerprint = (role: 'master' | 'puppetdb' | 'console'): Promise<string> =>
+  on(
+    role,
+    'openssl x509 -noout -fingerprint -sha256 -in /etc/puppetlabs/puppet/ssl/certs/$(hostname -f).pem && cat /etc/puppetlabs/puppet/puppet.conf | sha256sum',
+  );
+
+const expectRestored = async ({ status, cause, output }: Ending): Promise<void> => {
+  expect([status, cause]).toEqual(['SUCCEEDED', '']);
+  const compared = output.proof?.compared.join('\n') ?? '';
+  for (const database of databases)
+    expect(compared).toMatch(new RegExp(`^database ${database}: [0-9]+ rows in [0-9]+ tables are equal`, 'm'));
+  expect(compared).toMatch(/^certificate authority of master.*: fingerprint .* are equal$/m);
+  expect(await bench.sql('console_auth', 'SELECT count(*) FROM users')).toBe('150');
+  expect(await bench.authority()).toBe(authority);
+  expect(await bench.traces()).toMatchObject({ uploads: [], lock: false, onNode: '', servicesDown: [] });
+  expect(await bench.opened()).toEqual([]);
+};
+
+describe('a split system', () => {
+  it("is backed up in one window, each node's own files and the databases where they are", async () => {
+    const { output, cause } = await bench.backUp();
+    expect(cause).toBe('');
+    good = output.backup ?? '';
+    const manifest = await bench.manifest(good);
+    expect(manifest.state).toBe('complete');
+    const held = Object.fromEntries(
+      manifest.nodes.map(({ instanceId, roles }) => [
+        roles[0],
+        manifest.artifacts
+          .filter(({ node }) => node === instanceId)
+          .map(({ collected }) =>
+            collected.kind === 'database'
+              ? collected.database
+              : collected.kind === 'files'
+                ? collected.group
+                : collected.kind,
+          )
+          .toSorted(),
+      ]),
+    );
+    expect(held).toEqual({
+      master: ['configuration', 'installer', 'mcollective', 'modules'],
+      puppetdb: ['configuration', 'console', 'console_auth', 'globals', 'installer', 'mcollective', 'pe-puppetdb'],
+      console: ['certificates', 'configuration', 'installer', 'mcollective'],
+    });
+    expect(await bench.traces()).toMatchObject({ ...noTraces, manifests: [good], objects: expect.anything() });
+  });
+
+  it('is brought back when every node has lost what it held', async () => {
+    const before = await Promise.all((['master', 'puppetdb', 'console'] as const).map(fingerprint));
+    // The console's services hold sessions in these databases, from another node.
+    await bench.sql('console', 'TRUNCATE nodes CASCADE');
+    await on('puppetdb', 'service pe-puppetdb stop; rm -rf /etc/puppetlabs/puppetdb/ssl');
+    await bench.sql('postgres', 'DROP DATABASE "pe-puppetdb";');
+    await on('master', 'rm -rf /etc/puppetlabs/puppet/ssl /etc/puppetlabs/puppet/modules');
+    await on('console', 'rm -rf /opt/puppet/share/puppet-dashboard/certs /etc/puppetlabs/puppet');
+    await expectRestored(await bench.restore({ confirm: 'pe-main', safetyBackup: true }));
+    expect(await Promise.all((['master', 'puppetdb', 'console'] as const).map(fingerprint))).toEqual(before);
+    expect(await bench.sql('console', 'SELECT count(*) > 0 FROM nodes')).toBe('t');
+    expect(await on('console', 'ls /opt/puppet/share/puppet-dashboard/certs | wc -l')).toBe('5\n');
+  });
+
+  it('is purged and installed again in the order master, PuppetDB, console', async () => {
+    const archive = await buildInstaller(bench.lab.runtime.vaultDirectory.replace(/[^/]*$/, '..'));
+    await bench.upload(vaultKeys.installer('pe-main', 'pe.tar.gz'), await readFile(archive));
+    await expectRestored(
+      await bench.restore({ confirm: 'pe-main', backup: good, reinstall: { installer: 'pe.tar.gz' } }),
+    );
+  });
+
+  it('gets one part back on the node that holds it, and stops what needs it on the others', async () => {
+    await bench.sql('console_auth', 'TRUNCATE users CASCADE');
+    const ending = await bench.restore({ confirm: 'pe-main', backup: good, scope: ['databases:console_auth'] });
+    expect([ending.status, ending.cause]).toEqual(['SUCCEEDED', '']);
+    expect(await bench.sql('console_auth', 'SELECT count(*) FROM users')).toBe('150');
+    expect(await bench.traces()).toMatchObject({ onNode: '', servicesDown: [], lock: false });
+  });
+
+  it('is not backed up while one of its nodes is down, and says which', async () => {
+    const node = bench.withRole('console');
+    node.online = false;
+    const { error, cause } = await bench.backUp();
+    node.online = true;
+    expect(error).toBe('NodeUnreachableError');
+    expect(cause).toMatch(/console\.pe\.example\.com \(i-0123456789abcdef2\) does not answer SSM/);
+    expect(await bench.traces()).toMatchObject({
+      manifests: expect.not.arrayContaining(['']),
+      lock: false,
+      onNode: '',
+    });
+  });
+
+  it('has all services running again when one node dies in the middle of a restore', async () => {
+    const { shell, until, restore } = bench;
+    const dying = bench.withRole('console');
+    const running = restore({ confirm: 'pe-main', backup: good });
+    await until('[ -e /var/lib/holdfast/stopped ] && [ -n "$(ls /var/lib/holdfast/stopped 2>/dev/null)" ]');
+    await dying.stop();
+    const ending = await running;
+    expect(ending.status).toBe('FAILED');
+    expect(ending.cause).toMatch(/console\.pe\.example\.com/);
+    for (const role of ['master', 'puppetdb'] as const)
+      expect(await shell('ls /var/lib/holdfast/stopped', bench.withRole(role))).toBe('');
+    await dying.boot();
+    await dying.exec(
+      'for s in pe-memcached pe-puppet-dashboard-workers pe-mcollective pe-httpd pe-puppet; do service $s start; done',
+    );
+    dying.online = true;
+    await expectRestored(await restore({ confirm: 'pe-main', backup: good }));
+  });
+});

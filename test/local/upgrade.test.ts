@@ -1,0 +1,349 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stateKeys, vaultKeys } from '#domain/naming';
+import { PhaseState } from '#domain/phase';
+import type { LabNode } from '#local/lab/node';
+import { agentVersions, buildInstaller } from '#local/lab/pe2016/installer';
+import { type Bench, type Ending, startBench } from './harness.ts';
+
+/** A large environment is upgraded in the manual's order, through every fault that it may meet on its way. */
+
+const [from, to] = ['2016.2.1', '2016.4.2'] as const;
+const fqdn = (name: string): string => `${name}.pe.example.com`;
+
+const large = `
+systems:
+  pe-main:
+    kind: puppet-enterprise
+    loadBalancer: ${fqdn('loadbalancer')}
+    nodes:
+      - { instance: i-0123456789abcdef0, roles: [master] }
+      - { instance: i-0123456789abcdef1, roles: [puppetdb] }
+      - { instance: i-0123456789abcdef2, roles: [console] }
+      - { tag: { key: Role, value: compile }, roles: [compile-master] }
+      - { tag: { key: Role, value: hub }, roles: [activemq-hub] }
+      - { tag: { key: Role, value: spoke }, roles: [activemq-spoke], optional: true }
+      - { tag: { key: Wave, value: canary }, roles: [agent], canary: true }
+      - { tag: { key: Wave, value: rest }, roles: [agent] }
+`;
+const infrastructure = ['master', 'puppetdb', 'console', 'compile1', 'compile2', 'hub1', 'spoke1', 'spoke2'];
+const agents = ['agent1', 'agent2', 'agent3', 'agent4'];
+
+let bench: Bench;
+let installer: { name: string; sha256: string };
+
+beforeAll(async () => {
+  bench = await startBench({
+    configuration: large,
+    products: { 'pe-main': 'pe2016' },
+    counts: { compile: 2, spoke: 2, rest: 3 },
+  });
+  const archive = await readFile(await buildInstaller(bench.lab.runtime.vaultDirectory.replace(/[^/]*$/, '..')));
+  await bench.upload(vaultKeys.installer('pe-main', 'pe.tar.gz'), archive);
+  installer = { name: 'pe.tar.gz', sha256: createHash('sha256').update(archive).digest('hex') };
+});
+afterAll(() => bench?.close());
+
+const on = (name: string): LabNode => {
+  const node = bench.nodes[name];
+  if (!node) throw new Error(`there is no ${name}`);
+  return node;
+};
+const shell = (name: string, command: string): Promise<string> => bench.shell(command, on(name));
+const versionOf = async (name: string): Promise<string> =>
+  (await shell(name, 'cat /opt/puppetlabs/server/pe_version 2>/dev/null || cat /opt/puppetlabs/puppet/VERSION')).trim();
+const versions = async (names: readonly string[]): Promise<readonly string[]> => Promise.all(names.map(versionOf));
+const upgrade = async (input: object = {}): Promise<Ending> =>
+  bench.ending(
+    await bench.start({ system: 'pe-main', version: to, installer, confirm: 'pe-main', ...input }, 'holdfast-upgrade'),
+  );
+
+/** No run has left anything: services run, the lock is free, nothing can be read, nothing lies about. */
+const expectClean = async (): Promise<void> => {
+  expect(await bench.traces()).toMatchObject({ uploads: [], lock: false, onNode: '', servicesDown: [] });
+  expect(await bench.opened()).toEqual([]);
+  expect(await bench.vault.list('backups/pe-main/upgrades/')).toEqual([]);
+};
+
+/** Nothing was upgraded, and nothing is left. */
+const expectRefused = async ({ status, error }: Ending, name: string): Promise<void> => {
+  expect([status, error]).toEqual(['FAILED', name]);
+  expect(new Set(await versions(['master', 'puppetdb', 'console', 'compile1', 'compile2']))).toEqual(new Set([from]));
+  await expectClean();
+};
+
+describe('a large environment', () => {
+  it("is backed up with each node's own files, and nothing of its agents", async () => {
+    const { output, cause } = await bench.backUp();
+    expect(cause).toBe('');
+    const manifest = await bench.manifest(output.backup ?? '');
+    expect(manifest).toMatchObject({ state: 'complete', missing: [] });
+    expect(manifest.nodes.map(({ inspection }) => inspection.hostname.split('.')[0])).toEqual(infrastructure);
+    for (const { instanceId } of manifest.nodes)
+      expect(
+        manifest.artifacts.some(
+          ({ node, collected }) =>
+            node === instanceId && collected.kind === 'files' && collected.group === 'configuration',
+        ),
+      ).toBe(true);
+    expect(
+      manifest.artifacts
+        .flatMap(({ collected }) => (collected.kind === 'database' ? [collected.database] : []))
+        .toSorted(),
+    ).toEqual(['pe-activity', 'pe-classifier', 'pe-orchestrator', 'pe-puppetdb', 'pe-rbac']);
+    await expectClean();
+  });
+
+  it('is backed up partially while an optional node is down, and says so', async () => {
+    on('spoke2').online = false;
+    const { output, cause } = await bench.backUp();
+    on('spoke2').online = true;
+    expect(cause).toBe('');
+    expect(await bench.manifest(output.backup ?? '')).toMatchObject({
+      state: 'partial',
+      missing: [expect.stringMatching(/spoke2\.pe\.example\.com .* does not answer SSM/)],
+    });
+  });
+
+  it('loses an optional node in the middle of a backup, and keeps the rest', async () => {
+    await shell('spoke2', 'chmod a-x /usr/bin/tar');
+    const { output, cause } = await bench.backUp();
+    await shell('spoke2', 'chmod a+x /usr/bin/tar');
+    expect(cause).toBe('');
+    expect(await bench.manifest(output.backup ?? '')).toMatchObject({
+      state: 'partial',
+      missing: expect.arrayContaining([expect.stringMatching(/archive-files configuration .*spoke2/)]),
+    });
+    await expectClean();
+  });
+
+  it('comes back when its databases are lost, with the services of all other nodes standing still meanwhile', async () => {
+    const query = (sql: string): Promise<string> =>
+      shell(
+        'puppetdb',
+        `cd / && runuser -u pe-postgres -- /opt/puppetlabs/server/bin/psql -X -qAt -d pe-rbac -c "${sql}"`,
+      );
+    const tables = await query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'");
+    await query('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+    const { status, cause, output } = await bench.restore({ confirm: 'pe-main' });
+    expect([status, cause]).toEqual(['SUCCEEDED', '']);
+    expect(output.proof?.compared.join('\n')).toMatch(/^database pe-rbac: .* rows in .* tables are equal/m);
+    expect(await query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")).toBe(tables);
+    await expectClean();
+  });
+});
+
+describe('before anything is touched', () => {
+  it('the stages, nodes and commands of an upgrade are told', async () => {
+    const { status, output, cause } = await upgrade({ planOnly: true });
+    expect([status, cause]).toEqual(['SUCCEEDED', '']);
+    const steps = output.plan?.summary.steps ?? [];
+    const stages = [...new Set(steps.map((step) => step.split(':')[0]))];
+    expect(stages).toEqual([
+      'fetch-installer',
+      'hold-agents',
+      'upgrade-master',
+      'collect-settings',
+      'upgrade-puppetdb',
+      'upgrade-console',
+      'run-puppet-master',
+      'run-puppet-puppetdb',
+      'run-puppet-console',
+      'release-agents',
+      'inspect-upgraded',
+      'upgrade-compile-masters',
+      'upgrade-hubs',
+      'upgrade-spokes',
+      'check-modules',
+      'upgrade-canaries',
+      'upgrade-agents-1',
+      'finish',
+    ]);
+    expect(steps.join('\n')).toMatch(/upgrade-agents-1: .*all with holdfast:system=pe-main, Wave=rest/);
+    expect(new Set(await versions(infrastructure.slice(0, 5)))).toEqual(new Set([from]));
+    await expectClean();
+  });
+
+  it('every blocker is told at once: a module that is missing, noop, no room, a disabled agent', async () => {
+    await shell('compile2', 'mv /etc/puppetlabs/code/environments/production/modules/puppet_agent /root/');
+    await shell(
+      'console',
+      'cp -p /etc/puppetlabs/puppet/puppet.conf /root/ && printf "[agent]\\nnoop = true\\n" >>/etc/puppetlabs/puppet/puppet.conf',
+    );
+    await shell('master', 'mount -t tmpfs -o size=100m tmpfs /tmp');
+    await shell('hub1', 'mount -t tmpfs -o noexec,size=2g tmpfs /tmp');
+    const ending = await upgrade();
+    await shell('compile2', 'mv /root/puppet_agent /etc/puppetlabs/code/environments/production/modules/');
+    await shell('console', 'cp -p /root/puppet.conf /etc/puppetlabs/puppet/puppet.conf');
+    await shell('master', 'umount /tmp');
+    await shell('hub1', 'umount /tmp');
+    await expectRefused(ending, 'CheckFailedError');
+    expect(ending.cause).toMatch(/compile2\.pe\.example\.com lacks the module puppet_agent/);
+    expect(ending.cause).toMatch(/console\.pe\.example\.com: puppet\.conf sets noop = true/);
+    expect(ending.cause).toMatch(/master\.pe\.example\.com: \/tmp has 100 MiB free/);
+    expect(ending.cause).toMatch(/hub1\.pe\.example\.com: programs can not be run from \/tmp/);
+  });
+
+  it.each([
+    ['a version that is older', { version: '2015.3.3' }, 'CheckFailedError', /older than 2016\.2\.1/],
+    ['a version that is too far', { version: '2017.3.2' }, 'CheckFailedError', /the latest 2016\.4 first/],
+    [
+      'an installer that is not there',
+      { installer: { name: 'x.tar.gz', sha256: 'ab'.repeat(32) } },
+      'CheckFailedError',
+      /no installer/,
+    ],
+    ['a confirmation of another system', { confirm: 'pe-other' }, 'InvalidInputError', /typed again/],
+  ])('%s is refused', async (_, input, error, cause) => {
+    const ending = await upgrade(input);
+    await expectRefused(ending, error);
+    expect(ending.cause).toMatch(cause);
+  });
+
+  it('an installer with another checksum ends it, and nothing of it is run', async () => {
+    const ending = await upgrade({ installer: { ...installer, sha256: 'ab'.repeat(32) } });
+    await expectRefused(ending, 'CommandFailedError');
+    expect(ending.cause).toMatch(/is not what was backed up|SHA-256/);
+  });
+
+  it('a backup that fails keeps it from beginning', async () => {
+    bench.judgeWith(({ method, key }) => (method !== 'GET' && key.includes('/files/') ? 'deny' : 'pass'));
+    const ending = await upgrade();
+    bench.judgeWith(() => 'pass');
+    await expectRefused(ending, 'CommandFailedError');
+    expect(ending.cause).toMatch(/^The backup before the upgrade failed, and nothing was upgraded: /);
+  });
+});
+
+describe('an upgrade', () => {
+  it('stops at the compile master that trusts another authority, and leaves all behind it alone', async () => {
+    await shell(
+      'compile2',
+      'cp -p /etc/puppetlabs/puppet/ssl/certs/ca.pem /root/ && openssl req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -subj /CN=other -out /etc/puppetlabs/puppet/ssl/certs/ca.pem 2>/dev/null',
+    );
+    const ending = await upgrade();
+    await shell('compile2', 'cp -p /root/ca.pem /etc/puppetlabs/puppet/ssl/certs/ca.pem');
+    expect([ending.status, ending.error]).toEqual(['FAILED', 'CommandFailedError']);
+    expect(ending.cause).toMatch(/compile2\.pe\.example\.com: ScriptUntrustedError: /);
+    expect(ending.cause).toMatch(/start the upgrade again: it goes on from there\. .*in the backup \d{8}T\d{6}Z/);
+    expect(await versions(['master', 'puppetdb', 'console'])).toEqual([to, to, to]);
+    expect(await versions(['compile2', 'hub1', 'spoke1', 'spoke2'])).toEqual([
+      from,
+      agentVersions[from],
+      agentVersions[from],
+      agentVersions[from],
+    ]);
+    expect(new Set(await versions(agents))).toEqual(new Set([agentVersions[from]]));
+    await expectClean();
+  });
+
+  it('goes on from there, and can be aborted between two stages', async () => {
+    const execution = await bench.start(
+      { system: 'pe-main', version: to, installer, confirm: 'pe-main' },
+      'holdfast-upgrade',
+    );
+    const run = execution.split(':').at(-1) ?? '';
+    await expect
+      .poll(() => bench.state.read(stateKeys.phase(run, 'upgrade-spokes')), { timeout: 150_000, interval: 50 })
+      .toBeDefined();
+    await bench.stop(execution);
+    expect((await bench.ending(execution)).status).toBe('ABORTED');
+    await expect.poll(async () => (await bench.traces()).lock, { timeout: 60_000 }).toBe(false);
+    await expect.poll(async () => (await bench.traces()).onNode, { timeout: 60_000 }).toBe('');
+    await expectClean();
+    expect(await versions(['compile1', 'compile2', 'hub1'])).toEqual([to, to, agentVersions[to]]);
+    expect(new Set(await versions(agents))).toEqual(new Set([agentVersions[from]]));
+    // What had the version already was not upgraded once more.
+    const plan = (await bench.state.read(stateKeys.plan(run)))?.text ?? '';
+    const phases: { name: string; commands: unknown[] }[] = JSON.parse(plan).phases;
+    expect(phases.find(({ name }) => name === 'upgrade-master')?.commands).toEqual([]);
+  });
+
+  it('stops at its canaries when the load balancer answers 404', async () => {
+    const script = '/opt/puppetlabs/server/data/packages/public/current/install.bash';
+    await shell('compile1', `mv ${script} ${script}.kept`);
+    const ending = await upgrade();
+    await shell('compile1', `mv ${script}.kept ${script}`);
+    expect(ending.error).toBe('CommandFailedError');
+    expect(ending.cause).toMatch(/agents Wave=canary: 1 of 1 nodes failed.*ScriptUnreachableError: .*404/);
+    expect(new Set(await versions(agents))).toEqual(new Set([agentVersions[from]]));
+    expect(await versions(['spoke1', 'spoke2'])).toEqual([agentVersions[to], agentVersions[to]]);
+    await expectClean();
+  });
+
+  it('runs nothing of a script that was cut off', async () => {
+    const script = '/opt/puppetlabs/server/data/packages/public/current/install.bash';
+    await shell(
+      'compile1',
+      `cp -p ${script} ${script}.kept && truncate -s 60% ${script} 2>/dev/null || truncate -s $(($(wc -c <${script}.kept) * 6 / 10)) ${script}`,
+    );
+    const ending = await upgrade({ from: 'canaries', installer: undefined });
+    await shell('compile1', `mv ${script}.kept ${script}`);
+    expect(ending.cause).toMatch(/ScriptDamagedError: .*not a whole script/);
+    expect(new Set(await versions(agents))).toEqual(new Set([agentVersions[from]]));
+  });
+
+  it('stops when more agents fail than may, and leaves the rest alone', async () => {
+    for (const name of ['agent2', 'agent3', 'agent4'])
+      await shell(
+        name,
+        'mv /opt/puppetlabs/puppet/bin/curl /root/curl && ln -s /bin/false /opt/puppetlabs/puppet/bin/curl',
+      );
+    const ending = await upgrade({
+      from: 'canaries',
+      installer: undefined,
+      agents: { maxConcurrency: '1', maxErrors: '1' },
+    });
+    for (const name of ['agent2', 'agent3', 'agent4'])
+      await shell(name, 'rm /opt/puppetlabs/puppet/bin/curl && mv /root/curl /opt/puppetlabs/puppet/bin/curl');
+    expect(ending.cause).toMatch(/agents Wave=rest: 2 of 3 nodes failed, 1 were left as they are\./);
+    expect(await versions(agents)).toEqual([
+      agentVersions[to],
+      agentVersions[from],
+      agentVersions[from],
+      agentVersions[from],
+    ]);
+    await expectClean();
+  });
+
+  it("ends in the manual's order with everything upgraded, each node by the master that it should use", async () => {
+    const { status, cause } = await upgrade();
+    expect([status, cause]).toEqual(['SUCCEEDED', '']);
+    expect(new Set(await versions(infrastructure.slice(0, 5)))).toEqual(new Set([to]));
+    expect(new Set(await versions([...infrastructure.slice(5), ...agents]))).toEqual(new Set([agentVersions[to]]));
+    const told = async (name: string): Promise<string> => shell(name, 'cat /var/log/puppetlabs/upgrade.log');
+    const moments: string[] = [];
+    for (const name of ['compile1', 'compile2', 'hub1', 'spoke1']) {
+      const line = await told(name);
+      expect(line).toContain(`upgrade.bash of master.pe.example.com (${to})`);
+      moments.push(line.split(' ')[0] ?? '');
+    }
+    expect(moments).toEqual(moments.toSorted());
+    for (const name of agents)
+      expect(await told(name)).toContain(`install.bash of loadbalancer.pe.example.com (${to})`);
+    await expectClean();
+  });
+
+  it('to the version that everything has changes nothing, and succeeds', async () => {
+    const logs = () =>
+      Promise.all(
+        [...infrastructure, ...agents].map((name) =>
+          shell(
+            name,
+            'ls -l --time-style=full-iso /var/log/puppetlabs/upgrade.log /var/log/puppetlabs/installer 2>/dev/null || true',
+          ),
+        ),
+      );
+    const before = await logs();
+    const execution = await bench.start(
+      { system: 'pe-main', version: to, installer, confirm: 'pe-main' },
+      'holdfast-upgrade',
+    );
+    expect((await bench.ending(execution)).status).toBe('SUCCEEDED');
+    expect(await logs()).toEqual(before);
+    const run = execution.split(':').at(-1) ?? '';
+    const wave = JSON.parse((await bench.state.read(stateKeys.phase(run, 'upgrade-agents-1')))?.text ?? '{}');
+    expect(PhaseState.parse(wave).commands).toMatchObject([{ state: 'ended', progress: { nodes: 3, failed: 0 } }]);
+  });
+});

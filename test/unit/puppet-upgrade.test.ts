@@ -1,0 +1,260 @@
+import { describe, expect, it } from 'vitest';
+import type { PuppetRole } from '#domain/config';
+import { UpgradeRequest } from '#domain/payloads';
+import type { Phase } from '#domain/plan';
+import {
+  checkPuppetUpgrade,
+  isNothingToDo,
+  type PuppetUpgrade,
+  planCoreUpgrade,
+  planRollout,
+  type UpgradeNode,
+  versionFault,
+  wavesOf,
+} from '#domain/systems/puppet-upgrade';
+import { manifestOf } from './cli-fixtures.ts';
+
+const sha256 = 'ab'.repeat(32);
+const instance = (index: number): string => `i-${index.toString(16).padStart(17, '0')}`;
+
+const nodeOf = (
+  index: number,
+  name: string,
+  roles: readonly PuppetRole[],
+  changes: { version?: string; agentVersion?: string; modules?: readonly string[]; interrupted?: string } = {},
+): UpgradeNode => {
+  const [sample] = manifestOf('pe-lei', '20261120T020000Z').nodes;
+  if (!sample) throw new Error('the sample has a node');
+  const { version = '2016.2.1', agentVersion = '1.5.3', modules = ['puppet_agent'], interrupted = '' } = changes;
+  return {
+    node: { instanceId: instance(index), name, roles: [...roles], optional: false },
+    inspection: { ...sample.inspection, version, agentVersion, hostname: name, certname: `${name}.example.com` },
+    preflight: { problems: [], modules: [...modules], interrupted },
+  };
+};
+
+const large = (): UpgradeNode[] => [
+  nodeOf(1, 'master', ['master']),
+  nodeOf(2, 'puppetdb', ['puppetdb']),
+  nodeOf(3, 'console', ['console']),
+  nodeOf(4, 'compile1', ['compile-master']),
+  nodeOf(5, 'compile2', ['compile-master']),
+  nodeOf(6, 'hub1', ['activemq-hub'], { version: '' }),
+  nodeOf(7, 'spoke1', ['activemq-spoke'], { version: '' }),
+];
+
+const upgradeOf = (
+  request: Partial<UpgradeRequest> = {},
+  nodes: readonly UpgradeNode[] = large(),
+  config: Partial<PuppetUpgrade['config']> = {},
+): PuppetUpgrade => ({
+  system: 'pe-lei',
+  run: 'run',
+  vaultBucket: 'vault',
+  request: UpgradeRequest.parse({
+    system: 'pe-lei',
+    version: '2016.4.2',
+    installer: { name: 'pe.tar.gz', sha256 },
+    ...request,
+  }),
+  config: {
+    offline: false,
+    loadBalancer: 'lb.example.com',
+    nodes: [
+      { tag: { key: 'canary', value: 'yes' }, roles: ['agent'], optional: false, canary: true },
+      { tag: { key: 'role', value: 'agent' }, roles: ['agent'], optional: false, canary: false },
+    ],
+    ...config,
+  },
+  nodes,
+  absent: [],
+  installerBytes: 1000,
+});
+
+/** The nodes after their upgrade, with the agent that it brings. */
+const upgraded = (nodes: readonly UpgradeNode[]) =>
+  nodes
+    .filter(({ node }) => /master|puppetdb|console/.test(node.name))
+    .map(({ node, inspection }) => ({
+      node,
+      inspection: { ...inspection, version: '2016.4.2', agentVersion: '1.7.1' },
+    }));
+
+const filled = (phases: readonly Phase[]): readonly string[] =>
+  phases.filter(({ commands }) => commands.length > 0).map(({ name }) => name);
+const commandsOf = (phases: readonly Phase[], name: string) =>
+  phases.find((phase) => phase.name === name)?.commands ?? [];
+
+describe('an upgrade of a large environment', () => {
+  it("goes through master, PuppetDB and console in the manual's order", () => {
+    const phases = planCoreUpgrade(upgradeOf());
+    expect(filled(phases)).toEqual([
+      'fetch-installer',
+      'hold-agents',
+      'upgrade-master',
+      'collect-settings',
+      'upgrade-puppetdb',
+      'upgrade-console',
+      'run-puppet-master',
+      'run-puppet-puppetdb',
+      'run-puppet-console',
+      'release-agents',
+      'inspect-upgraded',
+    ]);
+    expect(commandsOf(phases, 'upgrade-master')[0]?.parameters).toMatchObject({ Settings: '', Version: '2016.4.2' });
+    expect(commandsOf(phases, 'upgrade-console')[0]?.parameters).toMatchObject({ Settings: 'settings.tar' });
+    expect(commandsOf(phases, 'fetch-installer').map(({ instanceIds }) => instanceIds)).toEqual([
+      [instance(1)],
+      [instance(2)],
+      [instance(3)],
+    ]);
+  });
+
+  it('leads compile masters, hubs and spokes to the master of masters, and agents to the load balancer', () => {
+    const of = upgradeOf();
+    const phases = planRollout(of, upgraded(of.nodes));
+    const urls = (name: string) => commandsOf(phases, name).map(({ parameters }) => parameters['Url']);
+    for (const name of ['upgrade-compile-masters', 'upgrade-hubs', 'upgrade-spokes'])
+      expect(urls(name)).toEqual(['https://master.example.com:8140/packages/current/upgrade.bash']);
+    for (const name of ['upgrade-canaries', 'upgrade-agents-1'])
+      expect(urls(name)).toEqual(['https://lb.example.com:8140/packages/current/install.bash']);
+    const alone = { ...of, config: { ...of.config, loadBalancer: undefined } };
+    const [agents] = commandsOf(planRollout(alone, upgraded(of.nodes)), 'upgrade-agents-1');
+    expect(agents?.parameters['Url']).toBe('https://master.example.com:8140/packages/current/install.bash');
+  });
+
+  it('takes compile masters one by one unless batches are asked for, and lets no failure pass', () => {
+    const of = upgradeOf();
+    const rollout = (more: PuppetUpgrade) =>
+      commandsOf(planRollout(more, upgraded(of.nodes)), 'upgrade-compile-masters');
+    expect(rollout(of)).toMatchObject([
+      { instanceIds: [instance(4), instance(5)], rollout: { maxConcurrency: '1', maxErrors: '0' } },
+    ]);
+    expect(rollout(upgradeOf({ compileMasters: 2 }))[0]?.rollout).toEqual({ maxConcurrency: '2', maxErrors: '0' });
+  });
+
+  it('reaches any number of agents with one command per tag, canaries first', () => {
+    const of = upgradeOf({ agents: { maxConcurrency: '20%', maxErrors: '2%' } });
+    const phases = planRollout(of, upgraded(of.nodes));
+    expect(commandsOf(phases, 'upgrade-canaries')).toMatchObject([
+      { instanceIds: [], tags: { 'holdfast:system': 'pe-lei', canary: 'yes' }, rollout: { maxErrors: '0' } },
+    ]);
+    expect(commandsOf(phases, 'upgrade-agents-1')).toMatchObject([
+      { tags: { role: 'agent' }, rollout: { maxConcurrency: '20%', maxErrors: '2%' } },
+    ]);
+    expect(wavesOf(phases)).toEqual(['upgrade-agents-1']);
+    const names = phases.map(({ name }) => name);
+    expect(names.indexOf('upgrade-canaries')).toBeLessThan(names.indexOf('upgrade-agents-1'));
+    expect(names.indexOf('check-modules')).toBeLessThan(names.indexOf('upgrade-canaries'));
+  });
+
+  it('passes over what has the version already, and runs again what broke off', () => {
+    const [master, puppetdb, console_, ...rest] = large();
+    if (!master || !puppetdb || !console_) throw new Error('the system has a core');
+    const done = nodeOf(1, 'master', ['master'], { version: '2016.4.2', agentVersion: '1.7.1' });
+    const half = nodeOf(2, 'puppetdb', ['puppetdb'], { version: '2016.4.2', interrupted: '2016.2.1' });
+    const phases = planCoreUpgrade(upgradeOf({}, [done, half, console_, ...rest]));
+    expect(commandsOf(phases, 'upgrade-master')).toEqual([]);
+    expect(commandsOf(phases, 'upgrade-puppetdb').length).toBe(1);
+    const compiled = nodeOf(4, 'compile1', ['compile-master'], { version: '2016.4.2', agentVersion: '1.7.1' });
+    const of = upgradeOf({}, [done, half, console_, compiled, ...rest.slice(1)]);
+    const [compileMasters] = commandsOf(planRollout(of, upgraded(of.nodes)), 'upgrade-compile-masters');
+    expect(compileMasters?.instanceIds).toEqual([instance(5)]);
+  });
+
+  it('goes on from a stage, and only when what comes before it is done', () => {
+    const of = upgradeOf({ from: 'hubs', installer: undefined });
+    expect(filled(planCoreUpgrade(of))).toEqual(['inspect-upgraded']);
+    expect(filled(planRollout(of, upgraded(of.nodes)))).toEqual([
+      'upgrade-hubs',
+      'upgrade-spokes',
+      'check-modules',
+      'upgrade-canaries',
+      'upgrade-agents-1',
+      'finish',
+    ]);
+    expect(() => planRollout(of, of.nodes.slice(0, 3))).toThrow(/master has 2016\.2\.1, .*upgrade it first/);
+  });
+
+  it('has nothing to do when everything has the version and no agents are asked for', () => {
+    const all = large().map((one) => ({
+      ...one,
+      inspection: { ...one.inspection, version: one.inspection.version && '2016.4.2', agentVersion: '1.7.1' },
+    }));
+    expect(isNothingToDo(upgradeOf({}, all, { nodes: [] }))).toBe(true);
+    expect(isNothingToDo(upgradeOf({}, large(), { nodes: [] }))).toBe(false);
+    expect(filled(planCoreUpgrade(upgradeOf({}, all)))).toEqual(['inspect-upgraded']);
+  });
+
+  it('of a thousand nodes is planned with as many commands as for ten', () => {
+    const of = upgradeOf();
+    const count = (nodes: readonly UpgradeNode[]) =>
+      [...planCoreUpgrade({ ...of, nodes }), ...planRollout({ ...of, nodes }, upgraded(nodes))].flatMap(
+        ({ commands }) => commands,
+      ).length;
+    const many = Array.from({ length: 990 }, (_, index) =>
+      nodeOf(100 + index, `spoke${index}`, ['activemq-spoke'], { version: '' }),
+    );
+    // A command takes fifty ids.
+    expect(count([...large(), ...many]) - count(large())).toBe(Math.ceil(991 / 50) - 1);
+  });
+});
+
+describe('an upgrade is refused, with every reason at once,', () => {
+  it.each([
+    ['3.8.5', '2016.4.2', /3\.8\.5 can not be upgraded to 2016\.4\.2 in place: .*migrate/],
+    ['2016.4.2', '2016.2.1', /older than 2016\.4\.2, which is installed: an upgrade never goes back/],
+    ['2016.2.1', '2017.3.2', /must be upgraded to the latest 2016\.4 first/],
+    ['2016.4.2', '2021.7.1', /not among the versions/],
+  ])('from %s to %s', (from, to, expected) => expect(versionFault(from, to)).toMatch(expected));
+
+  it.each([
+    ['2016.2.1', '2016.4.2'],
+    ['3.2.3', '3.8.5'],
+    ['2016.4.2', '2018.1.9'],
+    ['2016.4.2', '2016.4.2'],
+  ])('but not from %s to %s', (from, to) => expect(versionFault(from, to)).toBeUndefined());
+
+  it('for blockers, missing modules and missing nodes', () => {
+    const nodes = large().map((one) =>
+      one.node.name === 'compile2'
+        ? {
+            ...one,
+            preflight: {
+              problems: ['puppet.conf sets noop = true'],
+              modules: ['puppet_agent', 'apt'],
+              interrupted: '',
+            },
+          }
+        : one,
+    );
+    const faults = checkPuppetUpgrade({
+      ...upgradeOf({}, nodes, { offline: true }),
+      absent: ['activemq-spoke: spoke9 does not answer SSM'],
+    });
+    expect(faults).toEqual([
+      'every node must be there: activemq-spoke: spoke9 does not answer SSM',
+      'compile2: puppet.conf sets noop = true',
+      expect.stringMatching(/^compile1 lacks the modules inifile, stdlib, apt, which agents need/),
+      expect.stringMatching(/^compile2 lacks the modules inifile, stdlib, which agents need/),
+    ]);
+  });
+
+  it.each([
+    ['no installer', { installer: undefined }],
+    ['an installer without its checksum', { installer: { name: 'pe.tar.gz' } }],
+    ['an installer over plain HTTP', { installer: { url: 'http://example.com/pe.tar.gz', sha256 } }],
+    ['another confirmation', { confirm: 'pe-main' }],
+    ['a share that is none', { agents: { maxConcurrency: '10', maxErrors: 'some' } }],
+    ['an unknown stage', { from: 'databases' }],
+  ])('for %s', (_, request) =>
+    expect(
+      UpgradeRequest.safeParse({
+        system: 'pe-lei',
+        version: '2016.4.2',
+        installer: { name: 'pe.tar.gz', sha256 },
+        ...request,
+      }).success,
+    ).toBe(false),
+  );
+});
