@@ -41,7 +41,7 @@ const lab = await startLab({
     'systems: { pe-main: { kind: puppet-enterprise, nodes: [{ instance: i-0123456789abcdef0, roles: [master, puppetdb, console] }] } }',
 });
 try {
-  const node = lab.nodes['pe-main'];
+  const node = lab.nodes['pe-main']?.['master'];
   if (!node) throw new Error('the lab has no node');
   tell('one whole backup');
   const backup = await benchBackup(lab);

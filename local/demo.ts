@@ -91,14 +91,14 @@ try {
   tell('The backup, as `holdfast show pe-main/latest` tells it:');
   tell('');
   await show(() => Promise.resolve(connection), 'pe-main/latest', {}, output);
-  const { stdout } = (await lab.nodes['pe-main']?.exec(
+  const { stdout } = (await lab.nodes['pe-main']?.['master']?.exec(
     'for s in pe-httpd pe-puppetdb pe-activemq pe-puppet; do service $s status; done',
   )) ?? { stdout: '' };
   tell('');
   tell(`The services that stood still for it run again: ${stdout.trim().split('\n').join(', ')}.`);
   tell('');
   tell('Now the worst: all databases and the certificate authority are destroyed.');
-  await lab.nodes['pe-main']?.exec(destruction);
+  await lab.nodes['pe-main']?.['master']?.exec(destruction);
   tell('');
   tell('The restore, as `holdfast restore pe-main --confirm pe-main --watch` does it:');
   tell('');

@@ -1,13 +1,14 @@
 #!/bin/sh
-#/ Usage: node-init.sh DIRECTORY HOSTNAME ADDRESS LAYERS REPOSITORY
+#/ Usage: node-init.sh DIRECTORY HOSTNAME HOSTS LAYERS REPOSITORY
 #/
 #/ Becomes the first process of a lab node. Runs in fresh mount, pid, uts and ipc namespaces that still show the host's
-#/ root: mounts the node's own root from LAYERS (colon-separated, top first) over the host's root, prints its process id as the
-#/ host sees it, and turns into tini. All mounts live in this mount namespace and vanish with its last process.
+#/ root: mounts the node's own root from LAYERS (colon-separated, top first) over the host's root, with the lines HOSTS in its
+#/ /etc/hosts, prints its process id as the host sees it, and turns into tini. All mounts live in this mount namespace and
+#/ vanish with its last process.
 set -eu
 umask 022
 
-directory=$1 hostname=$2 address=$3 layers=$4 repository=$5
+directory=$1 hostname=$2 hosts=$3 layers=$4 repository=$5
 
 # This /proc is still the host's, so "self" is our id outside. tini keeps it.
 read -r host_pid _ </proc/self/stat
@@ -79,7 +80,7 @@ fi
 
 hostname "$hostname"
 echo "$hostname" >etc/hostname
-printf '127.0.0.1 localhost\n%s %s %s\n' "$address" "$hostname" "${hostname%%.*}" >etc/hosts
+printf '127.0.0.1 localhost\n%s' "$hosts" >etc/hosts
 
 mkdir .host
 pivot_root . .host

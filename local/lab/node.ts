@@ -13,6 +13,10 @@ const INIT = fileURLToPath(new URL('node-init.sh', import.meta.url));
 /** Where layers and the disks of nodes are kept; git ignores it. */
 export const LAB_DIRECTORY = join(REPOSITORY, '.local', 'lab');
 
+/** A loopback address for a node of this process, by a number from 1 to 254; other processes take others. */
+export const ownAddress = (number: number): string =>
+  `127.${10 + ((process.pid >> 8) % 200)}.${process.pid % 256}.${number}`;
+
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const LOGIN_ENVIRONMENT = {
   PATH: SYSTEM_PATH,
@@ -33,6 +37,8 @@ export interface LabNodeOptions {
   readonly hostname: string;
   /** An own loopback address such as 127.10.0.11: nodes share the host's network and keep their standard ports. */
   readonly address: string;
+  /** More names that the node knows, with their addresses. */
+  readonly hosts?: Readonly<Record<string, string>>;
   readonly tags?: Readonly<Record<string, string>>;
   /** Read-only directories that lie over the host's root, top first. */
   readonly layers?: readonly string[];
@@ -95,6 +101,7 @@ export class LabNode {
 
   readonly #directory: string;
   readonly #layers: readonly string[];
+  readonly #hosts: string;
   readonly #processes = new Set<Promise<unknown>>();
   #machine: Machine | undefined;
 
@@ -107,6 +114,9 @@ export class LabNode {
     this.ipAddress = options.address;
     this.#directory = directory;
     this.#layers = options.layers ?? [];
+    this.#hosts = Object.entries({ [options.hostname]: options.address, ...options.hosts })
+      .map(([name, address]) => `${address} ${name} ${name.split('.')[0]}\n`)
+      .join('');
   }
 
   /** Powers the node on, with the disk as it was left; nothing runs on it but its first process. */
@@ -118,7 +128,7 @@ export class LabNode {
       'setpriv',
       [
         ...['--pdeathsig', 'KILL', 'unshare', '--mount', '--uts', '--ipc', '--pid', '--fork', '--kill-child=KILL'],
-        ...['sh', INIT, this.#directory, this.hostname, this.address, this.#layers.join(':'), REPOSITORY],
+        ...['sh', INIT, this.#directory, this.hostname, this.#hosts, this.#layers.join(':'), REPOSITORY],
       ],
       { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
     );

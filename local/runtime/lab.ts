@@ -1,47 +1,106 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Config } from '#domain/config';
+import { type Config, type PuppetRole, puppetRoles, type System } from '#domain/config';
 import { parseConfig } from '#domain/config-file';
 import { tagKeys } from '#domain/naming';
-import { LAB_DIRECTORY, type LabNode, writeAwsConfig } from '../lab/node.ts';
-import { createPe32Master, startServices } from '../lab/pe32/layer.ts';
+import { createPuppetNode, type PuppetHost, startServices } from '../lab/layer.ts';
+import { LAB_DIRECTORY, type LabNode, ownAddress, writeAwsConfig } from '../lab/node.ts';
+import { pe32 } from '../lab/pe32/product.ts';
+import { type PuppetProduct, servicesOf } from '../lab/product.ts';
 import { type Runtime, type RuntimeOptions, region, startRuntime } from './index.ts';
 
 /** A lab: the local runtime with nodes that it can back up. */
 export interface Lab {
   readonly runtime: Runtime;
   readonly config: Config;
-  /** The nodes by the id of their system. */
-  readonly nodes: Readonly<Record<string, LabNode>>;
+  /** The nodes of each system by their short host names, in the order of the configuration. */
+  readonly nodes: Readonly<Record<string, Readonly<Record<string, LabNode>>>>;
+  /** What each system is made of: enough to make another node of it. */
+  readonly systems: Readonly<Record<string, LabSystem>>;
   close(): Promise<void>;
+}
+
+export interface LabSystem {
+  readonly product: PuppetProduct;
+  readonly hosts: readonly PuppetHost[];
 }
 
 export interface LabOptions
   extends Partial<Pick<RuntimeOptions, 'judge' | 'port' | 'clock' | 'onStatusChange' | 'pollMilliseconds'>> {
-  /** The text of a holdfast.yaml. Each system's first node becomes a monolithic PE 3.2 master. */
+  /** The text of a holdfast.yaml. Each node that it selects is made. */
   readonly configuration: string;
+  /** What is installed on a system, by its id. Default: Puppet Enterprise 3.2. */
+  readonly products?: Readonly<Record<string, 'pe32' | 'pe2016'>>;
+  /** How many nodes carry a tag, by its value. Default: one. */
+  readonly counts?: Readonly<Record<string, number>>;
   readonly onProgress?: (what: string) => void;
 }
 
-/** Node and S3 account of a system; the address makes its standard ports its own. */
-const placed = (system: string, index: number, config: Config) => {
-  const selector = config.systems[system]?.nodes[0];
-  const suffix = String(index + 11);
-  return {
-    name: `${process.pid}-${system}`,
-    instanceId: selector && 'instance' in selector ? selector.instance : `i-0123456789abcde${suffix}`,
-    address: `127.10.${process.pid % 200}.${suffix}`,
-    tags: {
-      [tagKeys.system]: system,
-      ...(selector && 'tag' in selector && { [selector.tag.key]: selector.tag.value }),
-    },
-    account: { system, accessKeyId: `NODE${suffix}`, secretAccessKey: `node-secret-${suffix}` },
+/** A node's name tells the first of its roles, in their usual order. */
+const names = {
+  master: 'master',
+  puppetdb: 'puppetdb',
+  console: 'console',
+  'compile-master': 'compile',
+  'activemq-hub': 'hub',
+  'activemq-spoke': 'spoke',
+  agent: 'agent',
+} as const satisfies Record<PuppetRole, string>;
+
+/** There is one of each, so that it needs no number. */
+const coreRoles: readonly PuppetRole[] = ['master', 'puppetdb', 'console'];
+
+interface Place extends PuppetHost {
+  readonly shortName: string;
+  readonly instanceId: string;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** The nodes that a system's selectors mean. `number` gives each node of the lab one of its own, from which address and id are made. */
+const placesOf = (
+  id: string,
+  system: System,
+  counts: Readonly<Record<string, number>>,
+  number: () => number,
+): readonly Place[] => {
+  const seen = new Map<PuppetRole, number>();
+  return system.nodes.flatMap((selector) =>
+    Array.from({ length: 'tag' in selector ? (counts[selector.tag.value] ?? 1) : 1 }, () => {
+      const role = puppetRoles.find((candidate) => selector.roles.includes(candidate)) ?? 'agent';
+      const ordinal = (seen.get(role) ?? 0) + 1;
+      seen.set(role, ordinal);
+      const shortName = `${names[role]}${coreRoles.includes(role) && ordinal === 1 ? '' : ordinal}`;
+      const suffix = number();
+      return {
+        shortName,
+        hostname: `${shortName}.pe.example.com`,
+        roles: selector.roles,
+        address: ownAddress(suffix),
+        instanceId: 'instance' in selector ? selector.instance : `i-0fedcba${String(suffix).padStart(10, '0')}`,
+        tags: { [tagKeys.system]: id, ...('tag' in selector && { [selector.tag.key]: selector.tag.value }) },
+      };
+    }),
+  );
+};
+
+/** Starts what runs on the nodes of a system: PostgreSQL's first, then the other core nodes, then all others side by side. */
+const startSystem = async ({ product, hosts }: LabSystem, nodes: Readonly<Record<string, LabNode>>): Promise<void> => {
+  const start = async ({ hostname, roles }: PuppetHost): Promise<void> => {
+    const node = Object.values(nodes).find((candidate) => candidate.hostname === hostname);
+    if (node) await startServices(node, servicesOf(product, roles));
   };
+  const core = new Set(
+    ['puppetdb', 'master', 'console'].flatMap((role) => hosts.filter(({ roles }) => roles.some((one) => one === role))),
+  );
+  for (const host of core) await start(host);
+  await Promise.all(hosts.filter((host) => !core.has(host)).map(start));
 };
 
 /** Starts a lab; it lives until it is closed, or until this process ends. */
 export const startLab = async ({
   configuration,
+  products = {},
+  counts = {},
   onProgress = () => undefined,
   ...options
 }: LabOptions): Promise<Lab> => {
@@ -49,33 +108,60 @@ export const startLab = async ({
   const directory = join(LAB_DIRECTORY, 'runtime', String(process.pid));
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
-  const nodes: Record<string, LabNode> = {};
-  const places = Object.keys(config.systems).map((system, index) => ({ system, ...placed(system, index, config) }));
+  let numbered = 10;
+  const layouts = await Promise.all(
+    Object.entries(config.systems).map(async ([id, system], index) => ({
+      id,
+      places: placesOf(id, system, counts, () => ++numbered),
+      product: products[id] === 'pe2016' ? (await import('../lab/pe2016/product.ts')).pe2016 : pe32,
+      account: { system: id, accessKeyId: `NODE${index + 11}`, secretAccessKey: `node-secret-${index + 11}` },
+    })),
+  );
+  const nodes: Record<string, Record<string, LabNode>> = Object.fromEntries(layouts.map(({ id }) => [id, {}]));
+  const all = (): LabNode[] => Object.values(nodes).flatMap((of) => Object.values(of));
   onProgress('starting S3, Run Command and Step Functions');
   const runtime = await startRuntime({
     ...options,
     config,
     directory,
-    instances: () => Object.values(nodes),
-    accounts: places.map(({ account }) => account),
+    instances: all,
+    accounts: layouts.map(({ account }) => account),
   });
   const close = async (): Promise<void> => {
     await runtime.close();
-    for (const node of Object.values(nodes)) await node.destroy();
+    await Promise.all(all().map((node) => node.destroy()));
     await rm(directory, { recursive: true, force: true });
   };
   try {
-    for (const { system, account, ...place } of places) {
-      onProgress(`starting the Puppet Enterprise 3.2 master of ${system}`);
-      const node = await createPe32Master(place);
-      nodes[system] = node;
-      await writeAwsConfig(node, { endpointUrl: runtime.url, region, ...account });
-      await startServices(node);
-      node.online = true;
+    for (const { id, places, product, account } of layouts) {
+      const of = nodes[id] ?? {};
+      onProgress(
+        `starting Puppet Enterprise ${product.version} of ${id}: ${places.map(({ shortName }) => shortName).join(', ')}`,
+      );
+      const made = await Promise.allSettled(
+        places.map(({ shortName, hostname, address, instanceId, tags }) =>
+          createPuppetNode({
+            name: `${process.pid}-${id}-${shortName}`,
+            ...{ product, system: places, hostname, address, instanceId, tags },
+          }),
+        ),
+      );
+      for (const [index, { shortName }] of places.entries()) {
+        const result = made[index];
+        if (result?.status === 'fulfilled') of[shortName] = result.value;
+      }
+      for (const result of made) if (result.status === 'rejected') throw result.reason;
+      for (const node of Object.values(of)) {
+        node.online = false;
+        await writeAwsConfig(node, { endpointUrl: runtime.url, region, ...account });
+      }
+      await startSystem({ product, hosts: places }, of);
+      for (const node of Object.values(of)) node.online = true;
     }
   } catch (error) {
     await close();
     throw error;
   }
-  return { runtime, config, nodes, close };
+  const systems = Object.fromEntries(layouts.map(({ id, product, places }) => [id, { product, hosts: places }]));
+  return { runtime, config, nodes, systems, close };
 };

@@ -15,8 +15,10 @@ import { s3Bucket } from '#aws/bucket';
 import { composeDocuments } from '#documents/compose';
 import { Manifest, uploadsOf } from '#domain/manifest';
 import { parseArn, stateBucketName, stateKeys, vaultBucketName, vaultKeys } from '#domain/naming';
-import { LAB_DIRECTORY, type LabNode, writeAwsConfig } from '#local/lab/node';
-import { createPe32Master, startServices } from '#local/lab/pe32/layer';
+import { createPuppetNode, startServices } from '#local/lab/layer';
+import { LAB_DIRECTORY, type LabNode, ownAddress, writeAwsConfig } from '#local/lab/node';
+import { pe32 } from '#local/lab/pe32/product';
+import { servicesOf } from '#local/lab/product';
 import { startSsm } from '#local/ssm/index';
 import { type Emulator, startEmulator } from './emulator.ts';
 
@@ -45,9 +47,9 @@ let s3: S3Client;
 let sfn: SFNClient;
 
 beforeAll(async () => {
-  node = await createPe32Master({
+  node = await createPuppetNode({
     name: `deploy-${process.pid}`,
-    address: `127.10.${process.pid % 200}.90`,
+    address: ownAddress(90),
     instanceId,
     tags: { 'holdfast:system': 'pe-main' },
   });
@@ -62,7 +64,7 @@ beforeAll(async () => {
   emulator = await startEmulator(directory, ssm.url, file);
   await writeFile(file, configuration);
   await writeAwsConfig(node, { endpointUrl: emulator.url, region, ...credentials });
-  await startServices(node);
+  await startServices(node, servicesOf(pe32, ['master', 'puppetdb', 'console']));
   node.online = true;
   s3 = new S3Client({ endpoint: emulator.url, region, credentials, forcePathStyle: true });
   sfn = new SFNClient({ endpoint: emulator.url, region, credentials });

@@ -159,7 +159,7 @@ describe('a backup that fails on the node', () => {
     await bench.shell('mv /opt/puppet/share/puppet-dashboard /root/dashboard.away');
     const ending = await bench.backUp();
     await bench.shell('mv /root/dashboard.away /opt/puppet/share/puppet-dashboard');
-    await expectFailure(ending, 'WrongRoleError', /configured as console, but only master, puppetdb was found/);
+    await expectFailure(ending, 'WrongRoleError', /configured as console, but only master, puppetdb, agent was found/);
   });
 
   it('because a service does not stop starts those that were stopped before', async () => {

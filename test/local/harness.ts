@@ -2,10 +2,14 @@ import { ListMultipartUploadsCommand, PutObjectCommand } from '@aws-sdk/client-s
 import { DescribeExecutionCommand, StartExecutionCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { s3Bucket } from '#aws/bucket';
 import { s3Client, sfnClient } from '#aws/clients';
+import type { PuppetRole } from '#domain/config';
 import { Manifest } from '#domain/manifest';
 import { parseManifestKey, stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import type { RestoreSummary } from '#domain/payloads';
+import type { PuppetHost } from '#local/lab/layer';
 import type { LabNode } from '#local/lab/node';
+import { pe32 } from '#local/lab/pe32/product';
+import { servicesOf } from '#local/lab/product';
 import { type Lab, type LabOptions, startLab } from '#local/runtime/lab';
 import type { S3Request, Verdict } from '#local/runtime/s3-request';
 
@@ -20,6 +24,18 @@ systems:
     nodes:
       - instance: ${instanceId}
         roles: [master, puppetdb, console]
+${more}`;
+
+/** A holdfast.yaml with master, PuppetDB and console on nodes of their own. */
+export const split = (consistency: 'live' | 'quiesced' = 'live', more = ''): string => `
+systems:
+  pe-main:
+    kind: puppet-enterprise
+    consistency: ${consistency}
+    nodes:
+      - { instance: ${instanceId}, roles: [master] }
+      - { instance: i-0123456789abcdef1, roles: [puppetdb] }
+      - { instance: i-0123456789abcdef2, roles: [console] }
 ${more}`;
 
 /** How an execution ended. */
@@ -56,9 +72,16 @@ export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions,
   const [s3, sfn] = [s3Client(), sfnClient()];
   const vault = s3Bucket(s3, lab.runtime.vaultBucket);
   const state = s3Bucket(s3, lab.runtime.stateBucket);
-  const found = lab.nodes['pe-main'];
+  const nodes = lab.nodes['pe-main'] ?? {};
+  const [found] = Object.values(nodes);
   if (!found) throw new Error('the lab has no node');
   const node: LabNode = found;
+  const { product, hosts } = lab.systems['pe-main'] ?? { product: pe32, hosts: [] };
+  /** The node that holds a role. */
+  const withRole = (role: PuppetRole): LabNode => {
+    const hostname = hosts.find(({ roles }) => roles.includes(role))?.hostname;
+    return Object.values(nodes).find((one) => one.hostname === hostname) ?? node;
+  };
 
   const start = async (input: object, machine = 'holdfast-backup'): Promise<string> => {
     const { executionArn } = await sfn.send(
@@ -79,8 +102,8 @@ export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions,
     }
   };
 
-  const shell = async (command: string): Promise<string> => {
-    const { code, stdout, stderr } = await node.exec(command);
+  const shell = async (command: string, on: LabNode = node): Promise<string> => {
+    const { code, stdout, stderr } = await on.exec(command);
     if (code !== 0) throw new Error(`${command}: ${stdout}${stderr}`);
     return stdout;
   };
@@ -93,6 +116,19 @@ export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions,
     if (code !== 0) throw new Error(`never true on the node: ${command} ${stderr}`);
   };
 
+  /** What a command prints on each node, by lines; the name of the host stands before them when there are several. */
+  const everywhere = async (command: string | ((host: PuppetHost) => string)): Promise<string[]> => {
+    const lines = hosts.map(async (host) => {
+      const on = Object.values(nodes).find(({ hostname }) => hostname === host.hostname) ?? node;
+      const { stdout } = await on.exec(typeof command === 'string' ? command : command(host));
+      return stdout
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => (hosts.length > 1 ? `${host.hostname}: ${line}` : line));
+    });
+    return (await Promise.all(lines)).flat();
+  };
+
   const traces = async (): Promise<Traces> => ({
     manifests: (await vault.list(vaultKeys.catalog('pe-main'))).flatMap((key) => parseManifestKey(key)?.backup ?? []),
     objects: await vault.list('backups/'),
@@ -101,22 +137,22 @@ export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions,
     ),
     lock: (await state.read(stateKeys.lock('pe-main'))) !== undefined,
     onNode: (
-      await node.exec(
+      await everywhere(
         "find /var/lib/holdfast -mindepth 2 2>/dev/null; for e in /proc/[0-9]*/environ; do tr '\\0' '\\n' <$e 2>/dev/null | grep -E '^HOLDFAST_(RUN|WATCHDOG)='; done",
       )
-    ).stdout.trim(),
-    servicesDown: (
-      await shell(
-        'for s in pe-postgresql pe-puppetdb pe-activemq pe-memcached pe-puppet-dashboard-workers pe-mcollective pe-httpd pe-puppet; do service $s status >/dev/null 2>&1 || echo $s; done',
-      )
-    )
-      .split('\n')
-      .filter((name) => name !== ''),
+    ).join('\n'),
+    servicesDown: await everywhere(
+      ({ roles }) =>
+        `for s in ${servicesOf(product, roles).join(' ')}; do service $s status >/dev/null 2>&1 || echo $s; done`,
+    ),
   });
 
   return {
     lab,
+    /** The first of the system's nodes. */
     node,
+    nodes,
+    withRole,
     vault,
     state,
     start,
@@ -129,11 +165,17 @@ export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions,
       (
         await shell(
           `su -s /bin/bash pe-postgres -c "cd / && /opt/puppet/bin/psql -X -A -t -q -v ON_ERROR_STOP=1 -d '${database}'" <<'SQL'\n${statement}\nSQL`,
+          withRole('puppetdb'),
         )
       ).trim(),
     /** The certificate authority's fingerprint on the node. */
     authority: async (): Promise<string> =>
-      (await shell('openssl x509 -in /etc/puppetlabs/puppet/ssl/ca/ca_crt.pem -noout -fingerprint -sha256')).trim(),
+      (
+        await shell(
+          'openssl x509 -in /etc/puppetlabs/puppet/ssl/ca/ca_crt.pem -noout -fingerprint -sha256',
+          withRole('master'),
+        )
+      ).trim(),
     /** Puts an object into the vault, as a person would. */
     upload: async (Key: string, Body: Buffer): Promise<void> => {
       await s3.send(new PutObjectCommand({ Bucket: lab.runtime.vaultBucket, Key, Body }));

@@ -1,8 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isGood } from '#domain/manifest';
+import { createPuppetNode, startServices } from '#local/lab/layer';
 import { buildInstaller } from '#local/lab/pe32/installer';
-import { createPe32Master, startServices } from '#local/lab/pe32/layer';
+import { pe32 } from '#local/lab/pe32/product';
+import { servicesOf } from '#local/lab/product';
 import { type Bench, type Ending, monolithic, startBench } from './harness.ts';
 
 let bench: Bench;
@@ -146,7 +148,7 @@ describe('a system is brought back whose', () => {
 
 describe('another instance', () => {
   it('takes the place of one that is gone, when it is named', async () => {
-    const spare = await createPe32Master({
+    const spare = await createPuppetNode({
       name: `${process.pid}-spare`,
       instanceId: 'i-0fedcba9876543210',
       address: bench.node.address.replace(/\d+$/, '77'),
@@ -158,10 +160,10 @@ describe('another instance', () => {
       await spare.exec('mkdir -p /root/.aws');
       await writeFile(spare.path('/root/.aws/config'), config);
       await writeFile(spare.path('/root/.aws/credentials'), credentials);
-      await startServices(spare);
+      await startServices(spare, servicesOf(pe32, ['master', 'puppetdb', 'console']));
       await spare.exec('rm -rf /etc/puppetlabs/puppet/ssl/ca');
       spare.online = true;
-      Reflect.set(bench.lab.nodes, 'spare', spare);
+      Reflect.set(bench.nodes, 'spare', spare);
       bench.node.online = false;
       const without = await bench.restore({ confirm: 'pe-main', backup: good });
       expect(without.error).toBe('NodeUnreachableError');
@@ -178,7 +180,7 @@ describe('another instance', () => {
       expect(stdout).toContain(authority);
       expect(stdout).toMatch(/pe-httpd .* is running/);
     } finally {
-      Reflect.deleteProperty(bench.lab.nodes, 'spare');
+      Reflect.deleteProperty(bench.nodes, 'spare');
       bench.node.online = true;
       await spare.destroy();
     }

@@ -1,17 +1,21 @@
 #!/bin/bash
 #/ Usage: databases.sh
 #/
-#/ Makes the PostgreSQL cluster of Puppet Enterprise 3.2 with its roles, tablespaces and databases, and fills these.
+#/ Makes the PostgreSQL cluster of Puppet Enterprise 3.2 with its roles, tablespaces and databases, and fills these. Does
+#/ nothing on a node without the role puppetdb.
 # shellcheck disable=SC2154 # the answers q_* come from the installer's file
 set -Eeuo pipefail
 umask 022
 
 here=$(dirname "$0")
 root=/opt/puppet/var/lib/pgsql/9.2
-# shellcheck source=/dev/null
-. /etc/puppetlabs/installer/database_info.install
+# shellcheck source=system.sh
+. "$here/system.sh"
 
 main() {
+  has puppetdb || return 0
+  # shellcheck source=/dev/null
+  . /etc/puppetlabs/installer/database_info.install
   # The databases want the locale en_US.utf8, which a slim host lacks.
   locale -a | grep -qx en_US.utf8 || localedef -i en_US -f UTF-8 en_US.UTF-8
   install -d -o pe-postgres -g pe-postgres -m 0700 "$root" "$root/console" "$root/puppetdb"

@@ -1,0 +1,10 @@
+filebucket { 'main':
+  server => '@MASTER@',
+  path   => false,
+}
+
+File { backup => 'main' }
+
+node default {
+  include ntp
+}
