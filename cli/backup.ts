@@ -3,10 +3,10 @@ import { assertSystem } from './catalog.ts';
 import { CliError } from './cli-error.ts';
 import { type Connection, sameConnection } from './connection.ts';
 import type { Exit } from './exit-codes.ts';
-import type { FollowOptions, Outcome, RunProgress } from './follow-run.ts';
+import type { FollowOptions, Outcome } from './follow-run.ts';
 import { formatAmount, formatBytes, formatDuration, pairs } from './format.ts';
 import type { Output } from './output.ts';
-import { runName, type Started, startedEntries, startRun, watchRun } from './runs.ts';
+import { type Conclude, runName, type Started, startedEntries, startRun, watchRun } from './run.ts';
 
 export interface BackupOptions extends FollowOptions {
   readonly watch?: boolean;
@@ -33,16 +33,12 @@ export const backup = async (
   }
   if (json) output.jsonLine({ event: 'started', ...started });
   else for (const line of pairs(startedEntries(started))) output.note(line);
-  return conclude(connection, started, await watchRun(connection, started, { json, ...follow }, output), json, output);
+  const ended = await watchRun(connection, started, { json, ...follow }, output);
+  return concludeBackup(connection, started, ended, json, output);
 };
 
-const conclude = (
-  connection: Connection,
-  { system, run }: Started,
-  { outcome, seconds }: RunProgress,
-  json: boolean,
-  output: Output,
-): Exit => {
+/** Tells what a backup has come to. */
+export const concludeBackup: Conclude = (connection, { system, run }, { outcome, seconds }, json, output) => {
   switch (outcome?.kind) {
     case 'committed': {
       const { manifest } = outcome;
@@ -69,7 +65,11 @@ const conclude = (
     case 'failed':
       throw failure(system, run, outcome);
     default:
-      throw new CliError('unexpected', `run ${run} ended as no backup does`);
+      throw new CliError(
+        'unexpected',
+        `run ${run} ended as no backup does`,
+        'Look at its execution. A newer Holdfast may know.',
+      );
   }
 };
 

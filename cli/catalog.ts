@@ -65,8 +65,15 @@ export const latestBackup = async (vault: Bucket, system: string): Promise<strin
 export const runUnderWay = async (state: Bucket, system: string): Promise<string | undefined> =>
   (await jsonState(state).read(stateKeys.lock(system), Lock))?.run;
 
+/** All locks that are held. */
+export const listLocks = async (state: Bucket): Promise<readonly Lock[]> => {
+  const keys = await state.list(stateKeys.lock('').replace(/\.json$/, ''));
+  const locks = await Promise.all(keys.map((key) => jsonState(state).read(key, Lock)));
+  return locks.filter((lock) => lock !== undefined);
+};
+
 /** The systems of which the vault has a backup. */
-const systemsWithBackups = async (vault: Bucket): Promise<readonly string[]> => [
+export const systemsWithBackups = async (vault: Bucket): Promise<readonly string[]> => [
   ...new Set((await vault.list(catalogRoot)).flatMap((key) => parseManifestKey(key)?.system ?? [])),
 ];
 

@@ -4,9 +4,9 @@ import type { Exit } from './exit-codes.ts';
 export class CliError extends Error {
   override readonly name = 'CliError';
   readonly exit: Exit;
-  readonly next: string | undefined;
+  readonly next: string;
 
-  constructor(exit: Exit, message: string, next?: string) {
+  constructor(exit: Exit, message: string, next: string) {
     super(message);
     this.exit = exit;
     this.next = next;
@@ -22,12 +22,14 @@ const remedy = (name: string): string => {
   return 'Look at the network, --region and --endpoint-url, then try again.';
 };
 
+const report = 'Set HOLDFAST_DEBUG=1 to see where it happened, and report it.';
+
 const field = (error: Error, name: string): unknown => Object.entries(error).find(([key]) => key === name)?.[1];
 
 /** Any error as a CliError: what AWS or the way to it refused is told from what nobody foresaw. */
 export const explain = (error: unknown): CliError => {
   if (error instanceof CliError) return error;
-  if (!(error instanceof Error)) return new CliError('unexpected', String(error));
+  if (!(error instanceof Error)) return new CliError('unexpected', String(error), report);
   if (error.message === 'Region is missing')
     return new CliError('usage', 'no AWS region is set', 'Add --region, or set AWS_REGION.');
   // The SDK leaves its metadata on everything that ends a call, also on the errors of sockets.
@@ -36,9 +38,5 @@ export const explain = (error: unknown): CliError => {
     const name = typeof code === 'string' ? code : error.name;
     return new CliError('connection', `${name}: ${error.message || 'no answer'}`, remedy(name));
   }
-  return new CliError(
-    'unexpected',
-    `${error.name}: ${error.message}`,
-    'Set HOLDFAST_DEBUG=1 to see where it happened, and report it.',
-  );
+  return new CliError('unexpected', `${error.name}: ${error.message}`, report);
 };

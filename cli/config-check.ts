@@ -74,7 +74,8 @@ const scheduleColumns = [
   { heading: 'STARTS' },
 ] as const;
 
-const read = async (file: string): Promise<string> => {
+/** The text of a configuration. Throws a CliError when it can not be read. */
+export const read = async (file: string): Promise<string> => {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {

@@ -67,6 +67,13 @@ export const machineArn = (
   machine: StateMachineName,
 ): string => `${backupMachineArn.slice(0, backupMachineArn.lastIndexOf(':') + 1)}${stateMachineName(machine)}`;
 
+/** The ARN of a run of a machine of the same deployment. */
+export const executionArn = (
+  connection: Pick<Connection, 'backupMachineArn'>,
+  machine: StateMachineName,
+  run: string,
+): string => `${machineArn(connection, machine).replace(':stateMachine:', ':execution:')}:${run}`;
+
 const findStateMachine = async (client: SFNClient, name: string): Promise<string | undefined> => {
   for await (const { stateMachines = [] } of paginateListStateMachines({ client }, {})) {
     const found = stateMachines.find((machine) => machine.name === name);

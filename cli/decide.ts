@@ -1,10 +1,11 @@
 import { SendTaskFailureCommand, SendTaskSuccessCommand } from '@aws-sdk/client-sfn';
 import { jsonState } from '#aws/bucket';
 import { ApprovalRejectedError } from '#domain/errors';
-import { RunId, stateKeys } from '#domain/naming';
+import { stateKeys } from '#domain/naming';
 import { Approval } from '#domain/payloads';
 import { CliError } from './cli-error.ts';
 import type { Connection } from './connection.ts';
+import { assertRun } from './executions.ts';
 import type { Exit } from './exit-codes.ts';
 import type { Output } from './output.ts';
 
@@ -21,8 +22,7 @@ export const decide = async (
   output: Output,
   json = false,
 ): Promise<Exit> => {
-  if (!RunId.safeParse(run).success)
-    throw new CliError('usage', `not the name of a run: ${run}`, 'It is the name that `holdfast restore` has printed.');
+  assertRun(run);
   const { state, stepFunctions } = await connect();
   const approval = await jsonState(state).read(stateKeys.approval(run), Approval);
   if (!approval)

@@ -4,10 +4,11 @@ export const exitCodes = {
   unexpected: { code: 1, meaning: 'an error that nobody foresaw, or an entry of the catalog that cannot be read' },
   usage: { code: 2, meaning: 'the command line is wrong' },
   invalid: { code: 3, meaning: 'the configuration has mistakes' },
-  'not-found': { code: 4, meaning: 'there is no such system, backup or file' },
+  'not-found': { code: 4, meaning: 'there is no such system, backup, run or file' },
   busy: { code: 5, meaning: 'another operation of this system is under way' },
   failed: { code: 6, meaning: 'the operation failed' },
   connection: { code: 7, meaning: 'AWS cannot be reached, refuses, or has no Holdfast in this account and region' },
+  overdue: { code: 8, meaning: 'a system has no good backup, or its newest is older than its schedule allows' },
   interrupted: { code: 130, meaning: 'interrupted with Ctrl-C; a run that was started goes on' },
 } as const;
 

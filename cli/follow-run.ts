@@ -1,19 +1,24 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { DescribeExecutionCommand, type DescribeExecutionCommandOutput } from '@aws-sdk/client-sfn';
-import * as z from 'zod';
 import { jsonState } from '#aws/bucket';
 import type { Manifest } from '#domain/manifest';
 import { stateKeys, vaultKeys } from '#domain/naming';
-import { RestoreSummary, RunRecord } from '#domain/payloads';
-import { type CommandState, isDone, PhaseState } from '#domain/phase';
+import { type RestoreSummary, RunRecord, type UpgradeSummary } from '#domain/payloads';
+import { type CommandState, isDone, PhaseState, type Progress } from '#domain/phase';
 import { isUndoPhase, Plan } from '#domain/plan';
 import type { Bucket } from '#domain/ports';
 import { readBackup } from './catalog.ts';
-import type { Connection } from './connection.ts';
+import { CliError } from './cli-error.ts';
+import { type Connection, sameConnection } from './connection.ts';
+import { describeRun, type Run } from './executions.ts';
+import { type Estimate, estimate, type LastRun, lastRun } from './last-run.ts';
+import { readStep, type Step } from './step.ts';
 import type { Upload } from './uploads.ts';
 
+/** How far SSM has taken a command through many nodes. */
+export type NodeCounts = Pick<Progress, 'nodes' | 'completed' | 'failed'>;
+
 /** One command of a phase, on all of its nodes. */
-export type CommandProgress = { readonly id: string } & (
+export type CommandProgress = { readonly id: string; readonly nodes?: NodeCounts } & (
   | { readonly state: 'waiting' }
   | { readonly state: 'running'; readonly seconds: number }
   | { readonly state: 'succeeded' | 'failed'; readonly seconds: number }
@@ -53,6 +58,10 @@ export type Outcome =
     }
   /** Nothing was touched: only a plan was asked for. */
   | { readonly kind: 'planned'; readonly summary: RestoreSummary }
+  /** `before` is the backup that was taken before it. */
+  | { readonly kind: 'upgraded'; readonly summary: UpgradeSummary; readonly before: string }
+  /** Nothing was upgraded: only a plan was asked for, or every node has the version already. */
+  | { readonly kind: 'upgrade-planned' | 'upgrade-not-needed'; readonly summary: UpgradeSummary }
   | { readonly kind: 'failed'; readonly error: string; readonly cause: string };
 
 /** Where a run stands. */
@@ -61,13 +70,18 @@ export interface RunProgress {
   readonly executionArn: string;
   readonly startedAt: string;
   readonly seconds: number;
+  readonly operation: Run['operation'];
   /** Absent until the run has written what it is about. */
   readonly system?: string;
+  /** Absent once it has ended, and when its history may not be read. */
+  readonly step?: Step;
   /** Of a restore: absent until it has chosen. */
   readonly backup?: string;
   readonly phases: readonly PhaseProgress[];
   /** Absent until uploads are expected, and when looking at them is not permitted. */
   readonly uploaded?: UploadedProgress;
+  /** Absent when no run of this kind has ended well before, and when nothing can be said. */
+  readonly estimate?: Estimate;
   /** Absent while the run is under way. */
   readonly outcome?: Outcome;
 }
@@ -78,7 +92,10 @@ export interface FollowOptions {
 }
 
 /** What following needs of a connection. */
-export type Followed = Pick<Connection, 'stepFunctions' | 'state' | 'vault' | 'uploads'>;
+export type Followed = Pick<
+  Connection,
+  'stepFunctions' | 'backupMachineArn' | 'state' | 'vault' | 'uploads' | 'options'
+>;
 
 /**
  * Where a run stands, again and again until it has ended: the last snapshot has the outcome. Throws the SDK's error when
@@ -89,40 +106,60 @@ export async function* followRun(
   executionArn: string,
   { pollMilliseconds = 2000 }: FollowOptions = {},
 ): AsyncGenerator<RunProgress, void, undefined> {
-  const { stepFunctions, state, vault } = connection;
+  const { state, vault } = connection;
   const typed = jsonState(state);
   const phases = phaseReader(state);
   const uploads = uploadReader(connection);
   let record: RunRecord | undefined;
+  let last: Promise<LastRun | undefined> | undefined;
   for (;;) {
     // Asked first, so that what is read afterwards is at least as new: an ended run's phases are all in their last state.
-    const execution = await stepFunctions.send(new DescribeExecutionCommand({ executionArn }));
-    const run = execution.name ?? executionArn.split(':').at(-1) ?? executionArn;
+    const described = await describeRun(connection, executionArn);
+    if (!described)
+      throw new CliError(
+        'not-found',
+        `there is no execution ${executionArn}`,
+        `Look what there is: ${sameConnection(connection, 'holdfast runs')}`,
+      );
+    const { run, operation, startedAt } = described;
     record ??= await typed.read(stateKeys.run(run), RunRecord);
     const plan = await typed.read(stateKeys.plan(run), Plan);
     // A restore has chosen what it restores as soon as it has a plan, not before.
     const backup = record?.operation === 'restore' ? plan?.backup : record?.backup;
     const now = new Date();
-    const startedAt = execution.startDate ?? now;
-    const until = execution.stopDate ?? now;
+    const until = described.endedAt ?? now;
+    const seen = await phases(run, plan, until, described.state !== 'running');
     const uploaded =
       record?.operation === 'backup' && (await uploads(vaultKeys.backup(record.system, record.backup), now));
-    const outcome = execution.status === 'RUNNING' ? undefined : await outcomeOf(execution, vault);
+    const outcome = await outcomeOf(described, vault);
+    const step = outcome ? undefined : await readStep(connection, run, executionArn);
+    if (record && !outcome) last ??= lastRun(connection, record);
+    const before = await last;
+    const expected = before && !outcome && estimate(seen, uploaded || undefined, before);
     yield {
       run,
+      operation,
       executionArn,
       startedAt: startedAt.toISOString(),
       seconds: Math.max(0, (until.getTime() - startedAt.getTime()) / 1000),
       ...(record && { system: record.system }),
       ...(backup !== undefined && { backup }),
-      phases: await phases(run, plan, until, outcome !== undefined),
+      phases: seen,
+      ...(step && { step }),
       ...(uploaded && { uploaded }),
+      ...(expected && { estimate: expected }),
       ...(outcome && { outcome }),
     };
     if (outcome) return;
     await pause(pollMilliseconds);
   }
 }
+
+/** The commands of a phase that may fail without its end. */
+const optionalIn =
+  (plan: Plan | undefined, phase: string) =>
+  (command: string): boolean =>
+    plan?.phases.find(({ name }) => name === phase)?.commands.find(({ id }) => id === command)?.optional === true;
 
 /** Reads a run's phases; one that is over is read once. */
 const phaseReader = (state: Bucket) => {
@@ -147,7 +184,7 @@ const phaseReader = (state: Bucket) => {
     return [
       ...started
         .filter(({ commands }) => commands.length > 0)
-        .map((phase) => phaseProgress(phase, now, givenUp(phase.phase))),
+        .map((phase) => phaseProgress(phase, now, givenUp(phase.phase), optionalIn(plan, phase.phase))),
       ...waiting.map(
         ({ name, commands }): PhaseProgress => ({
           name,
@@ -163,6 +200,9 @@ const phaseReader = (state: Bucket) => {
 const secondsBetween = (from: string, to: string | Date): number =>
   Math.max(0, (new Date(to).getTime() - Date.parse(from)) / 1000);
 
+const nodesOf = ({ progress }: { readonly progress?: Progress | undefined }): { readonly nodes?: NodeCounts } =>
+  progress ? { nodes: { nodes: progress.nodes, completed: progress.completed, failed: progress.failed } } : {};
+
 const commandProgress = (command: CommandState, now: Date, givenUp: boolean): CommandProgress => {
   const { id } = command;
   if (givenUp && command.state !== 'ended') return { id, state: 'stopped' };
@@ -172,23 +212,34 @@ const commandProgress = (command: CommandState, now: Date, givenUp: boolean): Co
     case 'sending':
       return { id, state: 'running', seconds: secondsBetween(command.since, now) };
     case 'sent':
-      return { id, state: 'running', seconds: secondsBetween(command.sentAt, now) };
+      return { id, ...nodesOf(command), state: 'running', seconds: secondsBetween(command.sentAt, now) };
     case 'ended': {
-      const succeeded = command.invocations.every(({ status }) => status === 'Success');
+      // Of a command on many nodes some may fail: SSM's own word for the whole counts.
+      const succeeded = command.progress
+        ? command.progress.status === 'Success'
+        : command.invocations.every(({ status }) => status === 'Success');
       const state = succeeded ? 'succeeded' : 'failed';
-      return { id, state, seconds: secondsBetween(command.sentAt, command.endedAt) };
+      return { id, ...nodesOf(command), state, seconds: secondsBetween(command.sentAt, command.endedAt) };
     }
     default:
       return command satisfies never;
   }
 };
 
-/** Where a phase stands at a moment; `givenUp` when nothing of it goes on because its run failed or was stopped. */
-export const phaseProgress = (phase: PhaseState, now: Date, givenUp = false): PhaseProgress => {
+/**
+ * Where a phase stands at a moment; `givenUp` when nothing of it goes on because its run failed or was stopped. Commands
+ * that may fail do not fail it.
+ */
+export const phaseProgress = (
+  phase: PhaseState,
+  now: Date,
+  givenUp = false,
+  mayFail: (command: string) => boolean = () => false,
+): PhaseProgress => {
   const commands = phase.commands.map((command) => commandProgress(command, now, givenUp));
   const ends = phase.commands.flatMap((command) => (command.state === 'ended' ? [command.endedAt] : []));
   const done = isDone(phase);
-  const failed = commands.some(({ state }) => state === 'failed');
+  const failed = commands.some(({ id, state }) => state === 'failed' && !mayFail(id));
   return {
     name: phase.phase,
     state: failed ? 'failed' : done ? 'done' : givenUp ? 'stopped' : 'running',
@@ -231,44 +282,23 @@ const uploadReader = ({ uploads }: Followed) => {
   };
 };
 
-/** What a state machine ends with. */
-const Output = z.discriminatedUnion('operation', [
-  z.object({ operation: z.literal('backup'), system: z.string(), backup: z.string(), outcome: z.string() }),
-  z.object({
-    operation: z.literal('restore'),
-    chosen: z.object({ backup: z.string() }),
-    plan: z.object({ summary: RestoreSummary }),
-    safety: z.object({ backup: z.string() }).optional(),
-    /** Absent when only a plan was asked for. */
-    proof: z.object({ compared: z.array(z.string()) }).optional(),
-  }),
-]);
-
-/** What the Lambda service makes of a handler's error. */
-const LambdaCause = z.object({ errorMessage: z.string() });
-
-const parseJson = (text: string | undefined): unknown => {
-  try {
-    return JSON.parse(text ?? '');
-  } catch {
-    return undefined;
-  }
-};
-
-const outcomeOf = async (execution: DescribeExecutionCommandOutput, vault: Bucket): Promise<Outcome> => {
-  switch (execution.status) {
-    case 'ABORTED':
-      return { kind: 'failed', error: 'Aborted', cause: execution.cause ?? 'somebody stopped the run' };
-    case 'TIMED_OUT':
-      return { kind: 'failed', error: 'TimedOut', cause: execution.cause ?? 'the run took longer than it may' };
-    case 'SUCCEEDED': {
-      const ended = Output.parse(parseJson(execution.output));
-      if (ended.operation === 'restore') {
-        const { chosen, plan, safety, proof } = ended;
-        return proof
-          ? { kind: 'restored', backup: chosen.backup, safety: safety?.backup ?? 'none', compared: proof.compared }
-          : { kind: 'planned', summary: plan.summary };
-      }
+const outcomeOf = async ({ state, ended, failure, run }: Run, vault: Bucket): Promise<Outcome | undefined> => {
+  if (state === 'running') return undefined;
+  if (failure) return { kind: 'failed', ...failure };
+  if (ended === undefined)
+    throw new CliError(
+      'unexpected',
+      `run ${run} ended in a way that this version does not know`,
+      'A newer Holdfast may know it.',
+    );
+  switch (ended.operation) {
+    case 'restore': {
+      const { chosen, plan, safety, proof } = ended;
+      return proof
+        ? { kind: 'restored', backup: chosen.backup, safety: safety?.backup ?? 'none', compared: proof.compared }
+        : { kind: 'planned', summary: plan.summary };
+    }
+    case 'backup': {
       const { system, backup, outcome } = ended;
       const entry = await readBackup(vault, system, backup);
       if (outcome === 'duplicate') return { kind: 'duplicate', backup, committed: entry !== undefined };
@@ -280,10 +310,12 @@ const outcomeOf = async (execution: DescribeExecutionCommandOutput, vault: Bucke
         cause: `the run ended well, but ${backup} is no backup: ${reason}`,
       };
     }
-    default: {
-      const reported = LambdaCause.safeParse(parseJson(execution.cause));
-      const cause = reported.success ? reported.data.errorMessage : execution.cause;
-      return { kind: 'failed', error: execution.error ?? 'Failed', cause: cause ?? 'the run gave no reason' };
+    case 'upgrade': {
+      const { next, summary } = ended.plan;
+      if (ended.before) return { kind: 'upgraded', summary, before: ended.before.backup };
+      return { kind: next === 'plan-only' ? 'upgrade-planned' : 'upgrade-not-needed', summary };
     }
+    default:
+      return ended satisfies never;
   }
 };

@@ -1,12 +1,17 @@
-import { type Command, CommanderError, Option, program } from 'commander';
+import { Argument, type Command, CommanderError, Option, program } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import type { BackupOptions } from './backup.ts';
+import type { Shell } from './completion.ts';
 import type { Connection, ConnectionOptions } from './connection.ts';
 import { type Exit, exitCodes, exitHelp } from './exit-codes.ts';
 import { printable } from './format.ts';
+import type { KeepOptions } from './keep.ts';
 import { outputOn } from './output.ts';
 import type { RestoreOptions } from './restore.ts';
+import type { RunsOptions } from './runs.ts';
 import type { ShowOptions } from './show.ts';
+import type { SystemsOptions } from './systems.ts';
+import type { UpgradeOptions } from './upgrade.ts';
 
 /**
  * The command line: names, options and help. What a verb does is in its own file, which is loaded, with the SDK of AWS,
@@ -63,7 +68,29 @@ program
   .showHelpAfterError('All verbs and options: holdfast --help')
   .addHelpText(
     'after',
-    exitHelp(['ok', 'unexpected', 'usage', 'invalid', 'not-found', 'busy', 'failed', 'connection', 'interrupted']),
+    exitHelp([
+      'ok',
+      'unexpected',
+      'usage',
+      'invalid',
+      'not-found',
+      'busy',
+      'failed',
+      'connection',
+      'overdue',
+      'interrupted',
+    ]),
+  );
+
+connected(
+  program
+    .command('systems')
+    .description('tell of every system whether it is backed up, what is running, and what failed last')
+    .option('--config <file>', 'what is configured (default: holdfast.yaml, when the folder has it)'),
+)
+  .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'invalid', 'not-found', 'connection', 'overdue']))
+  .action((options: ConnectionOptions & SystemsOptions) =>
+    runConnected(options, async (connect) => (await import('./systems.ts')).systems(connect, options, output)),
   );
 
 program
@@ -104,7 +131,12 @@ connected(
     .option('--confirm <system>', "the system's name typed again; without it the run waits for an approval")
     .option('--approval-minutes <minutes>', 'how long it waits (default: 60)')
     .option('--scope <part...>', 'certs, config, code, mcollective, databases, databases:NAME (default: everything)')
-    .option('--databases <mode>', 'keep: roles and tablespaces stay; globals: they are made anew (default: keep)')
+    .addOption(
+      new Option(
+        '--databases <mode>',
+        'keep: roles and tablespaces stay; globals: they are made anew (default: keep)',
+      ).choices(['keep', 'globals']),
+    )
     .option('--allow <difference...>', 'version, hostname, certname')
     .option('--no-safety-backup', 'take no backup of what is there before')
     .option('--reinstall <installer>', 'purge, and install again from this archive in the vault')
@@ -123,9 +155,40 @@ connected(
 
 connected(
   program
+    .command('upgrade')
+    .description('upgrade a system; only with --watch does 0 mean that every stage has the version')
+    .argument('<system>', 'the id of a system in holdfast.yaml')
+    .argument('<version>', 'the version to have afterwards, such as 2016.4.2')
+    .option('--installer <archive>', 'its name below backups/SYSTEM/installers/ in the vault, or an https URL')
+    .option('--sha256 <hex>', 'the SHA-256 of the archive: without it, it is not run')
+    .option('--plan', 'tell what would be done, and touch nothing')
+    .option('--confirm <system>', "the system's name typed again; without it the run waits for an approval")
+    .option('--approval-minutes <minutes>', 'how long it waits (default: 60)')
+    .addOption(
+      new Option('--from <stage>', 'stages before it are passed over').choices([
+        ...['master', 'puppetdb', 'console', 'compile-masters', 'hubs', 'spokes', 'canaries', 'agents'],
+      ]),
+    )
+    .option('--compile-masters <number>', 'compile masters at a time (default: 1)')
+    .option('--agents <share>', 'agents at a time, a number or a percentage (default: 10%)')
+    .option('--agent-errors <share>', 'agents that may fail before the rest is left alone (default: 1%)')
+    .option('--watch', 'follow the run to its end; Ctrl-C detaches, the run goes on'),
+)
+  .addHelpText(
+    'after',
+    exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'busy', 'failed', 'connection', 'interrupted']),
+  )
+  .action((system: string, version: string, options: ConnectionOptions & UpgradeOptions) =>
+    runConnected(options, async (connect) =>
+      (await import('./upgrade.ts')).upgrade(connect, system, version, options, output),
+    ),
+  );
+
+connected(
+  program
     .command('approve')
     .description('let a run that waits for an approval go on')
-    .argument('<run>', 'the name that holdfast restore has printed'),
+    .argument('<run>', 'its name, as holdfast runs lists it'),
 )
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
   .action((name: string, options: ConnectionOptions & { json?: boolean }) =>
@@ -138,7 +201,7 @@ connected(
   program
     .command('reject')
     .description('end a run that waits for an approval; nothing was touched')
-    .argument('<run>', 'the name that holdfast restore has printed')
+    .argument('<run>', 'its name, as holdfast runs lists it')
     .requiredOption('--reason <text>', 'why, for whoever reads the error'),
 )
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
@@ -146,6 +209,44 @@ connected(
     runConnected(options, async (connect) =>
       (await import('./decide.ts')).decide(connect, name, { approve: false, reason }, output, options.json),
     ),
+  );
+
+connected(
+  program
+    .command('runs')
+    .description('list runs of all operations, newest first, and what they have come to')
+    .argument('[system]', 'the id of a system (default: all)')
+    .option('--limit <number>', 'how many (default: 20)'),
+)
+  .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
+  .action((system: string | undefined, options: ConnectionOptions & RunsOptions) =>
+    runConnected(options, async (connect) => (await import('./runs.ts')).runs(connect, system, options, output)),
+  );
+
+connected(
+  program
+    .command('watch')
+    .description('follow a run to its end, or tell how it has ended; Ctrl-C detaches, the run goes on')
+    .argument('<run>', 'its name, as holdfast runs lists it'),
+)
+  .addHelpText(
+    'after',
+    exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'busy', 'failed', 'connection', 'interrupted']),
+  )
+  .action((name: string, options: ConnectionOptions & { json?: boolean }) =>
+    runConnected(options, async (connect) => (await import('./watch.ts')).watch(connect, name, options, output)),
+  );
+
+connected(
+  program
+    .command('cancel')
+    .description('stop a run; what it left is undone by itself')
+    .argument('<run>', 'its name, as holdfast runs lists it')
+    .option('--reason <text>', 'why, for whoever reads the error'),
+)
+  .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
+  .action((name: string, options: ConnectionOptions & { json?: boolean; reason?: string }) =>
+    runConnected(options, async (connect) => (await import('./cancel.ts')).cancel(connect, name, options, output)),
   );
 
 connected(
@@ -170,6 +271,43 @@ connected(
   .action((backup: string, options: ConnectionOptions & ShowOptions) =>
     runConnected(options, async (connect) => (await import('./show.ts')).show(connect, backup, options, output)),
   );
+
+const held = [
+  ['keep', 'held', 'put a hold on a backup: it does not expire'],
+  ['release', 'released', 'take the hold on a backup back'],
+] as const;
+for (const [verb, change, description] of held)
+  connected(
+    program
+      .command(verb)
+      .description(description)
+      .argument('<backup>', 'SYSTEM/ID, SYSTEM/latest, or an ID with --system')
+      .option('--system <system>', 'the system that an ID belongs to')
+      .option('--reason <text>', "why, for whoever reads the backup's history"),
+  )
+    .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'busy', 'connection']))
+    .action((backup: string, options: ConnectionOptions & KeepOptions) =>
+      runConnected(options, async (connect) =>
+        (await import('./keep.ts')).keep(connect, backup, change, options, output),
+      ),
+    );
+
+program
+  .command('completion')
+  .description('print what teaches a shell these verbs and options')
+  .addArgument(new Argument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
+  .addHelpText(
+    'after',
+    [
+      '',
+      'Put the line of your shell where it reads its settings:',
+      '  bash  source <(holdfast completion bash)',
+      '  zsh   source <(holdfast completion zsh)   after compinit',
+      '  fish  holdfast completion fish | source',
+      exitHelp(['ok', 'unexpected', 'usage']),
+    ].join('\n'),
+  )
+  .action((shell: Shell) => run(async () => (await import('./completion.ts')).completion(program, shell, output)));
 
 try {
   await program.parseAsync();

@@ -1,6 +1,9 @@
+import { type Connection, sameConnection } from './connection.ts';
 import type { CommandProgress, PhaseProgress, RunProgress, UploadedProgress } from './follow-run.ts';
-import { formatAmount, formatBytes, formatDuration } from './format.ts';
+import { formatAmount, formatBytes, formatCount, formatDuration, formatMoment } from './format.ts';
+import type { Estimate } from './last-run.ts';
 import type { Output } from './output.ts';
+import type { Step } from './step.ts';
 
 /** How a run under way looks: a block that is drawn again on a terminal, else a line for each thing that happened. */
 
@@ -32,6 +35,11 @@ const phaseText = ({ state, seconds, commands }: PhaseProgress): string => {
   }
 };
 
+const nodesText = ({ nodes }: CommandProgress): string =>
+  nodes === undefined
+    ? ''
+    : `, ${formatCount(nodes.completed)} of ${formatAmount(nodes.nodes, 'node')}${nodes.failed === 0 ? '' : `, ${formatCount(nodes.failed)} failed`}`;
+
 const commandText = (command: CommandProgress): string => {
   switch (command.state) {
     case 'waiting':
@@ -39,23 +47,45 @@ const commandText = (command: CommandProgress): string => {
     case 'stopped':
       return `${command.id} stopped`;
     case 'running':
-      return `${command.id} running for ${formatDuration(command.seconds)}`;
+      return `${command.id} running for ${formatDuration(command.seconds)}${nodesText(command)}`;
     case 'succeeded':
     case 'failed':
-      return `${command.id} ${command.state} after ${formatDuration(command.seconds)}`;
+      return `${command.id} ${command.state} after ${formatDuration(command.seconds)}${nodesText(command)}`;
     default:
       return command satisfies never;
   }
 };
 
-const heading = ({ run, system = 'starting', backup, seconds, outcome }: RunProgress): string =>
-  `${system}${backup === undefined ? '' : `/${backup}`}, run ${run}, ${outcome ? 'ended after ' : ''}${formatDuration(seconds)}`;
+const heading = ({ run, system = 'starting', backup, seconds, step, outcome }: RunProgress): string =>
+  [
+    `${system}${backup === undefined ? '' : `/${backup}`}`,
+    `run ${run}`,
+    `${outcome ? 'ended after ' : ''}${formatDuration(seconds)}`,
+    ...(step === undefined ? [] : [`at ${step.state}`]),
+  ].join(', ');
+
+const estimateText = ({ percent, secondsLeft, lastSeconds }: Estimate): string =>
+  `${percent}%, about ${formatDuration(secondsLeft)} left; the last one took ${formatDuration(lastSeconds)}`;
+
+const untilText = (approvalUntil: string): string =>
+  `waiting for approval until ${formatMoment(new Date(approvalUntil))}`;
+
+/** What a run waits for that a person must do; undefined when it waits for nobody. */
+export const waitingText = (
+  connection: Pick<Connection, 'options'>,
+  run: string,
+  step: Step | undefined,
+): string | undefined =>
+  step?.approvalUntil === undefined
+    ? undefined
+    : `${untilText(step.approvalUntil)}: ${sameConnection(connection, `holdfast approve ${run}`)}`;
 
 /** The block of lines that shows a run on a terminal. */
 export const progressBlock = (progress: RunProgress): readonly string[] => {
   const width = Math.max(...progress.phases.map(({ name }) => name.length));
   return [
     heading(progress),
+    ...(progress.step?.approvalUntil === undefined ? [] : [`  ${untilText(progress.step.approvalUntil)}`]),
     ...progress.phases.flatMap((phase) => {
       const shown = phase.commands.filter(({ state }) => state === 'running' || state === 'failed');
       return [
@@ -65,6 +95,7 @@ export const progressBlock = (progress: RunProgress): readonly string[] => {
       ];
     }),
     ...(progress.uploaded === undefined ? [] : [`  ${uploadedText(progress.uploaded)}`]),
+    ...(progress.estimate === undefined ? [] : [`  ${estimateText(progress.estimate)}`]),
   ];
 };
 
@@ -95,18 +126,28 @@ export const progressChanges = (before: RunProgress | undefined, now: RunProgres
 const bytesEverySeconds = 30;
 
 /** Shows one snapshot after another of the same run. */
-export const progressDisplay = (output: Output): ((progress: RunProgress) => void) => {
+export const progressDisplay = (
+  output: Output,
+  connection: Pick<Connection, 'options'> = { options: {} },
+): ((progress: RunProgress) => void) => {
   let before: RunProgress | undefined;
+  let waitedFor: string | undefined;
   let bytesTold = 0;
   return (progress) => {
+    const waiting = waitingText(connection, progress.run, progress.step);
+    const note = (text: string): void => output.note(`[${formatDuration(progress.seconds)}] ${text}`);
+    // Told apart from the block too, whose lines are cut at the terminal's width: this one is to be copied.
+    if (waiting !== undefined && waiting !== waitedFor) note(waiting);
     if (output.isTerminal) output.draw(progressBlock(progress));
     else {
       for (const line of progressChanges(before, progress)) output.note(line);
-      if (progress.uploaded && progress.seconds - bytesTold >= bytesEverySeconds) {
-        bytesTold = progress.seconds;
-        output.note(`[${formatDuration(progress.seconds)}] ${uploadedText(progress.uploaded)}`);
+      const { uploaded, estimate, seconds } = progress;
+      if (uploaded && seconds - bytesTold >= bytesEverySeconds) {
+        bytesTold = seconds;
+        note(`${uploadedText(uploaded)}${estimate === undefined ? '' : `, ${estimateText(estimate)}`}`);
       }
     }
+    waitedFor = waiting;
     before = progress;
   };
 };

@@ -1,18 +1,16 @@
 import { RestoreRequest, type RestoreSummary } from '#domain/payloads';
 import { assertSystem } from './catalog.ts';
 import { CliError } from './cli-error.ts';
-import { type Connection, sameConnection } from './connection.ts';
+import type { Connection } from './connection.ts';
 import type { Exit } from './exit-codes.ts';
-import type { FollowOptions, Outcome, RunProgress } from './follow-run.ts';
+import type { Outcome } from './follow-run.ts';
 import { formatAmount, formatBytes, formatDuration, formatMoment, pairs } from './format.ts';
 import type { Output } from './output.ts';
-import { runName, type Started, startedEntries, startRun, watchRun } from './runs.ts';
+import { type ApprovedOptions, type Conclude, startApproved } from './run.ts';
 
 /** As they are typed. */
-export interface RestoreOptions extends FollowOptions {
+export interface RestoreOptions extends ApprovedOptions {
   readonly before?: string;
-  readonly plan?: boolean;
-  readonly confirm?: string;
   readonly approvalMinutes?: string;
   readonly scope?: readonly string[];
   readonly databases?: string;
@@ -20,8 +18,6 @@ export interface RestoreOptions extends FollowOptions {
   readonly safetyBackup?: boolean;
   readonly reinstall?: string;
   readonly onto?: readonly string[];
-  readonly watch?: boolean;
-  readonly json?: boolean;
 }
 
 /**
@@ -36,32 +32,8 @@ export const restore = async (
   output: Output,
 ): Promise<Exit> => {
   assertSystem(system);
-  const { watch = false, json = false, plan = false, pollMilliseconds } = options;
   const { request, approvalSeconds } = requestOf(system, backup, options);
-  const connection = await connect();
-  const waits = !plan && options.confirm === undefined;
-  // Sixty characters with the longest system: whoever starts something for this run can still add to its name.
-  const run = runName(`${system.slice(0, 28)}-restore`);
-  const started: Started = {
-    ...(await startRun(connection, 'restore', run, request)),
-    ...(waits && {
-      approve: sameConnection(connection, `holdfast approve ${run}`),
-      reject: sameConnection(connection, `holdfast reject ${run} --reason TEXT`),
-    }),
-  };
-  const followed = watch || plan;
-  // A plan is one document, so what leads to it is told as to a person.
-  const lines = json && !plan;
-  if (!lines) for (const line of pairs(startedEntries(started))) (followed ? output.note : output.line)(line);
-  else if (followed) output.jsonLine({ event: 'started', ...started });
-  else output.document(started);
-  if (waits)
-    output.note(
-      `Once it has its plan it waits ${formatDuration(approvalSeconds)} for an approval; nothing is touched before.`,
-    );
-  if (!followed) return 'ok';
-  const follow = { json: lines, ...(pollMilliseconds !== undefined && { pollMilliseconds }) };
-  return conclude(started, await watchRun(connection, started, follow, output), json, output);
+  return startApproved(await connect(), 'restore', { request, approvalSeconds }, options, concludeRestore, output);
 };
 
 /** The input of the state machine: what was typed, and no more. What is wrong with it is told before anything is started. */
@@ -103,11 +75,11 @@ const ontoOf = (typedPairs: readonly string[]): Readonly<Record<string, string>>
   return Object.fromEntries(entries);
 };
 
-const conclude = ({ system, run }: Started, { outcome, seconds }: RunProgress, json: boolean, output: Output): Exit => {
+/** Tells what a restore has come to. */
+export const concludeRestore: Conclude = (_, { system, run }, { outcome, seconds }, json, output) => {
   switch (outcome?.kind) {
     case 'planned':
-      if (json) output.document(outcome.summary);
-      else for (const line of planLines(outcome.summary, new Date())) output.line(line);
+      if (!json) for (const line of planLines(outcome.summary, new Date())) output.line(line);
       return 'ok';
     case 'restored': {
       const { backup, compared, safety } = outcome;
@@ -122,7 +94,11 @@ const conclude = ({ system, run }: Started, { outcome, seconds }: RunProgress, j
     case 'failed':
       throw failure(system, run, outcome);
     default:
-      throw new CliError('unexpected', `run ${run} ended as no restore does`);
+      throw new CliError(
+        'unexpected',
+        `run ${run} ended as no restore does`,
+        'Look at its execution. A newer Holdfast may know.',
+      );
   }
 };
 

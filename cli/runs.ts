@@ -1,97 +1,129 @@
-import { randomBytes } from 'node:crypto';
-import { StartExecutionCommand } from '@aws-sdk/client-sfn';
-import { backupId, type StateMachineName } from '#domain/naming';
-import { CliError, explain } from './cli-error.ts';
-import { type Connection, consoleLink, machineArn, sameConnection } from './connection.ts';
-import { exitCodes } from './exit-codes.ts';
-import { type FollowOptions, followRun, type RunProgress } from './follow-run.ts';
+import { assertSystem } from './catalog.ts';
+import { CliError } from './cli-error.ts';
+import { type Connection, sameConnection } from './connection.ts';
+import { listRuns, type Run } from './executions.ts';
+import type { Exit } from './exit-codes.ts';
+import { formatDuration, formatMoment, table } from './format.ts';
 import type { Output } from './output.ts';
-import { progressDisplay } from './progress.ts';
+import { waitingText } from './progress.ts';
+import { readStep } from './step.ts';
 
-/** A run that was started, and where it can be seen. */
-export interface Started {
-  readonly run: string;
-  readonly execution: string;
-  readonly system: string;
-  /** Only on AWS. */
-  readonly console?: string;
-  readonly follow: string;
-  /** Of a backup: the command that lists it. */
-  readonly result?: string;
-  /** Of a restore that waits for an approval: the commands that decide. */
-  readonly approve?: string;
-  readonly reject?: string;
+export interface RunsOptions {
+  /** As it is typed. */
+  readonly limit?: string;
+  readonly json?: boolean;
 }
 
-/** A name for a run: when the SDK repeats a call whose answer was lost, Step Functions returns the same run. */
-export const runName = (prefix: string): string =>
-  `${prefix}-${backupId(new Date())}-${randomBytes(3).toString('hex')}`;
+/** Runs that are looked at for those of one system: each costs a call. */
+const lookedAtMost = 500;
 
-/** Starts a state machine of the deployment on a system. */
-export const startRun = async (
-  connection: Pick<Connection, 'stepFunctions' | 'backupMachineArn' | 'options'>,
-  machine: StateMachineName,
-  run: string,
-  request: { readonly system: string },
-): Promise<Started> => {
-  const { executionArn: execution } = await connection.stepFunctions.send(
-    new StartExecutionCommand({
-      stateMachineArn: machineArn(connection, machine),
-      name: run,
-      input: JSON.stringify(request),
-    }),
-  );
-  if (execution === undefined) throw new CliError('unexpected', 'Step Functions started a run and did not name it');
-  const link = consoleLink(connection, execution);
+/** Lists runs of all operations, newest first. `not-found` when there is none. */
+export const runs = async (
+  connect: () => Promise<Connection>,
+  system: string | undefined,
+  { limit: typed = '20', json = false }: RunsOptions,
+  output: Output,
+  now = new Date(),
+): Promise<Exit> => {
+  if (system !== undefined) assertSystem(system);
+  const limit = Number(typed);
+  if (!/^\d{1,3}$/.test(typed) || limit === 0)
+    throw new CliError('usage', `not a number of runs: ${typed}`, 'Give --limit a number from 1 to 999.');
+  const connection = await connect();
+  const found: Seen[] = [];
+  let lookedAt = 0;
+  for await (const run of listRuns(connection)) {
+    lookedAt += 1;
+    if (system === undefined || run.system === system) found.push(await seen(connection, run));
+    if (found.length === limit || lookedAt === lookedAtMost) break;
+  }
+  if (found.length === 0)
+    throw new CliError(
+      'not-found',
+      `nothing ${system === undefined ? '' : `of ${system} `}has run ${lookedAt === lookedAtMost ? `among the newest ${lookedAt} runs` : 'in the last 90 days'}`,
+      `Look what there is: ${sameConnection(connection, 'holdfast systems')}`,
+    );
+  if (json) output.document({ runs: found.map((one) => documentOf(one, now)) });
+  else
+    for (const line of table(
+      columns,
+      found.map((one) => row(one, now)),
+    ))
+      output.line(line);
+  const failed = found.find(({ run }) => run.failure);
+  if (failed && !json)
+    output.note(`Why one failed, and what to do: ${sameConnection(connection, `holdfast watch ${failed.run.run}`)}`);
+  for (const { waiting } of found) if (waiting !== undefined && !json) output.note(waiting);
+  return 'ok';
+};
+
+/** A run with what a person must do for it. */
+interface Seen {
+  readonly run: Run;
+  readonly approvalUntil?: string;
+  readonly waiting?: string;
+}
+
+const seen = async (connection: Connection, run: Run): Promise<Seen> => {
+  const step = run.state === 'running' ? await readStep(connection, run.run, run.execution) : undefined;
+  const waiting = waitingText(connection, run.run, step);
   return {
     run,
-    execution,
-    system: request.system,
-    ...(link !== undefined && { console: link }),
-    follow: sameConnection(connection, `aws stepfunctions describe-execution --execution-arn ${execution}`),
+    ...(step?.approvalUntil !== undefined && { approvalUntil: step.approvalUntil }),
+    ...(waiting !== undefined && { waiting: `${run.run} is ${waiting}` }),
   };
 };
 
-/** What is told of a started run, by name. */
-export const startedEntries = ({ system: _, ...told }: Started): [string, string][] => Object.entries(told);
+const columns = [
+  { heading: 'RUN' },
+  { heading: 'OPERATION' },
+  { heading: 'SYSTEM' },
+  { heading: 'STATE' },
+  { heading: 'STARTED' },
+  { heading: 'TOOK', align: 'right' },
+  { heading: 'RESULT' },
+] as const;
 
-const howToFollow = ({ console, follow, result }: Started): string =>
-  `Follow it: ${console ?? follow}${result === undefined ? '' : ` ; when it is complete it is listed: ${result}`}`;
+const secondsOf = ({ startedAt, endedAt }: Run, now: Date): number =>
+  Math.max(0, ((endedAt ?? now).getTime() - startedAt.getTime()) / 1000);
 
-/**
- * Shows a run until it has ended, with `json` as a line per event; the last snapshot has the outcome. Ctrl-C ends the
- * process, not the run. Throws a CliError when the run is lost sight of.
- */
-export const watchRun = async (
-  connection: Connection,
-  started: Started,
-  { json, ...follow }: FollowOptions & { readonly json: boolean },
-  output: Output,
-): Promise<RunProgress> => {
-  const { run } = started;
-  const show = progressDisplay(output);
-  const detach = (): never => {
-    if (json) output.jsonLine({ event: 'detached', run });
-    output.note(`Detached. The run goes on. ${howToFollow(started)}`);
-    process.exit(exitCodes.interrupted.code);
-  };
-  process.once('SIGINT', detach);
-  let last: RunProgress | undefined;
-  try {
-    for await (const progress of followRun(connection, started.execution, follow)) {
-      last = progress;
-      const { outcome: _, ...snapshot } = progress;
-      if (json) output.jsonLine({ event: 'progress', ...snapshot });
-      else show(progress);
-    }
-  } catch (error) {
-    const { exit, message } = explain(error);
-    throw new CliError(exit, message, `The run goes on. ${howToFollow(started)}`);
-  } finally {
-    process.off('SIGINT', detach);
+/** What a run has come to, in a word or two. */
+const resultText = ({ ended, failure }: Run): string => {
+  if (failure) return failure.error;
+  switch (ended?.operation) {
+    case 'backup':
+      return ended.outcome === 'duplicate' ? `${ended.backup} was made by another run` : ended.backup;
+    case 'restore':
+      return `${ended.chosen.backup} ${ended.proof ? 'restored' : 'planned'}`;
+    case 'upgrade':
+      return `${ended.plan.summary.to} ${ended.before ? 'reached' : ended.plan.next === 'plan-only' ? 'planned' : 'was there already'}`;
+    case undefined:
+      return '-';
+    default:
+      return ended satisfies never;
   }
-  if (last?.outcome === undefined)
-    throw new CliError('unexpected', `following ${run} ended before the run did`, howToFollow(started));
-  if (json) output.jsonLine({ event: last.outcome.kind, run, ...last.outcome });
-  return last;
 };
+
+const row = ({ run, approvalUntil }: Seen, now: Date): readonly string[] => [
+  run.run,
+  run.rescue ? 'safety backup' : run.operation,
+  run.system ?? '-',
+  approvalUntil === undefined ? run.state : 'waiting',
+  formatMoment(run.startedAt),
+  formatDuration(secondsOf(run, now)),
+  resultText(run),
+];
+
+const documentOf = ({ run, approvalUntil }: Seen, now: Date) => ({
+  run: run.run,
+  execution: run.execution,
+  operation: run.operation,
+  system: run.system ?? null,
+  ...(run.lockedBy !== undefined && { lockedBy: run.lockedBy, rescue: run.rescue }),
+  state: approvalUntil === undefined ? run.state : 'waiting',
+  ...(approvalUntil !== undefined && { approvalUntil }),
+  startedAt: run.startedAt.toISOString(),
+  endedAt: run.endedAt?.toISOString() ?? null,
+  seconds: Math.round(secondsOf(run, now)),
+  ...(run.failure ? run.failure : { result: run.ended ? resultText(run) : null }),
+});

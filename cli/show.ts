@@ -1,6 +1,8 @@
+import type { History } from '#domain/history';
 import { type Collected, type Manifest, storedBytes, uploadsOf } from '#domain/manifest';
 import { backupMoment, vaultKeys } from '#domain/naming';
 import type { RetentionTag } from '#domain/retention';
+import { readHistory } from '#lambdas/catalog';
 import { latestBackup, noBackups, parseBackup, readBackup, runUnderWay } from './catalog.ts';
 import { CliError } from './cli-error.ts';
 import type { Connection } from './connection.ts';
@@ -43,11 +45,13 @@ export const show = async (
     location: `s3://${vaultName}/${vaultKeys.backup(system, manifest.backup)}`,
     manifest: `s3://${vaultName}/${vaultKeys.manifest(system, manifest.backup)}`,
   };
+  const history = await readHistory(vault, system, manifest.backup);
   if (options.json === true) {
-    output.document({ ...manifest, retentionTag: tag ?? null, ...places });
+    output.document({ ...manifest, retentionTag: tag ?? null, history, ...places });
     return 'ok';
   }
   for (const line of pairs([...headRows(manifest, tag, now), ...Object.entries(places)])) output.line(line);
+  section(output, 'Retention', historyColumns, historyRows(history));
   section(output, 'Nodes', nodeColumns, nodeRows(manifest));
   section(output, 'Databases', databaseColumns, databaseRows(manifest));
   section(output, 'Objects', objectColumns, objectRows(manifest));
@@ -125,6 +129,17 @@ const headRows = (
     ['run', manifest.run],
   ];
 };
+
+const historyColumns = [
+  { heading: 'SINCE' },
+  { heading: 'CHANGE' },
+  { heading: 'TAG' },
+  { heading: 'BY' },
+  { heading: 'REASON' },
+] as const;
+
+const historyRows = (history: History): readonly (readonly string[])[] =>
+  history.map(({ at, change, tag, by, reason }) => [formatMoment(new Date(at)), change, tag, by, reason ?? '-']);
 
 const nodeColumns = [
   { heading: 'NODE' },

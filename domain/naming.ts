@@ -44,6 +44,8 @@ export const vaultKeys = {
     `backups/${system}/${backup}/${node}/${artifact}`,
   catalog: (system: string): string => `catalog/${system}/`,
   manifest: (system: string, backup: string): string => `catalog/${system}/${backup}.json`,
+  /** What became of a backup's retention since its commit. */
+  history: (system: string, backup: string): string => `catalog/${system}/${backup}.history.json`,
   /** A product's installer, put there by a person. */
   installer: (system: string, name: string): string => `backups/${system}/installers/${name}`,
   /** What nodes hand to each other while they are upgraded; it ends with the run. */

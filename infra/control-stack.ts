@@ -369,7 +369,15 @@ export class ControlStack extends Stack {
       's3:GetObjectTagging',
       's3:PutObjectTagging',
     );
-    mayUse('commit-backup', vault, 'backups/', 's3:GetObject', 's3:PutObjectTagging', 's3:AbortMultipartUpload');
+    mayUse(
+      'commit-backup',
+      vault,
+      'backups/',
+      's3:GetObject',
+      's3:GetObjectTagging',
+      's3:PutObjectTagging',
+      's3:AbortMultipartUpload',
+    );
     mayUse(
       'clean-up',
       vault,

@@ -1,6 +1,7 @@
 import { jsonState } from '#aws/bucket';
 import type { Config } from '#domain/config';
 import { AlreadyExistsError, ArtifactMismatchError, UnknownSystemError, UnreadableResultError } from '#domain/errors';
+import { holdOf } from '#domain/history';
 import {
   type Artifact,
   artifactKeys,
@@ -17,7 +18,7 @@ import type { Plan } from '#domain/plan';
 import type { Bucket } from '#domain/ports';
 import { classify, type Kept, type RetentionTag, retentionTags } from '#domain/retention';
 import { missingFrom } from '#domain/systems/puppet-enterprise';
-import { committedBackups, readManifest } from '../catalog.ts';
+import { changeRetention, committedBackups, readHistory, readManifest } from '../catalog.ts';
 import { inspectedNodes, phaseOf, readPhase, readPlan, readRun } from '../runs.ts';
 
 export interface Services {
@@ -27,7 +28,7 @@ export interface Services {
   readonly now: () => Date;
 }
 
-/** Older backups that one commit looks at to let them go: more than one only when earlier commits broke off. */
+/** Older backups that one commit lets go: more than one only when earlier commits broke off, or holds were released. */
 const letGoAtOnce = 10;
 
 /** Manifests read at once. */
@@ -94,16 +95,31 @@ const retain = async (vault: Bucket, keys: readonly string[], tag: RetentionTag)
   for (const key of keys) await vault.tag(key, { [tagKeys.retention]: tag });
 };
 
-/** Gives the backups that are no longer among the newest their own class, the manifest last, so that a broken attempt is seen. */
-const letOlderGo = async (vault: Bucket, system: string, all: readonly Kept[], keepLast: number): Promise<void> => {
-  const older = retentionTags(all, keepLast)
-    .filter(({ tag }) => tag !== 'keep')
-    .slice(0, letGoAtOnce);
-  for (const { backup, tag } of older) {
-    const key = vaultKeys.manifest(system, backup);
-    if ((await vault.tags(key))[tagKeys.retention] !== 'keep') continue;
-    const manifest = await readManifest(vault, system, backup);
-    if (manifest) await retain(vault, [...artifactKeys(manifest), key], tag);
+/** Gives the backups that are no longer among the newest their own class, unless a person holds them. */
+export const letOlderGo = async (
+  vault: Bucket,
+  system: string,
+  all: readonly Kept[],
+  keepLast: number,
+  now: Date,
+): Promise<void> => {
+  const older = retentionTags(all, keepLast).filter(({ tag }) => tag !== 'keep');
+  let gone = 0;
+  for (let start = 0; start < older.length && gone < letGoAtOnce; start += readersAtOnce) {
+    const group = older.slice(start, start + readersAtOnce);
+    const tags = await Promise.all(group.map(({ backup }) => vault.tags(vaultKeys.manifest(system, backup))));
+    for (const { backup, tag } of group.filter((_, index) => tags[index]?.[tagKeys.retention] === 'keep')) {
+      if (holdOf(await readHistory(vault, system, backup))) continue;
+      const manifest = await readManifest(vault, system, backup);
+      if (!manifest || gone === letGoAtOnce) continue;
+      gone += 1;
+      try {
+        await changeRetention(vault, manifest, { at: now.toISOString(), change: 'let go', tag, by: 'holdfast' });
+      } catch (error) {
+        // A person changes it at this very moment: the next commit looks again.
+        if (!(error instanceof AlreadyExistsError)) throw error;
+      }
+    }
   }
 };
 
@@ -200,6 +216,7 @@ export const commitBackup = async (
     system,
     [...before.filter(({ backup }) => backup !== record.backup), ...committed],
     config.retention.keepLast,
+    now(),
   );
   return { manifest: key };
 };

@@ -1,24 +1,20 @@
-import { SFNClient, StopExecutionCommand } from '@aws-sdk/client-sfn';
+import { StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SystemBusyError, UnknownSystemError } from '#domain/errors';
 import { stateKeys, vaultKeys } from '#domain/naming';
-import { localMachines } from '#local/runtime/machines';
-import { type StepFunctions, startStepFunctions } from '#local/stepfunctions/index';
 import { backup } from '../../cli/backup.ts';
 import type { Connection } from '../../cli/connection.ts';
 import type { RunProgress } from '../../cli/follow-run.ts';
 import { followRun } from '../../cli/follow-run.ts';
 import type { Upload } from '../../cli/uploads.ts';
-import { commit, manifestOf, memoryBucket, recordedOutput } from './cli-fixtures.ts';
+import { type Lambda, startDeployment } from './cli-deployment.ts';
+import { commit, manifestOf, recordedOutput } from './cli-fixtures.ts';
 
 /** The real state machines and the real command line; the lambdas between them do as each test says. */
 
-const [region, account] = ['us-east-1', '000000000000'];
 const slot = '20261120T020000Z';
 
-type Lambda = (payload: { readonly run: string }) => unknown;
-
-let stepFunctions: StepFunctions;
+let close: () => Promise<void>;
 let connection: Connection;
 let lambdas: Record<string, Lambda>;
 let uploads: readonly Upload[];
@@ -28,7 +24,7 @@ const acquired =
   (outcome: 'acquired' | 'duplicate'): Lambda =>
   async ({ run }) => {
     const record = { system: 'pe-main', operation: 'backup', run, backup: slot };
-    const details = { execution: 'arn', startedAt: new Date().toISOString(), scheduled: false };
+    const details = { execution: 'arn', startedAt: new Date().toISOString(), scheduled: false, rescue: false };
     await connection.state.write(stateKeys.run(run), JSON.stringify({ ...record, ...details }));
     return { ...record, outcome };
   };
@@ -55,32 +51,11 @@ beforeEach(async () => {
     'plan-undo': ({ run }) => ({ run, phases: [] }),
     'clean-up': () => ({}),
   };
-  stepFunctions = await startStepFunctions({
-    machines: localMachines(region, account),
-    invoke: async (arn, payload) => {
-      const lambda = lambdas[arn.split(':holdfast-')[1] ?? ''];
-      if (lambda === undefined) throw new Error(`no lambda ${arn}`);
-      return lambda(JSON.parse(JSON.stringify(payload)));
-    },
-    region,
-    account,
-  });
-  connection = {
-    stepFunctions: new SFNClient({
-      region,
-      endpoint: stepFunctions.url,
-      credentials: { accessKeyId: 'key', secretAccessKey: 'secret' },
-    }),
-    backupMachineArn: stepFunctions.stateMachineArn('holdfast-backup'),
-    vault: memoryBucket(),
-    vaultName: 'holdfast-vault-000000000000-us-east-1',
-    state: memoryBucket(),
-    uploads: async () => uploads,
-    options: { endpointUrl: stepFunctions.url },
-  };
+  ({ connection, close } = await startDeployment(lambdas));
+  connection = { ...connection, uploads: async () => uploads };
 });
 
-afterEach(() => stepFunctions.close());
+afterEach(() => close());
 
 const watch = (options: { json?: boolean } = {}) => {
   const recorded = recordedOutput();
@@ -98,7 +73,7 @@ describe('holdfast backup', () => {
     const { output, stdout } = recordedOutput();
     expect(await backup(async () => connection, 'pe-main', {}, output)).toBe('ok');
     expect(stdout()).toMatch(/^run +pe-main-\d{8}T\d{6}Z-[0-9a-f]{6}$/m);
-    expect(stdout()).toContain(`holdfast backups pe-main --endpoint-url ${stepFunctions.url}`);
+    expect(stdout()).toContain(`holdfast backups pe-main --endpoint-url ${connection.options.endpointUrl}`);
     expect(stdout()).not.toContain('console');
   });
 
@@ -212,7 +187,7 @@ describe('following a run', () => {
       );
     lambdas['plan-backup'] = async ({ run }) => {
       const phases = ['collect', 'start-services'].map((name) => ({ name, commands: [command(name)] }));
-      const plan = { run, system: 'pe-main', operation: 'backup', backup: slot, nodes: [], phases };
+      const plan = { run, system: 'pe-main', operation: 'backup', backup: slot, nodes: [], absent: [], phases };
       await connection.state.write(stateKeys.plan(run), JSON.stringify(plan));
       await write(run, 'collect', { state: 'sent', commandId: 'c', sentAt: now });
       await collecting.promise;

@@ -143,6 +143,7 @@ describe('holdfast show', () => {
     expect(JSON.parse(await shown('pe-main/latest', { json: true }))).toEqual({
       ...manifestOf('pe-main', '20261121T020000Z'),
       retentionTag: 'keep',
+      history: [],
       location: 's3://holdfast-vault-000000000000-us-east-1/backups/pe-main/20261121T020000Z/',
       manifest: 's3://holdfast-vault-000000000000-us-east-1/catalog/pe-main/20261121T020000Z.json',
     });

@@ -78,9 +78,11 @@ export const manifestOf = (system: string, backup: string, changes: Partial<Mani
         instanceId,
         name: 'master',
         roles: ['master', 'puppetdb', 'console'],
+        optional: false,
         inspection: {
           product: 'puppet-enterprise',
           version: '3.2.3',
+          agentVersion: '3.2.3',
           hostname: 'master.example.com',
           certname: 'master.example.com',
           roles: ['master', 'puppetdb', 'console'],

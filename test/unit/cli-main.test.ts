@@ -32,7 +32,10 @@ const holdfast = async (args: readonly string[], nodeArgs: readonly string[] = [
   return { code, stdout, stderr };
 };
 
-const verbs = ['config check', 'backup', 'restore', 'approve', 'reject', 'backups', 'show'];
+const verbs = [
+  ...['systems', 'config check', 'backup', 'restore', 'upgrade', 'approve', 'reject', 'runs', 'watch', 'cancel'],
+  ...['backups', 'show', 'keep', 'release', 'completion'],
+];
 const words = (verb: string): string[] => verb.split(' ').filter((word) => word !== '');
 
 describe('help', () => {
@@ -42,7 +45,7 @@ describe('help', () => {
     const listed = stdout.slice(stdout.indexOf('Exit codes:')).matchAll(/^ {2}(\d+) +(.*)$/gm);
     const known = new Map(Object.values(exitCodes).map((exit) => [String(exit.code), exit.meaning]));
     const found = [...listed];
-    expect(found.length).toBeGreaterThan(3);
+    expect(found.length).toBeGreaterThan(2);
     for (const [, number = '', meaning] of found) expect(meaning).toBe(known.get(number));
     if (verb === '') expect(found).toHaveLength(known.size);
   });
@@ -71,6 +74,14 @@ describe('help', () => {
   });
 });
 
+describe('holdfast completion', () => {
+  it.each(['bash', 'zsh', 'fish'])('teaches %s every verb', async (shell) => {
+    const { code, stdout } = await holdfast(['completion', shell]);
+    expect(code).toBe(exitCodes.ok.code);
+    for (const verb of verbs) for (const word of words(verb)) expect(stdout).toContain(word);
+  });
+});
+
 describe('a wrong command line', () => {
   it.each([
     [[]],
@@ -84,6 +95,16 @@ describe('a wrong command line', () => {
     [['backups', 'pe-main', '--colour']],
     [['backups', 'Not A System']],
     [['show', 'latest']],
+    [['runs', 'Not A System']],
+    [['runs', '--limit', 'all']],
+    [['watch', '../x']],
+    [['cancel']],
+    [['restore', 'pe-main', '--databases', 'some']],
+    [['upgrade', 'pe-main']],
+    [['upgrade', 'pe-main', 'newest', '--from', 'agents']],
+    [['upgrade', 'pe-main', '2016.4.2']],
+    [['upgrade', 'pe-main', '2016.4.2', '--installer', 'pe.tar.gz']],
+    [['completion', 'tcsh']],
   ])('%j ends with 2 and says where to look', async (args) => {
     const { code, stdout, stderr } = await holdfast(args);
     expect(code).toBe(exitCodes.usage.code);
@@ -211,6 +232,26 @@ describe('against a deployment', () => {
     expect(await status(started.execution)).toBe('RUNNING');
   });
 
+  it('knows a run that it has started, follows it, and cancels it', async () => {
+    const at = ['--endpoint-url', gateway.url];
+    const { run } = JSON.parse((await holdfast(['backup', 'pe-main', '--json', ...at])).stdout);
+    expect((await holdfast(['runs', 'pe-main', ...at])).stdout).toMatch(
+      new RegExp(`^${run} +backup +pe-main +running`, 'm'),
+    );
+    const cancelled = await holdfast(['cancel', run, '--reason', 'not today', ...at]);
+    expect(cancelled).toMatchObject({ code: exitCodes.ok.code, stdout: expect.stringContaining('is cancelled') });
+    const watched = await holdfast(['watch', run, ...at]);
+    expect(watched).toMatchObject({
+      code: exitCodes.failed.code,
+      stderr: expect.stringContaining('Aborted: not today'),
+    });
+    const known = await holdfast(['systems', ...at]);
+    expect(known).toMatchObject({
+      code: exitCodes.overdue.code,
+      stdout: expect.stringMatching(/^pe-main +no backup/m),
+    });
+  });
+
   it('starts a restore with everything that was typed', async () => {
     const typed = 'restore pe-main latest --scope certs databases:console --allow hostname version --databases globals';
     const onto = '--onto master=i-0123456789abcdef0 --no-safety-backup --approval-minutes 5 --json --endpoint-url';
@@ -228,6 +269,21 @@ describe('against a deployment', () => {
       onto: { master: 'i-0123456789abcdef0' },
       safetyBackup: false,
       approvalSeconds: 300,
+    });
+  });
+
+  it('starts an upgrade with everything that was typed', async () => {
+    const typed = `upgrade pe-main 2016.4.2 --installer https://example.com/pe.tar.gz --sha256 ${'ab'.repeat(32)}`;
+    const more = '--confirm pe-main --from console --compile-masters 2 --agents 5% --json --endpoint-url';
+    const { code, stdout } = await holdfast([...words(`${typed} ${more}`), gateway.url]);
+    expect(code).toBe(exitCodes.ok.code);
+    const { execution, ...started } = JSON.parse(stdout);
+    expect(started).not.toHaveProperty('approve');
+    const { input } = await describeExecution(execution);
+    expect(JSON.parse(input ?? '')).toEqual({
+      ...{ system: 'pe-main', version: '2016.4.2', confirm: 'pe-main', from: 'console', compileMasters: 2 },
+      installer: { url: 'https://example.com/pe.tar.gz', sha256: 'ab'.repeat(32) },
+      agents: { maxConcurrency: '5%', maxErrors: '1%' },
     });
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { CommandState, PhaseState } from '#domain/phase';
+import type { PhaseState } from '#domain/phase';
 import { phaseProgress, type RunProgress, rateMeter } from '../../cli/follow-run.ts';
 import { progressBlock, progressChanges, progressDisplay } from '../../cli/progress.ts';
 import { recordedOutput } from './cli-fixtures.ts';
@@ -16,15 +16,15 @@ const invocation = (status: 'Success' | 'Failed') => ({
 const at = (second: number): Date => new Date(Date.UTC(2026, 10, 20, 2, 0, second));
 const iso = (second: number): string => at(second).toISOString();
 
-const ended = (id: string, from: number, to: number, status: 'Success' | 'Failed' = 'Success'): CommandState => ({
+const ended = (id: string, from: number, to: number, status: 'Success' | 'Failed' = 'Success') => ({
   id,
-  state: 'ended',
+  state: 'ended' as const,
   commandId: id,
   sentAt: iso(from),
   endedAt: iso(to),
   invocations: [invocation(status)],
 });
-const sent = (id: string, from: number): CommandState => ({ id, state: 'sent', commandId: id, sentAt: iso(from) });
+const sent = (id: string, from: number) => ({ id, state: 'sent', commandId: id, sentAt: iso(from) }) as const;
 const phase = (...commands: PhaseState['commands']): PhaseState => ({ phase: 'collect', startedAt: iso(0), commands });
 
 describe('a phase', () => {
@@ -80,6 +80,7 @@ describe('the rate', () => {
 const progressOf = (seconds: number, ...states: PhaseState[]): RunProgress => ({
   run: 'run-1',
   executionArn: 'arn',
+  operation: 'backup',
   startedAt: iso(0),
   seconds,
   system: 'pe-main',
@@ -106,7 +107,8 @@ describe('the display', () => {
   });
 
   it('has something to show before anything was planned', () => {
-    expect(progressBlock({ run: 'run-1', executionArn: 'arn', startedAt: iso(0), seconds: 1, phases: [] })).toEqual([
+    const { run, executionArn, operation, startedAt } = progressOf(1);
+    expect(progressBlock({ run, executionArn, operation, startedAt, seconds: 1, phases: [] })).toEqual([
       'starting, run run-1, 1s',
     ]);
   });
@@ -127,7 +129,7 @@ describe('the display', () => {
 
   it('uses no control sequence away from a terminal, and tells the bytes from time to time', () => {
     const { output, stdout, stderr } = recordedOutput();
-    const display = progressDisplay(output);
+    const display = progressDisplay(output, { options: {} });
     for (let second = 0; second <= 65; second++) display(progressOf(second, phase(sent('dump', 0))));
     expect(stdout()).toBe('');
     expect(stderr()).not.toContain('\u001b');
@@ -136,7 +138,7 @@ describe('the display', () => {
 
   it('draws over what it drew before, no line wider than the terminal', () => {
     const { output, stderr } = recordedOutput({ isTTY: true, columns: 30 });
-    const display = progressDisplay(output);
+    const display = progressDisplay(output, { options: {} });
     const long = phase(sent('dump of a database with a very long name indeed', 0));
     display(progressOf(1, long));
     display(progressOf(2, long));
@@ -146,6 +148,35 @@ describe('the display', () => {
       expect(lines).toHaveLength(4);
       for (const line of lines) expect(line.length).toBeLessThan(30);
     }
+  });
+
+  it('shows how far a run is, and how long it still takes', () => {
+    const estimate = { percent: 42, secondsLeft: 180, lastSeconds: 300 };
+    expect(progressBlock({ ...progressOf(65), estimate }).at(-1)).toBe('  42%, about 3m left; the last one took 5m');
+  });
+
+  it('counts the nodes of a command that SSM takes through many', () => {
+    const counts = { status: 'InProgress', nodes: 1200, completed: 800, failed: 3, unreached: 0 };
+    const rollout = { ...sent('upgrade-agent', 1), progress: counts };
+    expect(progressBlock(progressOf(11, phase(rollout)))[2]).toBe(
+      '    upgrade-agent running for 10s, 800 of 1,200 nodes, 3 failed',
+    );
+  });
+
+  it('does not call a phase failed for a command that may fail', () => {
+    const failed = ended('inspect (optional)', 1, 2, 'Failed');
+    expect(phaseProgress(phase(failed), at(3)).state).toBe('failed');
+    expect(phaseProgress(phase(failed), at(3), false, (id) => id.endsWith('(optional)')).state).toBe('done');
+  });
+
+  it.each([true, false])('tells once who must do what, whole, on a terminal: %s', (isTTY) => {
+    const { output, stderr } = recordedOutput({ isTTY, columns: 40 });
+    const display = progressDisplay(output, { options: { endpointUrl: 'http://127.0.0.1:4599' } });
+    const step = { state: 'WaitForApproval', approvalUntil: '2027-01-01T00:00:00.000Z' };
+    for (const second of [1, 2, 3]) display({ ...progressOf(second), step });
+    const told =
+      'waiting for approval until 2027-01-01 00:00:00Z: holdfast approve run-1 --endpoint-url http://127.0.0.1:4599';
+    expect(stderr().split(`${told}\n`)).toHaveLength(2);
   });
 
   it('clears its block before data is written', () => {

@@ -1,30 +1,20 @@
-import { DescribeExecutionCommand, SFNClient } from '@aws-sdk/client-sfn';
+import { DescribeExecutionCommand } from '@aws-sdk/client-sfn';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CheckFailedError, InvalidInputError, SystemBusyError, UnknownBackupError } from '#domain/errors';
 import { originalFailure } from '#domain/failure';
 import { stateKeys } from '#domain/naming';
-import { localMachines } from '#local/runtime/machines';
-import { type StepFunctions, startStepFunctions } from '#local/stepfunctions/index';
 import type { Connection } from '../../cli/connection.ts';
 import { decide } from '../../cli/decide.ts';
 import { followRun, type RunProgress } from '../../cli/follow-run.ts';
 import { progressBlock } from '../../cli/progress.ts';
 import { type RestoreOptions, restore } from '../../cli/restore.ts';
-import { memoryBucket, recordedOutput } from './cli-fixtures.ts';
+import { type Lambda, startDeployment } from './cli-deployment.ts';
+import { recordedOutput } from './cli-fixtures.ts';
 
 /** How a restore is told while it waits, and how it ends: the real state machines between the command line and lambdas that do as each test says. */
 
-const [region, account] = ['us-east-1', '000000000000'];
 const [chosen, safety, begun] = ['20261120T020000Z', '20261121T101500Z', '20261121T101112Z'];
 const pollMilliseconds = 5;
-
-interface Payload {
-  readonly run: string;
-  readonly token: string;
-  readonly request: { readonly system: string; readonly planOnly?: boolean; readonly confirm?: string };
-  readonly failure: { readonly Error: string; readonly Cause: string };
-}
-type Lambda = (payload: Payload) => unknown;
 
 const summary = {
   backup: chosen,
@@ -41,7 +31,7 @@ const summary = {
   ],
 };
 
-let stepFunctions: StepFunctions;
+let close: () => Promise<void>;
 let connection: Connection;
 let lambdas: Record<string, Lambda>;
 let next: string;
@@ -53,7 +43,13 @@ beforeEach(async () => {
     'acquire-lock': async ({ run, request: { planOnly, confirm, ...request } }) => {
       next = planOnly === true ? 'plan-only' : confirm === undefined ? 'approval' : 'confirmed';
       const record = { system: request.system, operation: 'restore', run, backup: begun };
-      const details = { execution: 'arn', startedAt: '2026-11-21T10:11:12Z', scheduled: false, restore: request };
+      const details = {
+        execution: 'arn',
+        startedAt: '2026-11-21T10:11:12Z',
+        scheduled: false,
+        rescue: false,
+        restore: request,
+      };
       await write(stateKeys.run(run), { ...record, ...details });
       return { ...record, outcome: 'acquired' };
     },
@@ -67,35 +63,13 @@ beforeEach(async () => {
       write(stateKeys.approval(run), { run, token, deadline: '2027-01-01T00:00:00.000Z' }),
     'open-backup': () => ({ paused: [] }),
     'prove-restore': () => ({ compared: ['database console: 3855 rows in 7 tables are equal, table by table'] }),
-    'explain-failure': ({ failure }) => originalFailure(failure),
+    'explain-failure': ({ failure }) => originalFailure(failure, 'restore'),
     'plan-undo': ({ run }) => ({ run, phases: [] }),
     'clean-up': () => ({}),
   };
-  stepFunctions = await startStepFunctions({
-    machines: localMachines(region, account),
-    invoke: async (arn, payload) => {
-      const lambda = lambdas[arn.split(':holdfast-')[1] ?? ''];
-      if (lambda === undefined) throw new Error(`no lambda ${arn}`);
-      return lambda(JSON.parse(JSON.stringify(payload)));
-    },
-    region,
-    account,
-  });
-  connection = {
-    stepFunctions: new SFNClient({
-      region,
-      endpoint: stepFunctions.url,
-      credentials: { accessKeyId: 'key', secretAccessKey: 'secret' },
-    }),
-    backupMachineArn: stepFunctions.stateMachineArn('holdfast-backup'),
-    vault: memoryBucket(),
-    vaultName: 'holdfast-vault-000000000000-us-east-1',
-    state: memoryBucket(),
-    uploads: async () => [],
-    options: { endpointUrl: stepFunctions.url },
-  };
+  ({ connection, close } = await startDeployment(lambdas));
 });
-afterEach(() => stepFunctions.close());
+afterEach(() => close());
 
 const start = (options: RestoreOptions, system = 'pe-main') => {
   const recorded = recordedOutput();
@@ -120,7 +94,7 @@ describe('a restore that was started', () => {
   it('waits without a confirmation, and says how long and how both decisions are given', async () => {
     const { exit, stdout, stderr } = start({ approvalMinutes: '90' });
     expect(await exit).toBe('ok');
-    const at = `--endpoint-url ${stepFunctions.url}`;
+    const at = `--endpoint-url ${connection.options.endpointUrl}`;
     expect(stdout()).toMatch(new RegExp(`^approve +holdfast approve pe-main-restore-\\S+ ${at}$`, 'm'));
     expect(stdout()).toMatch(new RegExp(`^reject +holdfast reject pe-main-restore-\\S+ --reason TEXT ${at}$`, 'm'));
     expect(stderr()).toContain('waits 1h 30m for an approval');
@@ -177,7 +151,7 @@ describe('holdfast restore --watch', () => {
     });
     const restoring = lambdas['acquire-lock'];
     lambdas['acquire-lock'] = (payload) =>
-      'safetyFor' in payload.request
+      'lockedBy' in payload.request
         ? { system: 'pe-main', operation: 'backup', run: payload.run, backup: safety, outcome: 'acquired' }
         : restoring?.(payload);
     lambdas['plan-backup'] = () => ({ phases: [] });
@@ -257,7 +231,7 @@ describe('holdfast restore --watch', () => {
         commands: [],
       });
       await write(stateKeys.plan(run), {
-        ...{ run, system: 'pe-main', operation: 'restore', backup: chosen, nodes: [], phases },
+        ...{ run, system: 'pe-main', operation: 'restore', backup: chosen, nodes: [], absent: [], phases },
       });
       await seenWaiting.promise;
       return plan?.(payload);

@@ -1,27 +1,18 @@
-import { SFNClient } from '@aws-sdk/client-sfn';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { stateKeys } from '#domain/naming';
-import { localMachines } from '#local/runtime/machines';
-import { type StepFunctions, startStepFunctions } from '#local/stepfunctions/index';
 import type { Connection } from '../../cli/connection.ts';
 import { decide } from '../../cli/decide.ts';
 import { type RestoreOptions, restore } from '../../cli/restore.ts';
-import { memoryBucket, recordedOutput } from './cli-fixtures.ts';
+import { type Lambda, type Payload, startDeployment } from './cli-deployment.ts';
+import { recordedOutput } from './cli-fixtures.ts';
 
 /** The real state machines and the real command line; the lambdas between them answer what a restore's would. */
 
-const [region, account] = ['us-east-1', '000000000000'];
 const chosen = '20261120T020000Z';
 
-interface Payload {
-  readonly run: string;
-  readonly token?: string;
-  readonly request?: { readonly planOnly?: boolean; readonly confirm?: string };
-}
-
-let stepFunctions: StepFunctions;
+let close: () => Promise<void>;
 let connection: Connection;
-let requested: Payload['request'];
+let requested: Payload['request'] | undefined;
 
 const summary = {
   backup: chosen,
@@ -36,11 +27,11 @@ const summary = {
 };
 
 beforeEach(async () => {
-  const lambdas: Record<string, (payload: Payload) => unknown> = {
+  const lambdas: Record<string, Lambda> = {
     'acquire-lock': async ({ run, request }) => {
       requested = request;
       const record = { system: 'pe-main', operation: 'restore', run, backup: chosen };
-      const details = { execution: 'arn', startedAt: new Date().toISOString(), scheduled: false };
+      const details = { execution: 'arn', startedAt: new Date().toISOString(), scheduled: false, rescue: false };
       await connection.state.write(stateKeys.run(run), JSON.stringify({ ...record, ...details }));
       return { ...record, outcome: 'acquired' };
     },
@@ -65,31 +56,9 @@ beforeEach(async () => {
     'plan-undo': ({ run }) => ({ run, phases: [] }),
     'clean-up': () => ({}),
   };
-  stepFunctions = await startStepFunctions({
-    machines: localMachines(region, account),
-    invoke: async (arn, payload) => {
-      const lambda = lambdas[arn.split(':holdfast-')[1] ?? ''];
-      if (lambda === undefined) throw new Error(`no lambda ${arn}`);
-      return lambda(JSON.parse(JSON.stringify(payload)));
-    },
-    region,
-    account,
-  });
-  connection = {
-    stepFunctions: new SFNClient({
-      region,
-      endpoint: stepFunctions.url,
-      credentials: { accessKeyId: 'key', secretAccessKey: 'secret' },
-    }),
-    backupMachineArn: stepFunctions.stateMachineArn('holdfast-backup'),
-    vault: memoryBucket(),
-    vaultName: 'holdfast-vault-000000000000-us-east-1',
-    state: memoryBucket(),
-    uploads: async () => [],
-    options: { endpointUrl: stepFunctions.url },
-  };
+  ({ connection, close } = await startDeployment(lambdas));
 });
-afterEach(() => stepFunctions.close());
+afterEach(() => close());
 
 const run = async (options: RestoreOptions, backup?: string) => {
   const recorded = recordedOutput();

@@ -1,0 +1,170 @@
+import { randomBytes } from 'node:crypto';
+import { StartExecutionCommand } from '@aws-sdk/client-sfn';
+import { backupId, type StateMachineName } from '#domain/naming';
+import { CliError, explain } from './cli-error.ts';
+import { type Connection, consoleLink, machineArn, sameConnection } from './connection.ts';
+import { type Exit, exitCodes } from './exit-codes.ts';
+import { type FollowOptions, followRun, type RunProgress } from './follow-run.ts';
+import { formatDuration, pairs } from './format.ts';
+import type { Output } from './output.ts';
+import { progressDisplay } from './progress.ts';
+
+/** A run that was started or found, and where it can be seen. */
+export interface Started {
+  readonly run: string;
+  readonly execution: string;
+  readonly system: string;
+  /** Only on AWS. */
+  readonly console?: string;
+  readonly follow: string;
+  /** Of a backup: the command that lists it. */
+  readonly result?: string;
+  /** Of a restore that waits for an approval: the commands that decide. */
+  readonly approve?: string;
+  readonly reject?: string;
+}
+
+/** Says how a run has ended, to a person unless lines of JSON have said it, and with which exit code. Throws a CliError for one that did not end well. */
+export type Conclude = (
+  connection: Connection,
+  started: Started,
+  progress: RunProgress,
+  json: boolean,
+  output: Output,
+) => Exit;
+
+/** A name for a run: when the SDK repeats a call whose answer was lost, Step Functions returns the same run. */
+export const runName = (prefix: string): string =>
+  `${prefix}-${backupId(new Date())}-${randomBytes(3).toString('hex')}`;
+
+/** Starts a state machine of the deployment on a system. */
+export const startRun = async (
+  connection: Pick<Connection, 'stepFunctions' | 'backupMachineArn' | 'options'>,
+  machine: StateMachineName,
+  run: string,
+  request: { readonly system: string },
+): Promise<Started> => {
+  const { executionArn: execution } = await connection.stepFunctions.send(
+    new StartExecutionCommand({
+      stateMachineArn: machineArn(connection, machine),
+      name: run,
+      input: JSON.stringify(request),
+    }),
+  );
+  if (execution === undefined)
+    throw new CliError(
+      'unexpected',
+      'Step Functions started a run and did not name it',
+      `Look whether it is there: ${sameConnection(connection, `holdfast runs ${request.system}`)}`,
+    );
+  return seenAt(connection, run, execution, request.system);
+};
+
+/** Where a run can be seen. */
+export const seenAt = (
+  connection: Pick<Connection, 'options'>,
+  run: string,
+  execution: string,
+  system: string,
+): Started => {
+  const link = consoleLink(connection, execution);
+  return {
+    run,
+    execution,
+    system,
+    ...(link !== undefined && { console: link }),
+    follow: sameConnection(connection, `holdfast watch ${run}`),
+  };
+};
+
+/** How a person starts what needs an approval. */
+export interface ApprovedOptions extends FollowOptions {
+  /** Only a plan: nothing is touched. */
+  readonly plan?: boolean;
+  /** The system's name typed again: no approval is needed. */
+  readonly confirm?: string;
+  readonly watch?: boolean;
+  readonly json?: boolean;
+}
+
+/** Starts an operation that waits for an approval unless it was confirmed; with `watch` or `plan` follows it to its end. */
+export const startApproved = async (
+  connection: Connection,
+  machine: StateMachineName,
+  { request, approvalSeconds }: { readonly request: { readonly system: string }; readonly approvalSeconds: number },
+  { plan = false, confirm, watch = false, json = false, pollMilliseconds }: ApprovedOptions,
+  conclude: Conclude,
+  output: Output,
+): Promise<Exit> => {
+  const waits = !plan && confirm === undefined;
+  // Sixty characters with the longest system: whoever starts something for this run can still add to its name.
+  const run = runName(`${request.system.slice(0, 28)}-${machine}`);
+  const started: Started = {
+    ...(await startRun(connection, machine, run, request)),
+    ...(waits && {
+      approve: sameConnection(connection, `holdfast approve ${run}`),
+      reject: sameConnection(connection, `holdfast reject ${run} --reason TEXT`),
+    }),
+  };
+  const followed = watch || plan;
+  // A plan is one document, so what leads to it is told as to a person.
+  const lines = json && !plan;
+  if (!lines) for (const line of pairs(startedEntries(started))) (followed ? output.note : output.line)(line);
+  else if (followed) output.jsonLine({ event: 'started', ...started });
+  else output.document(started);
+  if (waits)
+    output.note(
+      `Once it has its plan it waits ${formatDuration(approvalSeconds)} for an approval; nothing is changed before.`,
+    );
+  if (!followed) return 'ok';
+  const follow = { json: lines, ...(pollMilliseconds !== undefined && { pollMilliseconds }) };
+  const ended = await watchRun(connection, started, follow, output);
+  if (json && plan && ended.outcome && 'summary' in ended.outcome) {
+    output.document(ended.outcome.summary);
+    return 'ok';
+  }
+  return conclude(connection, started, ended, json, output);
+};
+
+/** What is told of a started run, by name. */
+export const startedEntries = ({ system: _, ...told }: Started): [string, string][] => Object.entries(told);
+
+const howToFollow = ({ follow }: Started): string => `Follow it: ${follow}`;
+
+/**
+ * Shows a run until it has ended, with `json` as a line per event; the last snapshot has the outcome. Ctrl-C ends the
+ * process, not the run. Throws a CliError when the run is lost sight of.
+ */
+export const watchRun = async (
+  connection: Connection,
+  started: Started,
+  { json, ...follow }: FollowOptions & { readonly json: boolean },
+  output: Output,
+): Promise<RunProgress> => {
+  const { run } = started;
+  const show = progressDisplay(output, connection);
+  const detach = (): never => {
+    if (json) output.jsonLine({ event: 'detached', run });
+    output.note(`Detached. The run goes on. ${howToFollow(started)}`);
+    process.exit(exitCodes.interrupted.code);
+  };
+  process.once('SIGINT', detach);
+  let last: RunProgress | undefined;
+  try {
+    for await (const progress of followRun(connection, started.execution, follow)) {
+      last = progress;
+      const { outcome: _, ...snapshot } = progress;
+      if (json) output.jsonLine({ event: 'progress', ...snapshot });
+      else show(progress);
+    }
+  } catch (error) {
+    const { exit, message } = explain(error);
+    throw new CliError(exit, message, `The run goes on. ${howToFollow(started)}`);
+  } finally {
+    process.off('SIGINT', detach);
+  }
+  if (last?.outcome === undefined)
+    throw new CliError('unexpected', `following ${run} ended before the run did`, howToFollow(started));
+  if (json) output.jsonLine({ event: last.outcome.kind, run, ...last.outcome });
+  return last;
+};

@@ -1,0 +1,52 @@
+import { SFNClient } from '@aws-sdk/client-sfn';
+import { localMachines } from '#local/runtime/machines';
+import { startStepFunctions } from '#local/stepfunctions/index';
+import type { Connection } from '../../cli/connection.ts';
+import { memoryBucket } from './cli-fixtures.ts';
+
+const [region, account] = ['us-east-1', '000000000000'];
+
+export type Lambda = (payload: Payload) => unknown;
+
+/** What the state machines hand to a lambda, as far as the stand-ins look at it. */
+export interface Payload {
+  readonly run: string;
+  readonly execution: string;
+  readonly operation: 'backup' | 'restore';
+  readonly token: string;
+  readonly request: { readonly system: string; readonly planOnly?: boolean; readonly confirm?: string };
+  readonly failure: { readonly Error: string; readonly Cause: string };
+}
+
+/** Machines enough for what is tested; that there is none for upgrades is how an older deployment looks. */
+const machines = ['backup', 'restore', 'restore-puppet', 'run-phase', 'undo'].map((name) => `holdfast-${name}`);
+
+/** The real state machines, with buckets in memory and lambdas that do as a test says. */
+export const startDeployment = async (lambdas: Readonly<Record<string, Lambda>>) => {
+  const stepFunctions = await startStepFunctions({
+    machines: Object.fromEntries(
+      Object.entries(localMachines(region, account)).filter(([name]) => machines.includes(name)),
+    ),
+    invoke: async (arn, payload) => {
+      const lambda = lambdas[arn.split(':holdfast-')[1] ?? ''];
+      if (lambda === undefined) throw new Error(`no lambda ${arn}`);
+      return lambda(JSON.parse(JSON.stringify(payload)));
+    },
+    region,
+    account,
+  });
+  const connection: Connection = {
+    stepFunctions: new SFNClient({
+      region,
+      endpoint: stepFunctions.url,
+      credentials: { accessKeyId: 'key', secretAccessKey: 'secret' },
+    }),
+    backupMachineArn: stepFunctions.stateMachineArn('holdfast-backup'),
+    vault: memoryBucket(),
+    vaultName: 'holdfast-vault-000000000000-us-east-1',
+    state: memoryBucket(),
+    uploads: async () => [],
+    options: { endpointUrl: stepFunctions.url },
+  };
+  return { connection, close: () => stepFunctions.close() };
+};
