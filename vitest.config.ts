@@ -17,7 +17,8 @@ export default defineConfig({
           include: ['test/local/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 300_000,
-          fileParallelism: false,
+          // A lab mostly waits: two of them use two cores better than one.
+          maxWorkers: 2,
         },
       },
       {
