@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
   DeleteObjectCommand,
@@ -6,6 +7,7 @@ import {
   HeadObjectCommand,
   type HeadObjectCommandOutput,
   ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
   NoSuchKey,
   NotFound,
   PutObjectCommand,
@@ -17,7 +19,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type * as z from 'zod';
 import { AlreadyExistsError } from '#domain/errors';
-import type { Bucket, State, StoredObject } from '#domain/ports';
+import type { Bucket, PendingUpload, State, StoredObject } from '#domain/ports';
 
 const isStatus = (error: unknown, ...statuses: number[]): boolean =>
   error instanceof S3ServiceException && statuses.includes(error.$metadata.httpStatusCode ?? 0);
@@ -37,6 +39,30 @@ const coldness = ({ StorageClass, Restore }: HeadObjectCommandOutput): StoredObj
   if (StorageClass !== 'GLACIER' && StorageClass !== 'DEEP_ARCHIVE') return undefined;
   if (Restore === undefined) return 'frozen';
   return Restore.includes('ongoing-request="true"') ? 'thawing' : undefined;
+};
+
+const listUploads = async (client: S3Client, Bucket: string, Prefix: string): Promise<readonly PendingUpload[]> => {
+  const uploads: PendingUpload[] = [];
+  let page: ListMultipartUploadsCommandOutput | undefined;
+  do {
+    page = await client.send(
+      new ListMultipartUploadsCommand({
+        ...{ Bucket, Prefix },
+        KeyMarker: page?.NextKeyMarker,
+        UploadIdMarker: page?.NextUploadIdMarker,
+      }),
+    );
+    for (const { Key: key, UploadId: uploadId, Initiated: startedAt } of page.Uploads ?? [])
+      if (key?.startsWith(Prefix) && uploadId !== undefined && startedAt) uploads.push({ key, uploadId, startedAt });
+  } while (page.IsTruncated === true && page.NextKeyMarker !== undefined);
+  return uploads;
+};
+
+/** One that was completed or aborted since the listing is gone: that is what was wanted. */
+const abortUpload = async (client: S3Client, Bucket: string, Key: string, UploadId: string): Promise<void> => {
+  await client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId })).catch((error: unknown) => {
+    if (!isStatus(error, 404)) throw error;
+  });
 };
 
 /** One S3 bucket. */
@@ -92,6 +118,14 @@ export const s3Bucket = (client: S3Client, bucket: string): Bucket => ({
       throw error;
     }
   },
+  stream: async function* (Key, first, last) {
+    // A part of an object: its whole checksum, which the SDK would compare with, says nothing of it.
+    const { Body } = await client.send(
+      new GetObjectCommand({ Bucket: bucket, Key, Range: `bytes=${first}-${last}`, ChecksumMode: undefined }),
+    );
+    if (!(Body instanceof Readable)) throw new Error(`${Key} was answered without a body.`);
+    yield* Body;
+  },
   list: async (Prefix) => {
     const keys: string[] = [];
     for await (const page of paginateListObjectsV2({ client }, { Bucket: bucket, Prefix }))
@@ -117,35 +151,19 @@ export const s3Bucket = (client: S3Client, bucket: string): Bucket => ({
   delete: async (Key) => {
     await client.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
   },
-  abortUploads: async (Prefix) => {
-    let aborted = 0;
-    let marker: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {};
-    while (marker) {
-      const page: {
-        Uploads?: { Key?: string | undefined; UploadId?: string | undefined }[] | undefined;
-        IsTruncated?: boolean | undefined;
-        NextKeyMarker?: string | undefined;
-        NextUploadIdMarker?: string | undefined;
-      } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix, ...marker }));
-      for (const { Key, UploadId } of page.Uploads ?? []) {
-        if (Key === undefined || UploadId === undefined || !Key.startsWith(Prefix)) continue;
-        // One that was completed or aborted since the listing is gone: that is what was wanted.
-        await client
-          .send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }))
-          .catch((error: unknown) => {
-            if (!isStatus(error, 404)) throw error;
-          });
-        aborted++;
-      }
-      marker =
-        page.IsTruncated && page.NextKeyMarker !== undefined
-          ? {
-              KeyMarker: page.NextKeyMarker,
-              ...(page.NextUploadIdMarker !== undefined && { UploadIdMarker: page.NextUploadIdMarker }),
-            }
-          : undefined;
-    }
-    return aborted;
+  listObjects: async (Prefix) => {
+    const objects: { key: string; modifiedAt: Date }[] = [];
+    for await (const page of paginateListObjectsV2({ client }, { Bucket: bucket, Prefix }))
+      for (const { Key: key, LastModified: modifiedAt } of page.Contents ?? [])
+        if (key !== undefined && modifiedAt) objects.push({ key, modifiedAt });
+    return objects;
+  },
+  listUploads: (prefix) => listUploads(client, bucket, prefix),
+  abortUpload: (key, uploadId) => abortUpload(client, bucket, key, uploadId),
+  abortUploads: async (prefix) => {
+    const uploads = await listUploads(client, bucket, prefix);
+    for (const { key, uploadId } of uploads) await abortUpload(client, bucket, key, uploadId);
+    return uploads.length;
   },
 });
 

@@ -1,6 +1,8 @@
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SchedulerClient } from '@aws-sdk/client-scheduler';
 import { SFNClient } from '@aws-sdk/client-sfn';
+import { SNSClient } from '@aws-sdk/client-sns';
 import { SSMClient } from '@aws-sdk/client-ssm';
 
 /** How a client reaches AWS; what is left out comes from the environment and the shared configuration files. */
@@ -26,3 +28,8 @@ export const sfnClient = (connection: Connection = {}): SFNClient => new SFNClie
 
 export const schedulerClient = (connection: Connection = {}): SchedulerClient =>
   new SchedulerClient({ ...patience, ...connection });
+
+export const eventBridgeClient = (connection: Connection = {}): EventBridgeClient =>
+  new EventBridgeClient({ ...patience, ...connection });
+
+export const snsClient = (connection: Connection = {}): SNSClient => new SNSClient({ ...patience, ...connection });

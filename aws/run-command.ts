@@ -30,11 +30,11 @@ const truncationMark = /---(Output|Error) truncated-+/;
 
 /** SSM Run Command. */
 export const ssmRunCommand = (client: SSMClient): RunCommand => ({
-  nodes: async (filter) => {
-    const Filters =
-      'instanceIds' in filter
-        ? [{ Key: 'InstanceIds', Values: [...filter.instanceIds] }]
-        : Object.entries(filter.tags).map(([key, value]) => ({ Key: `tag:${key}`, Values: [value] }));
+  nodes: async ({ instanceIds, tags = {} }) => {
+    const Filters = [
+      ...(instanceIds ? [{ Key: 'InstanceIds', Values: [...instanceIds] }] : []),
+      ...Object.entries(tags).map(([key, value]) => ({ Key: `tag:${key}`, Values: [value] })),
+    ];
     const found: ManagedNode[] = [];
     for await (const page of paginateDescribeInstanceInformation({ client }, { Filters }))
       found.push(...(page.InstanceInformationList ?? []).map(managedNode));

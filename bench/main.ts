@@ -5,7 +5,7 @@ import { startLab } from '../local/runtime/lab.ts';
 import { benchBundles } from './bundles.ts';
 import type { Contender } from './contest.ts';
 import { benchDatabase } from './databases.ts';
-import { benchPhase } from './orchestration.ts';
+import { benchPhase, benchUpgradePlan } from './orchestration.ts';
 import { benchBackup, benchRestore } from './runs.ts';
 
 /** Measures and asserts nothing. Only ratios within one run count: machines differ, and are never alone. */
@@ -88,6 +88,16 @@ print(
   phases.map(({ nodes, transitions, sends, payloadBytes, planBytes, milliseconds }) =>
     [nodes, transitions, sends, payloadBytes, planBytes, Math.round(milliseconds)].map(String),
   ),
+);
+
+tell('plans of upgrades');
+print(
+  'The plan of an upgrade by the number of its nodes (aims: below a second, below 32 kB)',
+  ['NODES', 'COMMANDS', 'PAYLOAD BYTES', 'MS'],
+  [10, 100, 1000].map((count) => {
+    const { nodes, commands, payloadBytes, milliseconds } = benchUpgradePlan(count);
+    return [nodes, commands, payloadBytes, Math.round(milliseconds)].map(String);
+  }),
 );
 
 tell('bundles');

@@ -1,8 +1,12 @@
 import { jsonState } from '#aws/bucket';
 import { stateKeys } from '#domain/naming';
+import { UpgradeRequest } from '#domain/payloads';
 import { type Command, forNodes, type Plan } from '#domain/plan';
 import type { RunCommand } from '#domain/ports';
+import { checkPuppetUpgrade, planCoreUpgrade, planRollout } from '#domain/systems/puppet-upgrade';
 import { advancePhase } from '../lambdas/advance-phase/advance-phase.ts';
+import { stepsOf } from '../lambdas/runs.ts';
+import { manifestOf } from '../test/unit/cli-fixtures.ts';
 import { memoryBucket } from '../test/unit/memory.ts';
 
 /** What one phase costs by the number of its nodes. */
@@ -14,6 +18,54 @@ export interface PhaseCost {
   readonly planBytes: number;
   readonly milliseconds: number;
 }
+
+/** What the plan of an upgrade costs by the number of its nodes. */
+export interface PlanCost {
+  readonly nodes: number;
+  readonly commands: number;
+  readonly payloadBytes: number;
+  readonly milliseconds: number;
+}
+
+/** Plans the upgrade of a system whose nodes are spokes but for its core. */
+export const benchUpgradePlan = (nodes: number): PlanCost => {
+  const inspection = manifestOf('pe-main', '20261120T020000Z').nodes[0]?.inspection;
+  if (inspection?.product !== 'puppet-enterprise') throw new Error('the sample is no Puppet Enterprise');
+  const nodeOf = (index: number, role: string) => ({
+    node: { instanceId: instance(index), name: `node${index}.example.com`, roles: [role], optional: false },
+    inspection: { ...inspection, version: role === 'activemq-spoke' ? '' : '2016.2.1', agentVersion: '1.5.3' },
+    preflight: { problems: [], modules: [], interrupted: '' },
+  });
+  const all = Array.from({ length: nodes }, (_, index) =>
+    nodeOf(index, ['master', 'puppetdb', 'console'][index] ?? 'activemq-spoke'),
+  );
+  const of = {
+    ...{ system: 'pe-main', run: 'bench', vaultBucket: 'vault', nodes: all, absent: [], installerBytes: 1 },
+    config: { nodes: [], offline: false },
+    request: UpgradeRequest.parse({
+      system: 'pe-main',
+      version: '2016.4.2',
+      installer: { name: 'pe.tar.gz', sha256: 'ab'.repeat(32) },
+    }),
+  };
+  const upgraded = all.map((one) => ({
+    ...one,
+    inspection: { ...one.inspection, version: '2016.4.2', agentVersion: '1.7.1' },
+  }));
+  const begun = performance.now();
+  checkPuppetUpgrade(of);
+  const phases = [...planCoreUpgrade(of), ...planRollout(of, upgraded.slice(0, 3))];
+  const steps = stepsOf(
+    phases,
+    all.map(({ node }) => node),
+  );
+  return {
+    nodes,
+    commands: phases.flatMap(({ commands }) => commands).length,
+    payloadBytes: JSON.stringify(steps).length,
+    milliseconds: performance.now() - begun,
+  };
+};
 
 const instance = (index: number): string => `i-${index.toString(16).padStart(17, '0')}`;
 
@@ -33,6 +85,7 @@ export const benchPhase = async (nodes: number): Promise<PhaseCost> => {
       roles: ['agent'],
       optional: false,
     })),
+    attempt: 0,
     absent: [],
     phases: [
       {

@@ -1,7 +1,14 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { paginateListStateMachines, SFNClient } from '@aws-sdk/client-sfn';
 import { s3Bucket } from '#aws/bucket';
-import { parseArn, type StateMachineName, stateBucketName, stateMachineName, vaultBucketName } from '#domain/naming';
+import {
+  consoleUrl,
+  parseArn,
+  type StateMachineName,
+  stateBucketName,
+  stateMachineName,
+  vaultBucketName,
+} from '#domain/naming';
 import type { Bucket } from '#domain/ports';
 import { CliError } from './cli-error.ts';
 import { type Upload, watchUploads } from './uploads.ts';
@@ -82,19 +89,9 @@ const findStateMachine = async (client: SFNClient, name: string): Promise<string
   return undefined;
 };
 
-const consoleDomains: Readonly<Record<string, string>> = {
-  aws: 'console.aws.amazon.com',
-  'aws-cn': 'console.amazonaws.cn',
-  'aws-us-gov': 'console.amazonaws-us-gov.com',
-};
-
 /** Where an execution is seen in the console of AWS; undefined for the local runtime, which has none. */
-export const consoleLink = ({ options }: Pick<Connection, 'options'>, executionArn: string): string | undefined => {
-  const domain = consoleDomains[executionArn.split(':')[1] ?? ''];
-  if (domain === undefined || options.endpointUrl !== undefined) return undefined;
-  const { region } = parseArn(executionArn);
-  return `https://${region}.${domain}/states/home?region=${region}#/v2/executions/details/${executionArn}`;
-};
+export const consoleLink = ({ options }: Pick<Connection, 'options'>, executionArn: string): string | undefined =>
+  options.endpointUrl === undefined ? consoleUrl(executionArn) : undefined;
 
 /** A command of the AWS CLI or of Holdfast with the options that lead it to the same deployment. */
 export const sameConnection = ({ options }: Pick<Connection, 'options'>, command: string): string =>

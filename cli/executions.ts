@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-sfn';
 import * as z from 'zod';
 import { RunId, stateMachineName } from '#domain/naming';
-import { operations, RestoreSummary, type RunRef, UpgradeSummary } from '#domain/payloads';
+import { operations, RestoreSummary, type RunRef, UpgradeSummary, VerifySummary } from '#domain/payloads';
 import { CliError } from './cli-error.ts';
 import { type Connection, executionArn, machineArn, sameConnection } from './connection.ts';
 
@@ -61,6 +61,7 @@ const Ended = z.discriminatedUnion('operation', [
     /** The backup that was taken before; absent when nothing was upgraded. */
     before: z.object({ backup: z.string() }).optional(),
   }),
+  VerifySummary,
 ]);
 export type Ended = z.infer<typeof Ended>;
 

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { jsonState } from '#aws/bucket';
 import type { Manifest } from '#domain/manifest';
 import { stateKeys, vaultKeys } from '#domain/naming';
-import { type RestoreSummary, RunRecord, type UpgradeSummary } from '#domain/payloads';
+import { type RestoreSummary, RunRecord, type UpgradeSummary, type VerifySummary } from '#domain/payloads';
 import { type CommandState, isDone, PhaseState, type Progress } from '#domain/phase';
 import { isUndoPhase, Plan } from '#domain/plan';
 import type { Bucket } from '#domain/ports';
@@ -62,6 +62,7 @@ export type Outcome =
   | { readonly kind: 'upgraded'; readonly summary: UpgradeSummary; readonly before: string }
   /** Nothing was upgraded: only a plan was asked for, or every node has the version already. */
   | { readonly kind: 'upgrade-planned' | 'upgrade-not-needed'; readonly summary: UpgradeSummary }
+  | { readonly kind: 'verified'; readonly summary: VerifySummary }
   | { readonly kind: 'failed'; readonly error: string; readonly cause: string };
 
 /** Where a run stands. */
@@ -315,6 +316,8 @@ const outcomeOf = async ({ state, ended, failure, run }: Run, vault: Bucket): Pr
       if (ended.before) return { kind: 'upgraded', summary, before: ended.before.backup };
       return { kind: next === 'plan-only' ? 'upgrade-planned' : 'upgrade-not-needed', summary };
     }
+    case 'verify':
+      return { kind: 'verified', summary: ended };
     default:
       return ended satisfies never;
   }

@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import { AlreadyExistsError } from '#domain/errors';
-import { type Change, holdOf } from '#domain/history';
+import { type Change, holdOf, retentionChanges } from '#domain/history';
 import { isGood } from '#domain/manifest';
 import { changeRetention, readHistory } from '#lambdas/catalog';
 import { latestBackup, noBackups, parseBackup, readBackup } from './catalog.ts';
@@ -46,7 +46,7 @@ export const keep = async (
   const id = `${system}/${manifest.backup}`;
   const history = await readHistory(vault, system, manifest.backup);
   // A release that broke off may be done again.
-  if (change === 'released' && !holdOf(history) && history.at(-1)?.change !== 'released')
+  if (change === 'released' && !holdOf(history) && retentionChanges(history).at(-1)?.change !== 'released')
     throw new CliError(
       'not-found',
       `nobody holds ${id}`,

@@ -12,6 +12,7 @@ import type { RunsOptions } from './runs.ts';
 import type { ShowOptions } from './show.ts';
 import type { SystemsOptions } from './systems.ts';
 import type { UpgradeOptions } from './upgrade.ts';
+import type { VerifyOptions } from './verify.ts';
 
 /**
  * The command line: names, options and help. What a verb does is in its own file, which is loaded, with the SDK of AWS,
@@ -137,7 +138,7 @@ connected(
         'keep: roles and tablespaces stay; globals: they are made anew (default: keep)',
       ).choices(['keep', 'globals']),
     )
-    .option('--allow <difference...>', 'version, hostname, certname')
+    .option('--allow <difference...>', 'version, hostname, certname, missing-nodes')
     .option('--no-safety-backup', 'take no backup of what is there before')
     .option('--reinstall <installer>', 'purge, and install again from this archive in the vault')
     .option('--onto <role=instance...>', 'the instance that takes the place of the node that held a role')
@@ -270,6 +271,19 @@ connected(
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
   .action((backup: string, options: ConnectionOptions & ShowOptions) =>
     runConnected(options, async (connect) => (await import('./show.ts')).show(connect, backup, options, output)),
+  );
+
+connected(
+  program
+    .command('verify')
+    .description('read a backup back from the vault; only with --watch does 0 mean that every byte is as committed')
+    .argument('<backup>', 'SYSTEM/ID, SYSTEM/latest, or an ID with --system')
+    .option('--system <system>', 'the system that an ID belongs to')
+    .option('--watch', 'follow the run to its end; Ctrl-C detaches, the run goes on'),
+)
+  .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'failed', 'connection', 'interrupted']))
+  .action((backup: string, options: ConnectionOptions & VerifyOptions) =>
+    runConnected(options, async (connect) => (await import('./verify.ts')).verify(connect, backup, options, output)),
   );
 
 const held = [

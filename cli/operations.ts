@@ -3,6 +3,7 @@ import { concludeBackup } from './backup.ts';
 import { concludeRestore } from './restore.ts';
 import type { Conclude } from './run.ts';
 import { concludeUpgrade } from './upgrade.ts';
+import { concludeVerify } from './verify.ts';
 
 /** What the command line says of each operation that people start. A further operation is a further line. */
 
@@ -27,5 +28,9 @@ export const operations: Readonly<Record<RunRef['operation'], Operation>> = {
     conclude: concludeUpgrade,
     undoing:
       'services that it stopped are started again, and schedules start backups again; what was upgraded stays as it is, and the backup that was taken before leads back',
+  },
+  verify: {
+    conclude: concludeVerify,
+    undoing: 'nothing was changed: it only reads',
   },
 };

@@ -97,6 +97,8 @@ const resultText = ({ ended, failure }: Run): string => {
       return `${ended.chosen.backup} ${ended.proof ? 'restored' : 'planned'}`;
     case 'upgrade':
       return `${ended.plan.summary.to} ${ended.before ? 'reached' : ended.plan.next === 'plan-only' ? 'planned' : 'was there already'}`;
+    case 'verify':
+      return `${[...ended.sound, ...ended.cold.map((backup) => `${backup} (cold)`)].join(', ')}`;
     case undefined:
       return '-';
     default:

@@ -1,4 +1,4 @@
-import type { History } from '#domain/history';
+import { type History, retentionChanges } from '#domain/history';
 import { type Collected, type Manifest, storedBytes, uploadsOf } from '#domain/manifest';
 import { backupMoment, vaultKeys } from '#domain/naming';
 import type { RetentionTag } from '#domain/retention';
@@ -52,6 +52,7 @@ export const show = async (
   }
   for (const line of pairs([...headRows(manifest, tag, now), ...Object.entries(places)])) output.line(line);
   section(output, 'Retention', historyColumns, historyRows(history));
+  section(output, 'Verifications', verificationColumns, verificationRows(history));
   section(output, 'Nodes', nodeColumns, nodeRows(manifest));
   section(output, 'Databases', databaseColumns, databaseRows(manifest));
   section(output, 'Objects', objectColumns, objectRows(manifest));
@@ -139,7 +140,27 @@ const historyColumns = [
 ] as const;
 
 const historyRows = (history: History): readonly (readonly string[])[] =>
-  history.map(({ at, change, tag, by, reason }) => [formatMoment(new Date(at)), change, tag, by, reason ?? '-']);
+  retentionChanges(history).map(({ at, change, tag, by, reason }) => [
+    formatMoment(new Date(at)),
+    change,
+    tag,
+    by,
+    reason ?? '-',
+  ]);
+
+const verificationColumns = [
+  { heading: 'AT' },
+  { heading: 'OUTCOME' },
+  { heading: 'READ' },
+  { heading: 'FAULTS' },
+] as const;
+
+const verificationRows = (history: History): readonly (readonly string[])[] =>
+  history.flatMap((entry) =>
+    entry.change === 'verified'
+      ? [[formatMoment(new Date(entry.at)), entry.outcome, formatBytes(entry.bytes), entry.faults.join('; ') || '-']]
+      : [],
+  );
 
 const nodeColumns = [
   { heading: 'NODE' },
@@ -152,15 +173,20 @@ const nodeColumns = [
 ] as const;
 
 const nodeRows = ({ nodes }: Manifest): readonly (readonly string[])[] =>
-  nodes.map(({ name, instanceId, roles, inspection: { version, postgres, certname, tools } }) => [
-    name,
-    instanceId,
-    roles.join(','),
-    version,
-    postgres?.version ?? '-',
-    certname,
-    [`aws ${tools.aws}`, ...(tools.zstd === null ? [] : [`zstd ${tools.zstd}`]), `tar ${tools.tar}`].join(', '),
-  ]);
+  nodes.map(({ name, instanceId, roles, inspection }) => {
+    const { tools } = inspection;
+    const product =
+      inspection.product === 'juju'
+        ? [inspection.server?.version ?? inspection.client?.version ?? '', '-', inspection.client?.name ?? '-']
+        : [inspection.version, inspection.postgres?.version ?? '-', inspection.certname];
+    return [
+      name,
+      instanceId,
+      roles.join(','),
+      ...product,
+      [`aws ${tools.aws}`, ...(tools.zstd === null ? [] : [`zstd ${tools.zstd}`]), `tar ${tools.tar}`].join(', '),
+    ];
+  });
 
 const databaseColumns = [
   { heading: 'DATABASE' },
@@ -175,17 +201,19 @@ const databaseColumns = [
 
 const databaseRows = ({ nodes, artifacts }: Manifest): readonly (readonly string[])[] =>
   nodes.flatMap(({ instanceId, name: node, inspection }) =>
-    (inspection.postgres?.databases ?? []).map(({ name, owner, tablespace, encoding, bytes }) => {
-      const dump = artifacts.find(
-        (artifact) =>
-          artifact.node === instanceId &&
-          artifact.collected.kind === 'database' &&
-          artifact.collected.database === name,
-      )?.collected;
-      const [tables, rows] =
-        dump?.kind === 'database' ? [formatCount(dump.tables), formatCount(dump.rows)] : ['not dumped', 'not dumped'];
-      return [name, node, owner, tablespace, encoding, formatBytes(bytes), tables, rows];
-    }),
+    (inspection.product === 'puppet-enterprise' ? (inspection.postgres?.databases ?? []) : []).map(
+      ({ name, owner, tablespace, encoding, bytes }) => {
+        const dump = artifacts.find(
+          (artifact) =>
+            artifact.node === instanceId &&
+            artifact.collected.kind === 'database' &&
+            artifact.collected.database === name,
+        )?.collected;
+        const [tables, rows] =
+          dump?.kind === 'database' ? [formatCount(dump.tables), formatCount(dump.rows)] : ['not dumped', 'not dumped'];
+        return [name, node, owner, tablespace, encoding, formatBytes(bytes), tables, rows];
+      },
+    ),
   );
 
 const objectColumns = [

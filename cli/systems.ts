@@ -4,7 +4,7 @@ import { isGood, storedBytes } from '#domain/manifest';
 import { backupMoment } from '#domain/naming';
 import type { Lock } from '#domain/payloads';
 import type { Bucket } from '#domain/ports';
-import { longestGap } from '#domain/schedule';
+import { overdueAfterSeconds } from '#domain/schedule';
 import { committedBackups } from '#lambdas/catalog';
 import { listLocks, readBackup, systemsWithBackups } from './catalog.ts';
 import { CliError } from './cli-error.ts';
@@ -158,9 +158,13 @@ const newestGood = async (vault: Bucket, system: string, now: Date, output: Outp
 /** The age in seconds from which the alarm on overdue backups is raised; undefined for a system without a schedule. */
 const overdueAfter = (config: Config, system: string, now: Date): number | undefined => {
   const known = config.systems[system];
-  const gaps = known ? timingsOf(config, known).map(({ timing }) => longestGap(timing, now) / 1000) : [];
-  const shortest = Math.min(...gaps);
-  return Number.isFinite(shortest) ? Math.round(shortest * 1.5) : undefined;
+  return (
+    known &&
+    overdueAfterSeconds(
+      timingsOf(config, known).map(({ timing }) => timing),
+      now,
+    )
+  );
 };
 
 const stateOf = (

@@ -71,7 +71,8 @@ export const concludeUpgrade: Conclude = (_, { system, run }, { outcome, seconds
     case 'upgrade-planned': {
       if (json) return 'ok';
       const { from, to, warnings, steps } = outcome.summary;
-      for (const [node, version] of Object.entries(from)) output.line(`${node}: from ${version} to ${to}`);
+      for (const [version, nodes] of Object.entries(from))
+        output.line(`${nodes} ${nodes === 1 ? 'node' : 'nodes'} with ${version}, to ${to}`);
       for (const warning of warnings) output.line(`warning: ${warning}`);
       for (const step of steps) output.line(step);
       return 'ok';

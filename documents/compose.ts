@@ -71,7 +71,7 @@ const parameter = {
     variable: 'ANSWERS_ARCHIVE',
   },
   Version: {
-    description: 'A version of Puppet Enterprise.',
+    description: 'A version of Puppet Enterprise or Juju.',
     allowedPattern: '^[0-9][0-9A-Za-z.+-]{0,40}$',
     variable: 'VERSION',
   },
@@ -134,6 +134,62 @@ const parameter = {
     description: 'Names of modules, a blank between.',
     allowedPattern: '^[a-z][a-z0-9_]{0,60}( [a-z][a-z0-9_]{0,60}){0,20}$',
     variable: 'MODULES',
+  },
+  Controller: {
+    description: 'The name of an environment or controller; empty for the one that the client is switched to.',
+    allowedPattern: '^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$',
+    variable: 'CONTROLLER',
+  },
+  User: {
+    description: "The user whose home holds Juju's directory.",
+    allowedPattern: '^[a-z_][a-z0-9_-]{0,31}$',
+    variable: 'CLIENT_USER',
+  },
+  Driver: {
+    description: 'How this version of Juju makes a backup.',
+    allowedPattern: '^(plugin|stored|file)$',
+    variable: 'DRIVER',
+  },
+  Directory: {
+    description: 'Where Juju puts its backups, in base64url; may be empty.',
+    allowedPattern: '^[A-Za-z0-9_-]{0,4000}$',
+    variable: 'DIRECTORY',
+  },
+  Instances: {
+    description: 'Ids of EC2 instances, a blank between; may be empty.',
+    allowedPattern: '^(i-[0-9a-f]{8,17}( i-[0-9a-f]{8,17}){0,20})?$',
+    variable: 'INSTANCES',
+  },
+  Stopped: {
+    description: 'Whether a stopped instance counts as gone.',
+    allowedPattern: '^(allowed|refused)$',
+    variable: 'STOPPED',
+  },
+  Constraints: {
+    description: 'What a new state server is to have, a blank between; may be empty.',
+    allowedPattern: '^([a-z][a-z-]{0,30}=[A-Za-z0-9._-]{1,60}( [a-z][a-z-]{0,30}=[A-Za-z0-9._-]{1,60}){0,10})?$',
+    variable: 'CONSTRAINTS',
+  },
+  Count: { description: 'How many state servers.', allowedPattern: '^[357]$', variable: 'COUNT' },
+  Downgrade: {
+    description: 'Whether the backup may be of an older version.',
+    allowedPattern: '^(allowed|refused)$',
+    variable: 'DOWNGRADE',
+  },
+  SecondsToWait: {
+    description: 'How long agents may take to report.',
+    allowedPattern: '^[1-9][0-9]{0,4}$',
+    variable: 'SECONDS_TO_WAIT',
+  },
+  Stage: {
+    description: 'What of Juju is upgraded.',
+    allowedPattern: '^(controller|models)$',
+    variable: 'STAGE',
+  },
+  Share: {
+    description: 'The share of machines that must report, in percent.',
+    allowedPattern: '^([1-9][0-9]?|100)$',
+    variable: 'SHARE',
   },
   WatchdogSeconds: {
     description: 'When the node starts the services itself.',
@@ -250,6 +306,60 @@ export const documents = {
     parameters: ['RunId', 'Url', 'AgentVersion', 'ServerVersion'],
   },
   'finish-upgrade': { description: 'Removes what an upgrade has fetched.', parameters: ['RunId'] },
+  'inspect-juju': {
+    description: 'Tells what a node of Juju holds. Changes nothing.',
+    parameters: ['RunId', 'Purpose', 'Controller', 'User'],
+  },
+  'create-juju-archive': {
+    description: 'Lets Juju make a backup that stays on the controller.',
+    parameters: ['RunId', 'Controller', 'User'],
+  },
+  'backup-juju': {
+    description: 'Streams a verified backup of Juju into the vault.',
+    parameters: [
+      'RunId',
+      'Driver',
+      'Controller',
+      'User',
+      'Directory',
+      'Bucket',
+      'Key',
+      'ExpectedBytes',
+      'WatchdogSeconds',
+    ],
+  },
+  'check-fence': {
+    description: 'Proves that no state server of Juju is left.',
+    parameters: ['RunId', 'Controller', 'User', 'Instances', 'Stopped'],
+  },
+  'restore-environment': {
+    description: 'Lets Juju 1.x make a new state server of a backup.',
+    parameters: ['RunId', 'Controller', 'User', 'Name', 'Constraints'],
+  },
+  'ensure-availability': {
+    description: 'Lets Juju 1.x add state servers.',
+    parameters: ['RunId', 'Controller', 'User', 'Count'],
+  },
+  'hold-agents': {
+    description: "Notes a controller's agent as one that is to be started again.",
+    parameters: ['RunId', 'WatchdogSeconds'],
+  },
+  'restore-controller': {
+    description: 'Restores the database of a Juju controller with juju-restore.',
+    parameters: ['RunId', 'Name', 'Downgrade'],
+  },
+  'check-juju': {
+    description: 'Looks whether the agents of Juju report.',
+    parameters: ['RunId', 'Controller', 'User', 'SecondsToWait', 'Share'],
+  },
+  'preflight-juju': {
+    description: 'Asks Juju what is against an upgrade. Changes nothing.',
+    parameters: ['RunId', 'Controller', 'User', 'Version'],
+  },
+  'upgrade-juju': {
+    description: 'Upgrades Juju and waits until its agents have the version.',
+    parameters: ['RunId', 'Controller', 'User', 'Version', 'Stage', 'SecondsToWait'],
+  },
   undo: { description: 'Removes the traces of a run from the node.', parameters: ['UndoRunId'] },
 } as const satisfies Readonly<Record<string, Document>>;
 

@@ -13,6 +13,7 @@ umask 077
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/puppet.sh"
+. "$(dirname "$0")/library/node.sh"
 
 # Every service of PE 3.0 to 2018.1, in the order of stopping; PostgreSQL last.
 readonly services='pe-httpd pe-nginx pe-puppetserver pe-console-services pe-orchestration-services pe-puppet puppet pe-mcollective mcollective pxp-agent pe-puppet-dashboard-workers pe-activemq pe-puppetdb pe-memcached pe-postgresql'
@@ -86,20 +87,7 @@ inspect_tablespaces() {
   printf ']'
 }
 
-inspect_space() {
-  local path there separator='' seen=' '
-  printf '['
-  while IFS= read -r path; do
-    there=$path
-    while [ ! -e "$there" ]; do there=$(dirname "$there"); done
-    case $seen in *" $path "*) continue ;; esac
-    seen="$seen$path "
-    df -P -k "$there" | awk -v path="$path" -v separator="$separator" 'NR == 2 {
-      printf "%s{\"path\":\"%s\",\"mount\":\"%s\",\"freeBytes\":%.0f,\"totalBytes\":%.0f}", separator, path, $6, $4 * 1024, $2 * 1024 }'
-    separator=,
-  done < <(printf '%s\n' "$state_directory" "$puppet_configuration" "$puppet_home" "$postgres_data" && cat "$work/locations")
-  printf ']'
-}
+inspect_space() { { printf '%s\n' "$state_directory" "$puppet_configuration" "$puppet_home" "$postgres_data" && cat "$work/locations"; } | space_of; }
 
 inspect_postgres() {
   local databases
@@ -185,8 +173,6 @@ inspect_roles() {
   json_list ${roles[@]+"${roles[@]}"}
 }
 
-require_tool() { command -v "$1" >/dev/null || fail MissingToolError "$1 is not installed on this node, or not in PATH ($PATH). Install it, then start the operation again."; }
-
 main() {
   local tool warning said='' warnings=()
   begin_answer
@@ -208,7 +194,7 @@ main() {
   fi
   if ! command -v zstd >/dev/null; then echo 'zstd is not installed: gzip is used, which is slower and packs less' >>"$work/warnings"; fi
   : >>"$work/warnings"
-  local version certname found_roles found_services postgres authority paths zstd space problems=()
+  local version certname found_roles found_services postgres authority paths space problems=()
   version=$(installed_version || true)
   certname=$(puppet_setting certname "$(hostname -f)")
   found_roles=$(inspect_roles)
@@ -216,12 +202,10 @@ main() {
   postgres=$(inspect_postgres)
   authority=$(inspect_authority)
   paths=$(inspect_paths)
-  zstd=null
-  if command -v zstd >/dev/null; then zstd=$(json_string "$(zstd --version | sed -n 's/.* v\([0-9.]*\).*/\1/p')"); fi
   space=$(inspect_space)
   while IFS= read -r warning; do warnings+=("$warning"); done <"$work/warnings"
   while IFS= read -r warning; do problems+=("$warning"); done <"$work/problems"
-  answer "{\"product\":\"puppet-enterprise\",\"version\":$(json_string "$version"),\"agentVersion\":$(json_string "$(agent_version)"),\"hostname\":$(json_string "$(hostname -f)"),\"certname\":$(json_string "$certname"),\"roles\":$found_roles,\"services\":$found_services,\"postgres\":$postgres,\"certificateAuthority\":$authority,\"paths\":$paths,\"tools\":{\"aws\":$(json_string "$(aws --version 2>&1 | head -n 1)"),\"zstd\":$zstd,\"tar\":$(json_string "$(tar --version | head -n 1)")},\"space\":$space,\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
+  answer "{\"product\":\"puppet-enterprise\",\"version\":$(json_string "$version"),\"agentVersion\":$(json_string "$(agent_version)"),\"hostname\":$(json_string "$(hostname -f)"),\"certname\":$(json_string "$certname"),\"roles\":$found_roles,\"services\":$found_services,\"postgres\":$postgres,\"certificateAuthority\":$authority,\"paths\":$paths,\"tools\":$(tools_of),\"space\":$space,\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
 }
 
 main "$@"

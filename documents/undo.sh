@@ -12,6 +12,8 @@ umask 077
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/restore.sh"
+. "$(dirname "$0")/library/juju.sh"
+. "$(dirname "$0")/library/juju-provider.sh"
 
 main() {
   local ended
@@ -20,7 +22,8 @@ main() {
   ended=$killed
   recover "$UNDO_RUN"
   forget_restore "$UNDO_RUN"
-  rm -rf "$state_directory/runs/$UNDO_RUN".*
+  remove_archives "$UNDO_RUN"
+  rm -rf "$state_directory/runs/$UNDO_RUN".* "/root/.holdfast-$UNDO_RUN"
   if [ -n "$not_rolled_back" ]; then
     disarm_watchdog "$UNDO_RUN"
     fail ServicesLeftDownError "these services stay down:${down:+ $down}, because:$not_rolled_back Start the restore again: it goes on from here."

@@ -72,25 +72,40 @@ export const puppetRoles = [
 ] as const;
 export type PuppetRole = (typeof puppetRoles)[number];
 
-const roles = z
-  .array(z.enum(puppetRoles))
-  .min(1, 'expected at least one role')
-  .refine((list) => new Set(list).size === list.length, 'expected each role once')
-  .describe('What the node holds. It is checked on the node before anything is backed up.');
+export const jujuRoles = ['juju-client', 'juju-controller'] as const;
+export type JujuRole = (typeof jujuRoles)[number];
+
+const rolesAmong = <const R extends readonly string[]>(among: R) =>
+  z
+    .array(z.enum(among))
+    .min(1, 'expected at least one role')
+    .refine((list) => new Set(list).size === list.length, 'expected each role once')
+    .describe('What the node holds. It is checked on the node before anything is backed up.');
+
+const roles = rolesAmong(puppetRoles);
 
 const optional = z
   .boolean()
   .default(false)
   .describe('A backup goes on without it when it is down, and says so: its state is partial then.');
 
-/** A node named by its instance id, or every node that carries a tag. */
+const instance = InstanceId.describe('The id of an EC2 instance under SSM.');
+const tag = z
+  .strictObject({ key: z.string().min(1).max(128), value: z.string().min(1).max(256) })
+  .describe('Every running instance with this tag that is also tagged for the system.');
+
+/** A node named by its instance id, or every node that carries a tag, whatever the kind of its system. */
+export type Selector = { readonly roles: readonly string[]; readonly optional: boolean } & (
+  | { readonly instance: string }
+  | { readonly tag: z.infer<typeof tag> }
+);
+
+/** A node of Puppet Enterprise. */
 export const NodeSelector = z.union(
   [
-    z.strictObject({ instance: InstanceId.describe('The id of an EC2 instance under SSM.'), roles, optional }),
+    z.strictObject({ instance, roles, optional }),
     z.strictObject({
-      tag: z
-        .strictObject({ key: z.string().min(1).max(128), value: z.string().min(1).max(256) })
-        .describe('Every running instance with this tag that is also tagged for the system.'),
+      tag,
       roles,
       optional,
       canary: z.boolean().default(false).describe('Agents that are upgraded before all others.'),
@@ -134,8 +149,42 @@ const PuppetEnterprise = z.strictObject({
 });
 export type PuppetEnterprise = z.infer<typeof PuppetEnterprise>;
 
+/** A node of a Juju environment or controller. */
+const JujuSelector = z.union(
+  [
+    z.strictObject({ instance, roles: rolesAmong(jujuRoles), optional }),
+    z.strictObject({ tag, roles: rolesAmong(jujuRoles), optional }),
+  ],
+  { error: 'expected a node by instance or by tag, with its roles' },
+);
+
+const Juju = z.strictObject({
+  kind: z.literal('juju'),
+  controller: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'expected the name of an environment or a controller')
+    .optional()
+    .describe(
+      'The environment (Juju 1.x) or controller (2.0 and later) by the name that the client knows. Without it the one that the client is switched to.',
+    ),
+  user: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'expected the name of a user')
+    .default('ubuntu')
+    .describe('The user of the client whose home holds ~/.juju or ~/.local/share/juju.'),
+  nodes: z
+    .array(JujuSelector)
+    .min(1, 'expected at least one node')
+    .max(20)
+    .describe('The client, and every state server or controller. Which Juju it is, the nodes tell.'),
+  schedules: z.array(z.string()).default([]).describe('Names from schedules.'),
+});
+export type Juju = z.infer<typeof Juju>;
+
 /** One control plane. A further kind is a further member of this union. */
-export const System = z.discriminatedUnion('kind', [PuppetEnterprise], { error: 'expected puppet-enterprise' });
+export const System = z.discriminatedUnion('kind', [PuppetEnterprise, Juju], {
+  error: 'expected puppet-enterprise or juju',
+});
 export type System = z.infer<typeof System>;
 
 const ClassRule = z.strictObject({
@@ -202,6 +251,18 @@ const Notifications = z.strictObject({
     .max(20)
     .default([])
     .describe('Who hears of failed and missed backups.'),
+  ping: z
+    .string()
+    .regex(/^https:\/\/[A-Za-z0-9][A-Za-z0-9.-]*(:\d+)?(\/[A-Za-z0-9._~%/?&=+{}-]*)?$/, 'expected an https URL')
+    .optional()
+    .describe(
+      'Called after each good backup, for a service that wakes somebody when it has heard nothing for too long. {system} stands for the id of the system.',
+    ),
+  runbook: z
+    .string()
+    .regex(/^https:\/\/[A-Za-z0-9][A-Za-z0-9.-]*(:\d+)?\/[A-Za-z0-9._~%/-]+$/, 'expected an https URL')
+    .optional()
+    .describe('Where docs/runbook.md is read: alarms and mails link to its sections.'),
 });
 
 /** The whole file. */
@@ -226,6 +287,7 @@ const Readable = z.object({
       z.string(),
       z
         .object({
+          kind: z.string().catch(''),
           nodes: z
             .array(
               z.object({
@@ -238,7 +300,7 @@ const Readable = z.object({
             .catch([]),
           schedules: z.array(z.unknown()).catch([]),
         })
-        .catch({ nodes: [], schedules: [] }),
+        .catch({ kind: '', nodes: [], schedules: [] }),
     )
     .catch({}),
   schedules: z.record(z.string(), z.unknown()).catch({}),
@@ -254,7 +316,13 @@ export interface Fault {
   readonly expected: string;
 }
 
-const nodeFaults = (id: string, nodes: z.infer<typeof Readable>['systems'][string]['nodes']): Fault[] => {
+/** Roles of each kind of system, and those without which a backup of it is none. */
+const rolesOfKinds: Readonly<Record<string, { readonly all: readonly string[]; readonly core: readonly string[] }>> = {
+  'puppet-enterprise': { all: puppetRoles, core: coreRoles },
+  juju: { all: jujuRoles, core: jujuRoles },
+};
+
+const nodeFaults = (id: string, { kind, nodes }: z.infer<typeof Readable>['systems'][string]): Fault[] => {
   const faults: Fault[] = [];
   const instances = new Set<string>();
   for (const [index, { instance }] of nodes.entries()) {
@@ -262,11 +330,13 @@ const nodeFaults = (id: string, nodes: z.infer<typeof Readable>['systems'][strin
       faults.push({ path: ['systems', id, 'nodes', index, 'instance'], expected: 'expected each instance once' });
     if (instance !== undefined) instances.add(instance);
   }
-  const known: readonly string[] = puppetRoles;
-  const core: readonly string[] = coreRoles;
+  const { all: known, core } = rolesOfKinds[kind] ?? { all: [], core: [] };
   for (const [index, { roles: list, optional: mayLack, canary }] of nodes.entries()) {
     const path = ['systems', id, 'nodes', index];
-    if (mayLack && list.some((role) => core.includes(role)))
+    // Of several state servers one may be away.
+    const isNeeded = (role: string): boolean =>
+      core.includes(role) && (kind !== 'juju' || role === 'juju-client' || nodes.every(({ optional: any }) => any));
+    if (mayLack && list.some(isNeeded))
       faults.push({
         path: [...path, 'optional'],
         expected: `expected false: a backup without its ${list.join(', ')} is none`,
@@ -276,7 +346,7 @@ const nodeFaults = (id: string, nodes: z.infer<typeof Readable>['systems'][strin
   }
   const readable =
     nodes.length > 0 && nodes.every(({ roles: list }) => list.length > 0 && list.every((role) => known.includes(role)));
-  for (const role of coreRoles) {
+  for (const role of core) {
     if (readable && !nodes.some(({ roles: list }) => list.includes(role)))
       faults.push({
         path: ['systems', id, 'nodes'],
@@ -334,7 +404,7 @@ export const referenceFaults = (value: unknown): Fault[] => {
               },
             ],
       ),
-      ...nodeFaults(id, system.nodes),
+      ...nodeFaults(id, system),
     ]),
     ...retentionFaults(retention),
   ];

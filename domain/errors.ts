@@ -68,6 +68,11 @@ export class ArtifactMissingError extends Error {
   override readonly name = 'ArtifactMissingError';
 }
 
+/** What lies in the vault is no longer what was committed. Retrying does not help: another backup must be used. */
+export class BackupDamagedError extends Error {
+  override readonly name = 'BackupDamagedError';
+}
+
 /** A restore was refused before anything was touched; the message tells every reason at once. */
 export class CheckFailedError extends Error {
   override readonly name = 'CheckFailedError';
@@ -108,6 +113,7 @@ export const errorNames = [
   'ArtifactMismatchError',
   'NoBackupError',
   'ArtifactMissingError',
+  'BackupDamagedError',
   'CheckFailedError',
   'RestoreMismatchError',
   'ApprovalRejectedError',

@@ -26,6 +26,7 @@ const parsed = (text: string): unknown => {
 /** What it means that the backup before a run's changes failed. */
 const gateFailed: Readonly<Record<RunRef['operation'], (cause: string) => string>> = {
   backup: (cause) => cause,
+  verify: (cause) => cause,
   restore: (cause) =>
     `The safety backup failed, and nothing was touched: ${cause} Mend that, or start the restore again with "safetyBackup": false.`,
   upgrade: (cause) =>
@@ -59,16 +60,18 @@ export const originalFailure = (
 /** A failed run's cause with the way back to what was there before. */
 export const withWayBack = (
   { error, cause }: Failure,
-  { system, operation }: Pick<RunRef, 'system' | 'operation'>,
+  { system, operation, kind }: Pick<RunRef, 'system' | 'operation'> & { readonly kind?: string | undefined },
   before: string | undefined,
 ): Failure => ({
   error,
   cause:
     before === undefined
       ? cause
-      : operation === 'upgrade'
-        ? `${cause} Mend that and start the upgrade again: it goes on from there. The state before it is in the backup ${before}: back to it leads a restore with the installer of that version, {"system": "${system}", "backup": "${before}", "reinstall": {"installer": "…"}}.`
-        : `${cause} The state before this restore is in the safety backup ${before}: go back to it with {"system": "${system}", "backup": "${before}"}.`,
+      : operation === 'upgrade' && kind === 'juju'
+        ? `${cause} Mend that and start the upgrade again: it goes on from there. The state before it is in the backup ${before}: back to it leads a restore, {"system": "${system}", "backup": "${before}", "allow": ["version"]}.`
+        : operation === 'upgrade'
+          ? `${cause} Mend that and start the upgrade again: it goes on from there. The state before it is in the backup ${before}: back to it leads a restore with the installer of that version, {"system": "${system}", "backup": "${before}", "reinstall": {"installer": "…"}}.`
+          : `${cause} The state before this restore is in the safety backup ${before}: go back to it with {"system": "${system}", "backup": "${before}"}.`,
 });
 
 /** The one error that a run ends with; when its undoing failed as well, both reasons are told and the worse one names it. */

@@ -1,6 +1,10 @@
 import * as z from 'zod';
 
-/** What the inspection of a Puppet Enterprise node finds. Made by documents/inspect-puppet.sh, read by the planner and put into the manifest. */
+/** What the inspection of a node finds. Made by documents/inspect-*.sh, read by the planner and put into the manifest. */
+
+const tools = z.object({ aws: z.string(), zstd: z.string().nullable(), tar: z.string() });
+/** Free and total bytes where data is put. */
+const space = z.array(z.object({ path: z.string(), mount: z.string(), freeBytes: z.number(), totalBytes: z.number() }));
 
 export const Database = z.object({
   name: z.string().min(1),
@@ -62,11 +66,89 @@ export const PuppetInspection = z.object({
     mcollective: z.array(z.string()),
     installer: z.array(z.string()),
   }),
-  tools: z.object({ aws: z.string(), zstd: z.string().nullable(), tar: z.string() }),
-  /** Free and total bytes where data is put. */
-  space: z.array(z.object({ path: z.string(), mount: z.string(), freeBytes: z.number(), totalBytes: z.number() })),
+  tools,
+  space,
   /** What is broken; a backup fails by it unless it is a safety backup. */
   problems: z.array(z.string()),
   warnings: z.array(z.string()),
 });
 export type PuppetInspection = z.infer<typeof PuppetInspection>;
+
+/** A state server (1.x) or controller (2.0 and later) as the client is told of it. */
+const Controller = z.object({
+  machine: z.string(),
+  instanceId: z.string(),
+  /** Whether its agent reports and its database is a member of the set. */
+  healthy: z.boolean(),
+  /** Whether its database is the primary; before 2.0 nobody tells. */
+  primary: z.boolean(),
+});
+
+/** What Juju's own status tells, all models together. */
+const JujuStatus = z.object({
+  /** The agents' version of the environment or of the controller's model. */
+  version: z.string(),
+  controllers: z.array(Controller),
+  machines: z.int(),
+  /** Machines whose agent reports. */
+  started: z.int(),
+  applications: z.int(),
+  /** Of the sorted names of all applications, to see whether they are the same. */
+  applicationsSha256: z.string(),
+  /** By name, the controller's own first; none before 2.0. */
+  models: z.array(z.object({ name: z.string(), version: z.string() })),
+});
+export type JujuStatus = z.infer<typeof JujuStatus>;
+
+export const JujuInspection = z.object({
+  product: z.literal('juju'),
+  hostname: z.string(),
+  /** The roles of which the node holds something. */
+  roles: z.array(z.string()),
+  /** Of the agent of a state server or controller. */
+  server: z
+    .object({
+      machine: z.string(),
+      version: z.string(),
+      /** Of the controller, before 2.0 of the environment; empty where agent.conf does not tell. */
+      uuid: z.string(),
+      series: z.string(),
+      services: z.array(z.object({ name: z.string(), running: z.boolean() })),
+      databaseBytes: z.number(),
+    })
+    .nullable(),
+  client: z
+    .object({
+      /** Of the program. */
+      version: z.string(),
+      user: z.string(),
+      /** The directory without which a restored server can't be used. */
+      directory: z.string(),
+      /** The environment or controller that everything below is about. */
+      name: z.string(),
+      uuid: z.string(),
+      /** Null when no API server answers. */
+      status: JujuStatus.nullable(),
+      /** Where the controller puts its archives, 2.0 and later. */
+      backupDirectory: z.string(),
+      /** The instances that Juju 1.x takes for its state servers, and what EC2 says of them; asked for by a restore alone. */
+      provider: z
+        .object({
+          /** Empty when there is no provider-state. */
+          bucket: z.string(),
+          instances: z.array(z.object({ instanceId: z.string(), state: z.string() })),
+        })
+        .nullable(),
+    })
+    .nullable(),
+  tools,
+  space,
+  /** What is broken; a backup fails by it unless it is a safety backup. */
+  problems: z.array(z.string()),
+  warnings: z.array(z.string()),
+});
+export type JujuInspection = z.infer<typeof JujuInspection>;
+
+/** What was found on a node, whatever the kind of its system. */
+export const Inspection = z.discriminatedUnion('product', [PuppetInspection, JujuInspection]);
+export type Inspection = z.infer<typeof Inspection>;

@@ -1,12 +1,13 @@
 import * as z from 'zod';
-import { PuppetInspection } from './inspection.ts';
+import { JujuInspection, PuppetInspection } from './inspection.ts';
 import { BackupId, InstanceId, RunId, SystemId } from './naming.ts';
 import { operations } from './payloads.ts';
 import { ExpiringClass } from './retention.ts';
 
 /** The commit record of a backup, written last: a backup exists if and only if its manifest exists. */
 
-export const compressions = ['zstd', 'gzip'] as const;
+/** `none` is what a product has packed itself and wants back as it is. */
+export const compressions = ['zstd', 'gzip', 'none'] as const;
 
 /** What a document reports of one stream that it put into the vault. */
 export const Upload = z.object({
@@ -53,9 +54,48 @@ const uploadedGlobals = z.object({
   verified: z.literal('complete to its closing line'),
 });
 
-/** What a collecting command answers. */
-export const Collected = z.discriminatedUnion('kind', [uploadedDump, uploadedArchive, uploadedGlobals]);
+/** How Juju makes a backup: the 1.x plugin's way, an archive in its database, or a file on a controller. */
+export const jujuDrivers = ['plugin', 'stored', 'file'] as const;
+export type JujuDriver = (typeof jujuDrivers)[number];
+
+const uploadedJuju = z.object({
+  kind: z.literal('juju'),
+  driver: z.enum(jujuDrivers),
+  /** The archive as Juju's own tools take it. */
+  upload: Upload,
+  /** One line `size<TAB>path` per entry. */
+  contents: Upload,
+  entries: z.int().positive(),
+  /** Files in its root.tar. */
+  files: z.int().positive(),
+  /** Of the database `juju` that are not empty. */
+  collections: z.int().positive(),
+  databaseBytes: z.int().positive(),
+  /** SHA-1 of the archive in base64, as Juju prints it. */
+  sha1: z.string(),
+  /** What the archive's metadata.json tells, before 1.22 what the node is. */
+  metadata: z.object({
+    version: z.string(),
+    format: z.int(),
+    controllerUuid: z.string(),
+    modelUuid: z.string(),
+    haNodes: z.int(),
+    series: z.string(),
+    machine: z.string(),
+    hostname: z.string(),
+  }),
+  verified: z.literal('read to its end by tar, with database and keys'),
+});
+
+/** What a collecting command put into the vault. */
+export const Collected = z.discriminatedUnion('kind', [uploadedDump, uploadedArchive, uploadedGlobals, uploadedJuju]);
 export type Collected = z.infer<typeof Collected>;
+
+/** What a collecting command answers: of several controllers one alone has the archive. */
+export const CollectAnswer = z.discriminatedUnion('kind', [
+  ...Collected.options,
+  z.object({ kind: z.literal('nothing') }),
+]);
 
 /** An object as S3 has it: what commit-backup compares with what the node reported. */
 const Stored = z.object({
@@ -71,19 +111,17 @@ export const Artifact = z.object({
 });
 export type Artifact = z.infer<typeof Artifact>;
 
-export const ManifestNode = z.object({
+const node = z.object({
   instanceId: InstanceId,
   name: z.string(),
   roles: z.array(z.string()),
   /** The backup was allowed to lack it. */
   optional: z.boolean(),
-  inspection: PuppetInspection,
 });
 
-export const Manifest = z.object({
+const common = z.object({
   format: z.literal(1),
   system: SystemId,
-  kind: z.literal('puppet-enterprise'),
   backup: BackupId,
   run: RunId,
   operation: z.enum(operations),
@@ -101,10 +139,23 @@ export const Manifest = z.object({
   committedAt: z.iso.datetime(),
   /** Seconds that each phase took. */
   phaseSeconds: z.record(z.string(), z.number()),
-  nodes: z.array(ManifestNode),
   artifacts: z.array(Artifact),
   warnings: z.array(z.string()),
 });
+
+export const PuppetManifest = common.extend({
+  kind: z.literal('puppet-enterprise'),
+  nodes: z.array(node.extend({ inspection: PuppetInspection })),
+});
+export type PuppetManifest = z.infer<typeof PuppetManifest>;
+
+export const JujuManifest = common.extend({
+  kind: z.literal('juju'),
+  nodes: z.array(node.extend({ inspection: JujuInspection })),
+});
+export type JujuManifest = z.infer<typeof JujuManifest>;
+
+export const Manifest = z.discriminatedUnion('kind', [PuppetManifest, JujuManifest]);
 export type Manifest = z.infer<typeof Manifest>;
 
 /** True for a backup that a restore may choose by itself. One that lacks an optional node is better than an older one. */

@@ -19,9 +19,7 @@ export const RunId = z.string().regex(/^[A-Za-z0-9_-]{1,80}$/, 'expected an exec
 export const PhaseName = z.string().regex(/^[a-z][a-z0-9-]{0,40}$/);
 
 /** An EC2 instance's id. */
-export const InstanceId = z
-  .string()
-  .regex(/^m?i-[0-9a-f]{8,17}$/, 'expected an instance id such as i-0123456789abcdef0');
+export const InstanceId = z.string().regex(/^i-[0-9a-f]{8,17}$/, 'expected an instance id such as i-0123456789abcdef0');
 
 /** The id of the backup that belongs to this moment; parts of a second are cut off. */
 export const backupId = (moment: Date): string => `${moment.toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`;
@@ -63,6 +61,12 @@ export const parseManifestKey = (key: string): { system: string; backup: string 
   return parts?.[1] && parts[2] ? { system: parts[1], backup: parts[2] } : undefined;
 };
 
+/** The backup's id in a history's key, or undefined when the key is none's. */
+export const parseHistoryKey = (key: string): { system: string; backup: string } | undefined => {
+  const parts = /^catalog\/([^/]+)\/(\d{8}T\d{6}Z)\.history\.json$/.exec(key);
+  return parts?.[1] && parts[2] ? { system: parts[1], backup: parts[2] } : undefined;
+};
+
 /** Where things lie in the state bucket. */
 export const stateKeys = {
   lock: (system: string): string => `locks/${system}.json`,
@@ -74,6 +78,8 @@ export const stateKeys = {
   approval: (run: string): string => `runs/${run}/approval.json`,
   /** The schedules that a run has paused. */
   paused: (run: string): string => `runs/${run}/paused.json`,
+  /** How far a verification has come. */
+  verification: (run: string): string => `runs/${run}/verification.json`,
   /** The backup that was taken before a run's changes. */
   safety: (run: string): string => `runs/${run}/safety.json`,
 } as const;
@@ -113,12 +119,29 @@ export const parseArn = (arn: string): { account: string; region: string } => {
   return { account, region };
 };
 
+const consoleDomains: Readonly<Record<string, string>> = {
+  aws: 'console.aws.amazon.com',
+  'aws-cn': 'console.amazonaws.cn',
+  'aws-us-gov': 'console.amazonaws-us-gov.com',
+};
+
+/** Where an execution is seen in the console of AWS; undefined in a partition that this version does not know. */
+export const consoleUrl = (executionArn: string): string | undefined => {
+  const domain = consoleDomains[executionArn.split(':')[1] ?? ''];
+  if (domain === undefined) return undefined;
+  const { region } = parseArn(executionArn);
+  return `https://${region}.${domain}/states/home?region=${region}#/v2/executions/details/${executionArn}`;
+};
+
 export const stateMachineNames = [
   'backup',
   'restore',
   'restore-puppet',
+  'restore-juju',
   'upgrade',
   'upgrade-puppet',
+  'upgrade-juju',
+  'verify',
   'run-phase',
   'undo',
 ] as const;
@@ -144,9 +167,13 @@ export const verbs = [
   'commit-backup',
   'release-lock',
   'explain-failure',
+  'fail-run',
   'plan-undo',
   'clean-up',
   'measure-age',
+  'verify-backup',
+  'janitor',
+  'tell-end',
 ] as const;
 /** What a lambda does; its function is named `holdfast-<verb>`. */
 export type Verb = (typeof verbs)[number];
@@ -174,9 +201,33 @@ export const scheduleName = (system: string, name: string): string => `holdfast-
 /** The name of an SSM document, `Holdfast-DumpDatabase`, from its script's name, `dump-database`. */
 export const documentName = (script: string): string => `Holdfast-${pascal(script)}`;
 
-/** The metric of a system's newest backup: its publisher and its alarm must name the very same dimensions. */
-export const ageMetric = {
+/** The metrics of a system: their publishers and their alarms must name the very same dimensions. */
+export const systemMetrics = {
   namespace: 'Holdfast',
-  name: 'BackupAgeSeconds',
+  names: {
+    /** Of the newest good backup. */
+    age: 'BackupAgeSeconds',
+    duration: 'BackupSeconds',
+    bytes: 'BackupBytes',
+    /** How many times larger, or smaller, it is than the five before it: at least 1. */
+    deviation: 'BackupSizeDeviation',
+    /** Since a backup was last read back whole. */
+    verificationAge: 'VerificationAgeSeconds',
+    /** Uploads that were begun more than a day ago. */
+    orphanUploads: 'OrphanUploads',
+    /** 1 when the janitor did nothing since it would have touched too much. */
+    janitorRefused: 'JanitorRefused',
+  },
   dimensions: (system: string) => ({ service: 'holdfast', System: system }),
 } as const;
+
+export const systemMetricNames = [
+  'age',
+  'duration',
+  'bytes',
+  'deviation',
+  'verificationAge',
+  'orphanUploads',
+  'janitorRefused',
+] as const satisfies readonly (keyof typeof systemMetrics.names)[];
+export type SystemMetric = (typeof systemMetricNames)[number];

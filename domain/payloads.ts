@@ -6,7 +6,14 @@ import { BackupId, InstanceId, PhaseName, RunId, Share, SystemId } from './namin
  * payload never grows with the number of nodes.
  */
 
-export const operations = ['backup', 'restore', 'upgrade'] as const;
+export const operations = ['backup', 'restore', 'upgrade', 'verify'] as const;
+
+/** The operations that take the system's lock. A verification only reads, and runs beside them. */
+export const lockingOperations = [
+  'backup',
+  'restore',
+  'upgrade',
+] as const satisfies readonly (typeof operations)[number][];
 
 /** Who a run is. Made by acquire-lock, read by every later state. */
 export const RunRef = z.object({ system: SystemId, operation: z.enum(operations), run: RunId });
@@ -37,7 +44,33 @@ const Scope = z.union([
 export type Scope = z.infer<typeof Scope>;
 
 /** Differences between a backup and its target that a restore refuses unless they are named. */
-export const allowances = ['version', 'hostname', 'certname', 'missing-nodes'] as const;
+export const allowances = [
+  'version',
+  'hostname',
+  'certname',
+  'missing-nodes',
+  /** Juju 1.x: a stopped state server counts as gone, because somebody has seen to it that it is never started again. */
+  'stopped-server',
+  /** Juju: the installed juju-restore knows a format of backups that it did not when this was written. */
+  'format',
+] as const;
+
+/** What a restore of Juju may be told beside. */
+const JujuRestoreOptions = z.strictObject({
+  /** Of the new state server of 1.x, as `juju bootstrap` takes them. */
+  constraints: z
+    .string()
+    .regex(
+      /^[a-z][a-z-]{0,30}=[A-Za-z0-9._-]{1,60}( [a-z][a-z-]{0,30}=[A-Za-z0-9._-]{1,60}){0,10}$/,
+      'expected constraints such as "mem=4G cpu-cores=2"',
+    )
+    .optional(),
+  /** State servers to have afterwards, 1.x. */
+  ensureAvailability: z.literal([3, 5, 7], { error: 'expected 3, 5 or 7' }).optional(),
+  /** How long agents may take to report to the restored state, and how many of all machines must, in percent. */
+  reconnectSeconds: z.int().min(10).max(36_000).default(900),
+  reconnectPercent: z.int().min(1).max(100).default(100),
+});
 
 /** What a person types into the console to start a restore. Made by people and the command line, read by acquire-lock. */
 export const RestoreRequest = z
@@ -62,6 +95,7 @@ export const RestoreRequest = z
     reinstall: z
       .strictObject({ installer: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,150}\.tar\.gz$/) })
       .optional(),
+    juju: JujuRestoreOptions.optional(),
     /** The instance that takes the place of the node that held a role. */
     onto: z.record(z.string(), InstanceId).default({}),
   })
@@ -131,24 +165,74 @@ export const UpgradeRequest = z
     const issue = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
     if (request.confirm !== undefined && request.confirm !== request.system)
       issue('confirm', `expected the system's name, ${request.system}, typed again; nothing was touched`);
-    const later = request.from !== undefined && upgradeStages.indexOf(request.from) > upgradeStages.indexOf('console');
-    if (request.installer === undefined && !later)
-      issue('installer', 'expected the installer of master, PuppetDB and console: {name, sha256} or {url, sha256}');
   });
 export type UpgradeRequest = z.infer<typeof UpgradeRequest>;
 
-/** Made by the state machine, read by acquire-lock. */
-export const AcquireLockInput = z.strictObject({
+/** What a person or the monthly schedule asks for. Made by them, read by verify-backup. */
+export const VerifyRequest = z.strictObject({
+  system: SystemId,
+  /** Without one those are read that are due. */
+  backup: z.union([z.literal('latest'), BackupId], { error: 'expected latest or a backup id' }).optional(),
+});
+export type VerifyRequest = z.infer<typeof VerifyRequest>;
+
+/** Made by the state machine, read by verify-backup. */
+export const VerifyBackupInput = z.strictObject({
   request: z.unknown(),
-  operation: z.enum(operations),
   run: RunId,
   execution: z.string(),
   startedAt: z.iso.datetime({ offset: true }),
 });
+
+/** Made by the daily schedule and by people, read by janitor. */
+export const JanitorInput = z.strictObject({
+  /** Every configured one, unless it says otherwise. */
+  system: SystemId.optional(),
+  /** Tells what would be done, and does nothing. */
+  dryRun: z.boolean().default(false),
+  /** Of a system's objects: when more would be touched, nothing is done. */
+  share: z.number().min(0).max(1).default(0.1),
+});
+export type JanitorInput = z.infer<typeof JanitorInput>;
+
+/** What a verification has come to; its state machine ends with it. */
+export const VerifySummary = z.object({
+  operation: z.literal('verify'),
+  system: z.string(),
+  /** Bytes that were read back. */
+  bytes: z.number(),
+  sound: z.array(z.string()),
+  damaged: z.array(z.string()),
+  /** Cold storage holds them: they could not be read. */
+  cold: z.array(z.string()),
+});
+export type VerifySummary = z.infer<typeof VerifySummary>;
+
+/** Made by verify-backup, read by the state machine's choice: read on, or end. */
+export type VerifyBackupOutput =
+  | { readonly status: 'reading' }
+  | (VerifySummary & ({ readonly status: 'read' } | ({ readonly status: 'damaged' } & Failure)));
+
+/** How often an execution was redriven; an emulator may not know. */
+const Redrives = z
+  .int()
+  .nonnegative()
+  .nullish()
+  .transform((count) => count ?? 0);
+
+/** Made by the state machine, read by acquire-lock. */
+export const AcquireLockInput = z.strictObject({
+  request: z.unknown(),
+  operation: z.enum(lockingOperations),
+  run: RunId,
+  execution: z.string(),
+  startedAt: z.iso.datetime({ offset: true }),
+  attempt: Redrives,
+});
 export type AcquireLockInput = z.infer<typeof AcquireLockInput>;
 
 /** How an attempt to get the lock ended. Made by acquire-lock, read by the state machine's choice. */
-export type AcquireLockOutput = RunRef & { backup: string } & (
+export type AcquireLockOutput = RunRef & { backup: string; attempt: number } & (
     | { outcome: 'acquired' }
     | { outcome: 'duplicate' }
     | { outcome: 'acquired-from-dead'; deadRun: string }
@@ -197,8 +281,8 @@ export interface PlanUpgradeOutput {
 
 /** The plan of an upgrade for people. */
 export const UpgradeSummary = z.object({
-  /** The versions that were found, by node. */
-  from: z.record(z.string(), z.string()),
+  /** The versions that were found, each with the number of its nodes. */
+  from: z.record(z.string(), z.number()),
   to: z.string(),
   /** Its key in the state bucket. */
   plan: z.string(),
@@ -244,6 +328,18 @@ export const ExplainFailureInput = z.strictObject({
   undoFailure: CaughtFailure.optional(),
 });
 
+/** Made by the last state of a failed run, read by fail-run. */
+export const FailRunInput = z.strictObject({
+  token: z.string(),
+  error: z.string(),
+  cause: z.string(),
+  /** Of the attempt that failed, and of now: more of them mean that somebody has redriven the execution. */
+  attempt: Redrives,
+  redrives: Redrives,
+});
+
+export type FailRunInput = z.infer<typeof FailRunInput>;
+
 /** A failure for people: an error's name, and one sentence that says where, why and what to do. */
 export interface Failure {
   readonly error: string;
@@ -256,6 +352,10 @@ export const RunRecord = RunRef.extend({
   execution: z.string(),
   startedAt: z.iso.datetime({ offset: true }),
   scheduled: z.boolean(),
+  /** Of the system. */
+  kind: z.string().optional(),
+  /** How often the execution was redriven when this attempt began. */
+  attempt: z.int().nonnegative(),
   /** The run under whose lock a backup works. */
   lockedBy: RunId.optional(),
   rescue: z.boolean(),

@@ -74,12 +74,18 @@ export const CommandState = z.discriminatedUnion('state', [
 export type CommandState = z.infer<typeof CommandState>;
 
 /** Where a phase stands: `runs/<run>/phases/<phase>.json`. Written by advance-phase; read by it, by planners and by the CLI. */
-export const PhaseState = z.object({ phase: z.string(), startedAt: z.iso.datetime(), commands: z.array(CommandState) });
+export const PhaseState = z.object({
+  phase: z.string(),
+  attempt: z.int().nonnegative(),
+  startedAt: z.iso.datetime(),
+  commands: z.array(CommandState),
+});
 export type PhaseState = z.infer<typeof PhaseState>;
 
 /** A phase of which nothing was sent yet. */
-export const startPhase = (phase: Phase, now: Date): PhaseState => ({
+export const startPhase = (phase: Phase, now: Date, attempt = 0): PhaseState => ({
   phase: phase.name,
+  attempt,
   startedAt: now.toISOString(),
   commands: phase.commands.map(({ id }) => ({ id, state: 'waiting' })),
 });

@@ -57,6 +57,8 @@ export const Plan = z.object({
   system: SystemId,
   operation: z.enum(operations),
   backup: z.string(),
+  /** Of the run: phases of an earlier attempt count no more. */
+  attempt: z.int().nonnegative(),
   nodes: z.array(PlannedNode),
   /** Optional nodes that did not answer when the run began, for people. */
   absent: z.array(z.string()),
@@ -94,12 +96,13 @@ export const inspectionPhase = (
   script: string,
   purpose: 'backup' | 'rescue',
   nodes: readonly PlannedNode[],
+  more: Readonly<Record<string, string>> = {},
 ): Phase => {
   const command = {
     id: script,
     document: documentName(script),
     executionTimeoutSeconds: 300,
-    parameters: { RunId: run, Purpose: purpose },
+    parameters: { RunId: run, Purpose: purpose, ...more },
   };
   return { name, commands: forPlannedNodes(command, nodes) };
 };

@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import type { Mail, RunEnded } from './events.ts';
 import type { Invocation, Progress } from './phase.ts';
 import type { Command } from './plan.ts';
 
@@ -15,6 +16,13 @@ export interface StoredObject {
   readonly cold?: 'frozen' | 'thawing';
 }
 
+/** A multipart upload under way, or left behind. */
+export interface PendingUpload {
+  readonly key: string;
+  readonly uploadId: string;
+  readonly startedAt: Date;
+}
+
 /** One bucket. Every method throws the SDK's error when S3 refuses or does not answer. */
 export interface Bucket {
   /** The object's text, or undefined when there is none. */
@@ -25,6 +33,8 @@ export interface Bucket {
   replace(key: string, text: string, etag: string): Promise<void>;
   write(key: string, text: string): Promise<void>;
   head(key: string): Promise<StoredObject | undefined>;
+  /** The bytes of an object from one place to another, the last one included. Throws when there is no such object. */
+  stream(key: string, first: number, last: number): AsyncIterable<Uint8Array>;
   /** Keys below a prefix in the order of their bytes. */
   list(prefix: string): Promise<readonly string[]>;
   tags(key: string): Promise<Readonly<Record<string, string>>>;
@@ -34,6 +44,12 @@ export interface Bucket {
   thaw(key: string, days: number): Promise<void>;
   /** On a versioned bucket this leaves a delete marker. */
   delete(key: string): Promise<void>;
+  /** Objects below a prefix with the moment of their last writing. */
+  listObjects(prefix: string): Promise<readonly { readonly key: string; readonly modifiedAt: Date }[]>;
+  /** Multipart uploads below a prefix that are neither complete nor aborted. */
+  listUploads(prefix: string): Promise<readonly PendingUpload[]>;
+  /** Aborts an upload; one that was completed or aborted meanwhile is passed over. */
+  abortUpload(key: string, uploadId: string): Promise<void>;
   /** Aborts the multipart uploads below a prefix and tells how many there were. */
   abortUploads(prefix: string): Promise<number>;
 }
@@ -54,10 +70,11 @@ export interface ManagedNode {
 
 /** Where commands are sent. */
 export interface RunCommand {
-  /** The instances that are under SSM and carry all the tags, or are named; an unknown id is left out. */
-  nodes(
-    filter: { readonly instanceIds: readonly string[] } | { readonly tags: Readonly<Record<string, string>> },
-  ): Promise<readonly ManagedNode[]>;
+  /** The instances under SSM that are among those named and carry all the tags, as far as given; an unknown id is left out. */
+  nodes(filter: {
+    readonly instanceIds?: readonly string[];
+    readonly tags?: Readonly<Record<string, string>>;
+  }): Promise<readonly ManagedNode[]>;
   /** Sends a command; `token` (at most 100 characters) finds it again. Returns SSM's id of it. */
   send(command: Command, token: string): Promise<string>;
   /** SSM's id of the command that was sent with this token since a moment, or undefined. */
@@ -75,6 +92,23 @@ export interface RunCommand {
 export interface Executions {
   /** True while it runs; false when it ended or is unknown. */
   isRunning(executionArn: string): Promise<boolean>;
+}
+
+/** Runs that may have died without being undone. */
+export interface DeadRuns {
+  /** When its execution ended, the beginning of time when it is unknown; undefined while it runs. */
+  endedAt(executionArn: string): Promise<Date | undefined>;
+  /** Starts the undoing of a run; false when that was done before. */
+  undo(run: string, executionArn: string): Promise<boolean>;
+}
+
+/** Who is told of the end of a run. */
+export interface Notices {
+  /** Puts an event on the bus. */
+  publish(event: RunEnded): Promise<void>;
+  mail(mail: Mail): Promise<void>;
+  /** Calls a URL; throws when it is not answered well within ten seconds. */
+  ping(url: string): Promise<void>;
 }
 
 /** What starts operations by itself. */

@@ -65,3 +65,15 @@ export const longestGap = (timing: Timing, from: Date): number => {
   }
   return longest === 0 ? Number.POSITIVE_INFINITY : longest;
 };
+
+/** A schedule that fires once has no gap: what it made is overdue when there was nothing new for longer than that. */
+const onceSeconds = 400 * 86_400;
+
+/**
+ * The age in seconds from which a system's newest good backup is overdue: one and a half times the longest gap of the schedule
+ * whose longest gap is shortest. Undefined without a schedule.
+ */
+export const overdueAfterSeconds = (timings: readonly Timing[], now: Date): number | undefined =>
+  timings.length === 0
+    ? undefined
+    : Math.min(onceSeconds, Math.round(Math.min(...timings.map((timing) => longestGap(timing, now))) * 0.0015));

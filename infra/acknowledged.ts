@@ -12,7 +12,7 @@ const executionsOf = (machine: string): string =>
 
 /** Each stack's wildcards by the exact resource, with the reason why nothing narrower can be said. */
 const control: Readonly<Record<string, string>> = {
-  '*': 'X-Ray, the delivery of vended logs and Run Command (describe, list, cancel) know no resource. What is sent is limited by document and by instance tag.',
+  '*': 'X-Ray, the delivery of vended logs, Run Command (describe, list, cancel) and task tokens know no resource. What is sent is limited by document and by instance tag.',
   [`${state}/runs/*`]: "The keys below it are runs' names, known only when they begin.",
   [`${state}/locks/*`]: 'One lock per system; a verb serves all systems.',
   [`${vault}/catalog/*`]: 'One manifest per backup, named by its moment; a verb serves all systems.',
@@ -32,12 +32,17 @@ const control: Readonly<Record<string, string>> = {
     'Executions of our own child machine, which a parent waits for and stops.',
   [executionsOf('RestorePuppetStateMachine56F25DC8')]:
     'Executions of our own child machine, which a parent waits for and stops.',
+  [executionsOf('RestoreJujuStateMachineCFBAB9B9')]:
+    'Executions of our own child machine, which a parent waits for and stops.',
+  [executionsOf('UpgradeJujuStateMachine0DC74E24')]:
+    'Executions of our own child machine, which a parent waits for and stops.',
   [executionsOf('UpgradePuppetStateMachine029EC314')]:
     'Executions of our own child machine, which a parent waits for and stops.',
   [executionsOf('UndoStateMachine8D6DB4CF')]:
     'Executions of our own child machine, which a parent waits for and stops.',
   '<VerbmeasureageFunction002B177B.Arn>:*':
     "Versions of one function of ours: the scheduler's construct grants them all.",
+  '<VerbjanitorFunction56EB2C5A.Arn>:*': "Versions of one function of ours: the scheduler's construct grants them all.",
 };
 
 const acknowledgeWildcards = (stack: Stack, reasons: Readonly<Record<string, string>>): void => {

@@ -1,10 +1,8 @@
 import { ArnFormat, CfnOutput, Duration, Stack, type StackProps, TimeZone } from 'aws-cdk-lib';
-import { Alarm, ComparisonOperator, type IMetric, Metric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
-import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
-import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
-import { SfnStateMachine, SnsTopic } from 'aws-cdk-lib/aws-events-targets';
+import { EventBus, EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction, SfnStateMachine } from 'aws-cdk-lib/aws-events-targets';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Key } from 'aws-cdk-lib/aws-kms';
+import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import {
   ContextAttribute,
@@ -14,8 +12,6 @@ import {
   ScheduleTargetInput,
 } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke, StepFunctionsStartExecution } from 'aws-cdk-lib/aws-scheduler-targets';
-import { Topic } from 'aws-cdk-lib/aws-sns';
-import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
@@ -23,7 +19,6 @@ import type * as z from 'zod';
 import { scripts } from '#documents/compose';
 import { type Config, timingsOf } from '#domain/config';
 import {
-  ageMetric,
   documentName,
   scheduleGroup,
   scheduleName,
@@ -39,6 +34,7 @@ import type { Env as ChooseBackupEnv } from '#lambdas/choose-backup/env';
 import type { Env as CleanUpEnv } from '#lambdas/clean-up/env';
 import type { Env as CommitBackupEnv } from '#lambdas/commit-backup/env';
 import type { Env as ExplainFailureEnv } from '#lambdas/explain-failure/env';
+import type { Env as JanitorEnv } from '#lambdas/janitor/env';
 import type { Env as MeasureAgeEnv } from '#lambdas/measure-age/env';
 import type { Env as OpenBackupEnv } from '#lambdas/open-backup/env';
 import type { Env as PlanBackupEnv } from '#lambdas/plan-backup/env';
@@ -51,8 +47,13 @@ import type { Env as ProveRestoreEnv } from '#lambdas/prove-restore/env';
 import type { Env as ReleaseLockEnv } from '#lambdas/release-lock/env';
 import type { Env as RequestApprovalEnv } from '#lambdas/request-approval/env';
 import type { Env as ShareSettingsEnv } from '#lambdas/share-settings/env';
+import type { Env as TellEndEnv } from '#lambdas/tell-end/env';
 import type { Env as ThawBackupEnv } from '#lambdas/thaw-backup/env';
+import type { Env as VerifyBackupEnv } from '#lambdas/verify-backup/env';
+import { addAlarms } from './alarms.ts';
+import { addDashboard } from './dashboard.ts';
 import { Machine } from './machine.ts';
+import { Notifications } from './notifications.ts';
 import type { VaultStack } from './vault-stack.ts';
 import { VerbFunction } from './verb.ts';
 
@@ -75,10 +76,17 @@ const notingVerbs = [
   'advance-phase',
   'explain-failure',
   'plan-undo',
+  'verify-backup',
 ] as const;
 
-/** An alarm's threshold when a schedule has no longest gap, because it fires once. */
-const onceSeconds = 400 * 86_400;
+/** What changing an object's tag takes. */
+const tidies = ['s3:GetObjectTagging', 's3:PutObjectTagging'];
+
+/** On the first of each month, at noon in UTC: backups are made at night. */
+const verifySchedule = 'cron(0 12 1 * ? *)';
+
+/** Daily, at a quarter past one in the afternoon, UTC. */
+const janitorSchedule = 'cron(15 13 * * ? *)';
 
 export interface ControlStackProps extends StackProps {
   readonly config: Config;
@@ -93,7 +101,8 @@ export class ControlStack extends Stack {
   constructor(scope: Construct, id: string, props: ControlStackProps) {
     super(scope, id, props);
     const { config } = props;
-    const functions = this.functions(props);
+    const notifications = new Notifications(this, config);
+    const functions = this.functions(props, notifications);
     const fn = (verb: Verb) => [verb, functions[verb].function] as const;
 
     const runPhase = new Machine(this, 'RunPhase', { name: 'run-phase', functions: [fn('advance-phase')] })
@@ -112,6 +121,7 @@ export class ControlStack extends Stack {
         fn('commit-backup'),
         fn('release-lock'),
         fn('explain-failure'),
+        fn('fail-run'),
       ],
       children: [
         ['run-phase', runPhase],
@@ -120,6 +130,11 @@ export class ControlStack extends Stack {
     }).stateMachine;
     const restorePuppet = new Machine(this, 'RestorePuppet', {
       name: 'restore-puppet',
+      functions: [fn('prove-restore')],
+      children: [['run-phase', runPhase]],
+    }).stateMachine;
+    const restoreJuju = new Machine(this, 'RestoreJuju', {
+      name: 'restore-juju',
       functions: [fn('prove-restore')],
       children: [['run-phase', runPhase]],
     }).stateMachine;
@@ -135,17 +150,24 @@ export class ControlStack extends Stack {
         fn('open-backup'),
         fn('clean-up'),
         fn('explain-failure'),
+        fn('fail-run'),
       ],
       children: [
         ['run-phase', runPhase],
         ['backup', backup],
         ['restore-puppet', restorePuppet],
+        ['restore-juju', restoreJuju],
         ['undo', undo],
       ],
     }).stateMachine;
     const upgradePuppet = new Machine(this, 'UpgradePuppet', {
       name: 'upgrade-puppet',
       functions: [fn('share-settings'), fn('plan-rollout')],
+      children: [['run-phase', runPhase]],
+    }).stateMachine;
+    const upgradeJuju = new Machine(this, 'UpgradeJuju', {
+      name: 'upgrade-juju',
+      functions: [],
       children: [['run-phase', runPhase]],
     }).stateMachine;
     const upgrade = new Machine(this, 'Upgrade', {
@@ -158,29 +180,34 @@ export class ControlStack extends Stack {
         fn('open-backup'),
         fn('clean-up'),
         fn('explain-failure'),
+        fn('fail-run'),
       ],
       children: [
         ['run-phase', runPhase],
         ['backup', backup],
         ['upgrade-puppet', upgradePuppet],
+        ['upgrade-juju', upgradeJuju],
         ['undo', undo],
       ],
     }).stateMachine;
+    const verify = new Machine(this, 'Verify', { name: 'verify', functions: [fn('verify-backup')] }).stateMachine;
     const started = { backup, restore, upgrade } satisfies Record<(typeof undoneMachines)[number], StateMachine>;
     // By name: the machine itself calls this lambda, so its ARN here would close a circle.
-    functions['acquire-lock'].function.addToRolePolicy(
-      new PolicyStatement({
-        actions: ['states:DescribeExecution'],
-        resources: undoneMachines.map((machine) =>
-          this.formatArn({
-            service: 'states',
-            resource: 'execution',
-            resourceName: `${stateMachineName(machine)}:*`,
-            arnFormat: ArnFormat.COLON_RESOURCE_NAME,
-          }),
-        ),
-      }),
-    );
+    for (const verb of ['acquire-lock', 'janitor'] as const)
+      functions[verb].function.addToRolePolicy(
+        new PolicyStatement({
+          actions: ['states:DescribeExecution'],
+          resources: undoneMachines.map((machine) =>
+            this.formatArn({
+              service: 'states',
+              resource: 'execution',
+              resourceName: `${stateMachineName(machine)}:*`,
+              arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+            }),
+          ),
+        }),
+      );
+    undo.grantStartExecution(functions.janitor.function);
 
     const failedEvents = new Queue(this, 'Undelivered', {
       queueName: 'holdfast-undelivered',
@@ -260,6 +287,19 @@ export class ControlStack extends Stack {
             maxEventAge: maximumAge(timing, props.now),
           }),
         });
+    for (const system of Object.keys(config.systems))
+      new Schedule(this, `Verify-${system}`, {
+        // No schedule of the configuration has a dot in its name.
+        scheduleName: `holdfast-${system}.verify`,
+        scheduleGroup: group,
+        schedule: ScheduleExpression.expression(verifySchedule),
+        target: new StepFunctionsStartExecution(verify, {
+          input: ScheduleTargetInput.fromObject({ system }),
+          deadLetterQueue: failedEvents,
+          retryAttempts: 5,
+          maxEventAge: Duration.hours(12),
+        }),
+      });
     new Schedule(this, 'MeasureAge', {
       scheduleName: 'holdfast-measure-age',
       scheduleGroup: group,
@@ -272,7 +312,48 @@ export class ControlStack extends Stack {
       }),
     });
 
-    this.alarms(props, { backup, restore, upgrade, undo, failedEvents, measureAge: functions['measure-age'] });
+    new Schedule(this, 'Janitor', {
+      scheduleName: 'holdfast-janitor',
+      scheduleGroup: group,
+      schedule: ScheduleExpression.expression(janitorSchedule),
+      target: new LambdaInvoke(functions.janitor.function, {
+        input: ScheduleTargetInput.fromObject({}),
+        deadLetterQueue: failedEvents,
+        retryAttempts: 2,
+        maxEventAge: Duration.hours(12),
+      }),
+    });
+
+    const machines = { backup, restore, upgrade, verify, undo };
+    // An alarm says that something failed; this says what, why and where to look, and tells programs of every end.
+    functions['tell-end'].function.configureAsyncInvoke({
+      onFailure: new SqsDestination(failedEvents),
+      maxEventAge: Duration.hours(6),
+      retryAttempts: 2,
+    });
+    new Rule(this, 'TellEnds', {
+      description: 'Tells of the end of each run',
+      eventPattern: {
+        source: ['aws.states'],
+        detailType: ['Step Functions Execution Status Change'],
+        detail: {
+          stateMachineArn: Object.values(machines).map(({ stateMachineArn }) => stateMachineArn),
+          status: ['SUCCEEDED', 'FAILED', 'TIMED_OUT', 'ABORTED'],
+        },
+      },
+      targets: [
+        new LambdaFunction(functions['tell-end'].function, {
+          deadLetterQueue: failedEvents,
+          retryAttempts: 8,
+          maxEventAge: Duration.hours(6),
+        }),
+      ],
+    });
+    const alarms = addAlarms(this, {
+      ...{ config, machines, now: props.now, topic: notifications.topic, undelivered: failedEvents },
+      ...{ measureAge: functions['measure-age'], janitor: functions.janitor },
+    });
+    addDashboard(this, { config, alarms, machines: Object.values(machines), undelivered: failedEvents });
     new CfnOutput(this, 'RestoreStateMachine', {
       description: 'Start a restore here with {"system": "<id>", "backup": "latest"}',
       value: `https://${this.region}.console.aws.amazon.com/states/home?region=${this.region}#/statemachines/view/${restore.stateMachineArn}`,
@@ -289,14 +370,17 @@ export class ControlStack extends Stack {
   }
 
   /** One lambda per verb, each with the least that its verb needs. */
-  private functions({ config, configFile, storage }: ControlStackProps): Record<Verb, VerbFunction> {
+  private functions(
+    { config, configFile, storage }: ControlStackProps,
+    notifications: Notifications,
+  ): Record<Verb, VerbFunction> {
     const { vault, state } = storage;
     const STATE_BUCKET = state.bucketName;
     const VAULT_BUCKET = vault.bucketName;
     const make = (
       verb: Verb,
       environment: Record<string, string>,
-      more: { configFile?: string; timeout?: Duration } = {},
+      more: { configFile?: string; timeout?: Duration; memorySize?: number } = {},
     ) => new VerbFunction(this, `Verb-${verb}`, { verb, environment, ...more });
     const both = { STATE_BUCKET, VAULT_BUCKET };
     const functions = {
@@ -314,6 +398,7 @@ export class ControlStack extends Stack {
       }),
       'release-lock': make('release-lock', { STATE_BUCKET } satisfies z.input<typeof ReleaseLockEnv>),
       'explain-failure': make('explain-failure', { STATE_BUCKET } satisfies z.input<typeof ExplainFailureEnv>),
+      'fail-run': make('fail-run', {}),
       'plan-undo': make('plan-undo', { STATE_BUCKET } satisfies z.input<typeof PlanUndoEnv>, {
         timeout: Duration.minutes(5),
       }),
@@ -336,6 +421,20 @@ export class ControlStack extends Stack {
       'share-settings': make('share-settings', both satisfies z.input<typeof ShareSettingsEnv>),
       'plan-rollout': make('plan-rollout', both satisfies z.input<typeof PlanRolloutEnv>, { configFile }),
       'clean-up': make('clean-up', both satisfies z.input<typeof CleanUpEnv>, { timeout: Duration.minutes(10) }),
+      janitor: make('janitor', both satisfies z.input<typeof JanitorEnv>, {
+        configFile,
+        timeout: Duration.minutes(15),
+      }),
+      'tell-end': make(
+        'tell-end',
+        { ...both, TOPIC_ARN: notifications.topic.topicArn } satisfies z.input<typeof TellEndEnv>,
+        { configFile },
+      ),
+      // Reading 85 MB/s, which one connection to S3 gives, and hashing it takes a whole processor.
+      'verify-backup': make('verify-backup', both satisfies z.input<typeof VerifyBackupEnv>, {
+        timeout: Duration.minutes(15),
+        memorySize: 1769,
+      }),
       'measure-age': make('measure-age', { VAULT_BUCKET } satisfies z.input<typeof MeasureAgeEnv>, { configFile }),
     };
     const may = (verb: Verb, actions: string[], resources: string[], conditions?: Record<string, unknown>): void =>
@@ -393,9 +492,26 @@ export class ControlStack extends Stack {
     for (const verb of ['choose-backup', 'plan-restore', 'prove-restore', 'plan-upgrade', 'plan-rollout'] as const)
       mayUse(verb, vault, 'backups/', 's3:GetObject');
     mayUse('thaw-backup', vault, 'backups/', 's3:GetObject', 's3:RestoreObject');
+    mayUse('verify-backup', vault, 'backups/', 's3:GetObject');
+    mayUse(
+      'verify-backup',
+      vault,
+      'catalog/',
+      's3:GetObject',
+      's3:PutObject',
+      's3:GetObjectTagging',
+      's3:PutObjectTagging',
+    );
     for (const verb of ['open-backup', 'share-settings'] as const)
       mayUse(verb, vault, 'backups/', 's3:GetObjectTagging', 's3:PutObjectTagging');
-    for (const verb of ['commit-backup', 'clean-up'] as const)
+    mayUse('tell-end', state, 'runs/', 's3:GetObject');
+    mayUse('tell-end', vault, 'catalog/', 's3:GetObject');
+    notifications.grantPublish(functions['tell-end'].function);
+    may('tell-end', ['events:PutEvents'], [EventBus.fromEventBusName(this, 'Bus', 'default').eventBusArn]);
+    mayUse('janitor', state, 'locks/', 's3:GetObject');
+    mayUse('janitor', vault, 'backups/', ...tidies, 's3:DeleteObject', 's3:AbortMultipartUpload');
+    mayUse('janitor', vault, 'catalog/', ...tidies, 's3:GetObject', 's3:PutObject');
+    for (const verb of ['commit-backup', 'clean-up', 'janitor', 'measure-age'] as const)
       may(verb, ['s3:ListBucketMultipartUploads'], [vault.bucketArn]);
 
     for (const verb of ['plan-inspection', 'advance-phase'] as const)
@@ -419,149 +535,9 @@ export class ControlStack extends Stack {
     // Run Command knows no resource for these.
     may('advance-phase', ['ssm:ListCommands', 'ssm:ListCommandInvocations', 'ssm:GetCommandInvocation'], ['*']);
     may('plan-undo', ['ssm:ListCommands', 'ssm:CancelCommand'], ['*']);
+    // A task's token names it; these actions know no resource.
+    may('fail-run', ['states:SendTaskSuccess', 'states:SendTaskFailure'], ['*']);
     return functions;
-  }
-
-  /** What wakes somebody. Each alarm has a section of its name in docs/runbook.md. */
-  private alarms(
-    { config, now }: ControlStackProps,
-    of: {
-      backup: StateMachine;
-      restore: StateMachine;
-      upgrade: StateMachine;
-      undo: StateMachine;
-      failedEvents: Queue;
-      measureAge: VerbFunction;
-    },
-  ): void {
-    const key = new Key(this, 'TopicKey', {
-      description: 'Encrypts the notifications of Holdfast',
-      enableKeyRotation: true,
-    });
-    for (const service of ['cloudwatch', 'events'])
-      key.grantEncryptDecrypt(new ServicePrincipal(`${service}.amazonaws.com`));
-    const topic = new Topic(this, 'Notifications', { topicName: 'holdfast', masterKey: key, enforceSSL: true });
-    // A topic with a policy of its own no longer takes everything from its account: alarms must be let in by name.
-    topic.addToResourcePolicy(
-      new PolicyStatement({
-        principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
-        actions: ['sns:Publish'],
-        resources: [topic.topicArn],
-        conditions: {
-          ArnLike: {
-            'aws:SourceArn': this.formatArn({
-              service: 'cloudwatch',
-              resource: 'alarm',
-              resourceName: 'holdfast-*',
-              arnFormat: ArnFormat.COLON_RESOURCE_NAME,
-            }),
-          },
-        },
-      }),
-    );
-    for (const address of config.notifications.email) topic.addSubscription(new EmailSubscription(address));
-    const tell = new SnsAction(topic);
-    const alarm = (
-      alarmName: string,
-      metric: IMetric,
-      threshold: number,
-      alarmDescription: string,
-      treatMissingData = TreatMissingData.NOT_BREACHING,
-    ): void => {
-      const made = new Alarm(this, `Alarm-${alarmName}`, {
-        alarmName,
-        alarmDescription,
-        metric,
-        threshold,
-        comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
-        evaluationPeriods: 1,
-        treatMissingData,
-      });
-      made.addAlarmAction(tell);
-      made.addOkAction(tell);
-    };
-    for (const [system, configured] of Object.entries(config.systems)) {
-      const gaps = timingsOf(config, configured).map(({ timing }) => longestGap(timing, now) / 1000);
-      if (gaps.length === 0) continue;
-      const threshold = Math.min(onceSeconds, Math.round(Math.min(...gaps) * 1.5));
-      alarm(
-        `holdfast-${system}-backup-overdue`,
-        new Metric({
-          namespace: ageMetric.namespace,
-          metricName: ageMetric.name,
-          dimensionsMap: ageMetric.dimensions(system),
-          statistic: Stats.MAXIMUM,
-          period: Duration.hours(1),
-        }),
-        threshold,
-        `The newest good backup of ${system} is older than ${threshold} s, or its age is not known. See docs/runbook.md, backup-overdue.`,
-        TreatMissingData.BREACHING,
-      );
-    }
-    const period = Duration.minutes(5);
-    alarm(
-      'holdfast-backup-failed',
-      of.backup.metricFailed({ period }),
-      0,
-      'A backup failed and was undone. See docs/runbook.md, backup-failed.',
-    );
-    alarm(
-      'holdfast-restore-failed',
-      of.restore.metricFailed({ period }),
-      0,
-      'A restore failed and was undone. See docs/runbook.md, restore-failed.',
-    );
-    alarm(
-      'holdfast-upgrade-failed',
-      of.upgrade.metricFailed({ period }),
-      0,
-      'An upgrade failed and was stopped where it was. See docs/runbook.md, upgrade-failed.',
-    );
-    alarm(
-      'holdfast-undo-failed',
-      of.undo.metricFailed({ period }),
-      0,
-      'The traces of a failed run could not be removed: services may be down. See docs/runbook.md, undo-failed.',
-    );
-    // An alarm says that something failed; this says what, why and where to look.
-    new Rule(this, 'TellOfFailure', {
-      description: 'Tells of each backup, restore, upgrade or undoing that did not succeed',
-      eventPattern: {
-        source: ['aws.states'],
-        detailType: ['Step Functions Execution Status Change'],
-        detail: {
-          stateMachineArn: [of.backup, of.restore, of.upgrade, of.undo].map(({ stateMachineArn }) => stateMachineArn),
-          status: ['FAILED', 'TIMED_OUT', 'ABORTED'],
-        },
-      },
-      targets: [
-        new SnsTopic(topic, {
-          message: RuleTargetInput.fromText(
-            [
-              `Holdfast: ${EventField.fromPath('$.detail.name')} ended as ${EventField.fromPath('$.detail.status')}.`,
-              `${EventField.fromPath('$.detail.error')}: ${EventField.fromPath('$.detail.cause')}`,
-              `Its input was ${EventField.fromPath('$.detail.input')}`,
-              `https://${this.region}.console.aws.amazon.com/states/home?region=${this.region}#/v2/executions/details/${EventField.fromPath('$.detail.executionArn')}`,
-              'What to do: docs/runbook.md, backup-failed, restore-failed, upgrade-failed or undo-failed.',
-            ].join('\n'),
-          ),
-          deadLetterQueue: of.failedEvents,
-        }),
-      ],
-    });
-    alarm(
-      'holdfast-event-undelivered',
-      of.failedEvents.metricApproximateNumberOfMessagesVisible({ period, statistic: Stats.MAXIMUM }),
-      0,
-      'A schedule or rule could not start what it should. See docs/runbook.md, event-undelivered.',
-    );
-    alarm(
-      'holdfast-measure-age-failed',
-      of.measureAge.function.metricErrors({ period: Duration.hours(1) }),
-      0,
-      'The age of backups could not be measured. See docs/runbook.md, measure-age-failed.',
-    );
-    new CfnOutput(this, 'NotificationTopic', { value: topic.topicArn });
   }
 }
 

@@ -29,7 +29,8 @@ export class Machine extends Construct {
     this.stateMachine = new StateMachine(this, 'StateMachine', {
       stateMachineName: stateMachineName(name),
       stateMachineType: StateMachineType.STANDARD,
-      definitionBody: DefinitionBody.fromString(readFileSync(file, 'utf8')),
+      // Without its white space: a template may have a megabyte, and the console lays it out anew.
+      definitionBody: DefinitionBody.fromString(JSON.stringify(JSON.parse(readFileSync(file, 'utf8')))),
       definitionSubstitutions: {
         ...Object.fromEntries(functions.map(([verb, fn]) => [functionPlaceholder(verb), fn.functionArn])),
         ...Object.fromEntries(
@@ -46,9 +47,13 @@ export class Machine extends Construct {
         includeExecutionData: false,
       },
     });
-    this.stateMachine.addToRolePolicy(
-      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: functions.map(([, fn]) => fn.functionArn) }),
-    );
+    if (functions.length > 0)
+      this.stateMachine.addToRolePolicy(
+        new PolicyStatement({
+          actions: ['lambda:InvokeFunction'],
+          resources: functions.map(([, fn]) => fn.functionArn),
+        }),
+      );
     for (const [, child] of children) {
       child.grantStartExecution(this.stateMachine);
       child.grantExecution(this.stateMachine, 'states:DescribeExecution', 'states:StopExecution');

@@ -16,7 +16,8 @@ export class NodesStack extends Stack {
     id: string,
     props: StackProps & { readonly config: Config; readonly storage: VaultStack },
   ) {
-    super(scope, id, props);
+    // Every script is a list of lines: indented, they would come close to the megabyte that a template may have.
+    super(scope, id, { ...props, suppressTemplateIndentation: true });
     const { config, storage } = props;
     this.documents = Object.entries(composeDocuments()).map(
       ([name, content]) =>

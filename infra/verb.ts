@@ -13,6 +13,8 @@ export interface VerbProps {
   /** The file that becomes holdfast.json beside the bundle, so that a changed configuration is a changed lambda. */
   readonly configFile?: string;
   readonly timeout?: Duration;
+  /** In MiB; processors come with it: 1769 are one. */
+  readonly memorySize?: number;
 }
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
@@ -21,7 +23,7 @@ const repository = fileURLToPath(new URL('..', import.meta.url));
 export class VerbFunction extends Construct {
   readonly function: NodejsFunction;
 
-  constructor(scope: Construct, id: string, { verb, environment, configFile, timeout }: VerbProps) {
+  constructor(scope: Construct, id: string, { verb, environment, configFile, timeout, memorySize }: VerbProps) {
     super(scope, id);
     const logGroup = new LogGroup(this, 'Log', {
       logGroupName: `/holdfast/lambda/${verb}`,
@@ -37,7 +39,7 @@ export class VerbFunction extends Construct {
       depsLockFilePath: `${repository}package-lock.json`,
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
-      memorySize: 512,
+      memorySize: memorySize ?? 512,
       timeout: timeout ?? Duration.seconds(60),
       role,
       logGroup,

@@ -1,4 +1,4 @@
-import { type Change, History } from '#domain/history';
+import { type Change, History, lastVerified, retentionChanges, type Verified } from '#domain/history';
 import { artifactKeys, isGood, Manifest } from '#domain/manifest';
 import { parseManifestKey, tagKeys, vaultKeys } from '#domain/naming';
 import type { Bucket } from '#domain/ports';
@@ -13,28 +13,52 @@ export const readManifest = async (vault: Bucket, system: string, backup: string
   return found && Manifest.parse(JSON.parse(found.text));
 };
 
-/** The newest good manifest of a system, taken before a backup id when one is given; safety backups are passed over. */
+/** The newest good manifest of a system, taken before a backup id when one is given; safety backups are passed over, and what was found damaged. */
 export const newestGood = async (vault: Bucket, system: string, before?: string): Promise<Manifest | undefined> => {
   for (const backup of (await committedBackups(vault, system)).toReversed()) {
     if (before !== undefined && backup >= before) continue;
     const manifest = await readManifest(vault, system, backup);
-    if (manifest && isGood(manifest)) return manifest;
+    if (!manifest || !isGood(manifest)) continue;
+    if (lastVerified(await readHistory(vault, system, backup))?.outcome !== 'damaged') return manifest;
   }
   return undefined;
 };
 
-/** What became of a backup's retention since its commit, oldest first. Throws a ZodError when the object is none. */
+/** What became of a backup since its commit, oldest first. Throws a ZodError when the object is none. */
 export const readHistory = async (vault: Bucket, system: string, backup: string): Promise<History> => {
   const found = await vault.read(vaultKeys.history(system, backup));
   return found ? History.parse(JSON.parse(found.text)) : [];
+};
+
+/**
+ * Enters a verification in a backup's history, once per run. Throws an AlreadyExistsError, and changes nothing, when somebody
+ * else makes an entry at the same moment.
+ */
+export const enterVerification = async (
+  vault: Bucket,
+  { system, backup }: Pick<Manifest, 'system' | 'backup'>,
+  verified: Verified,
+): Promise<void> => {
+  const key = vaultKeys.history(system, backup);
+  const found = await vault.read(key);
+  const history = found ? History.parse(JSON.parse(found.text)) : [];
+  if (history.some((entry) => entry.change === 'verified' && entry.run === verified.run)) return;
+  const text = JSON.stringify([...history, verified], undefined, 2);
+  // It expires with its backup.
+  const { [tagKeys.retention]: retention } = await vault.tags(vaultKeys.manifest(system, backup));
+  const tags = retention === undefined ? {} : { [tagKeys.retention]: retention };
+  if (!found) return vault.create(key, text, tags);
+  await vault.replace(key, text, found.etag);
+  await vault.tag(key, tags);
 };
 
 /** Objects tagged side by side. */
 const taggedAtOnce = 10;
 
 /**
- * Gives every object of a backup the tag of a change, and enters it in the backup's history first; the manifest comes last,
- * so that a broken attempt is seen. Doing it again changes nothing. Throws an AlreadyExistsError, and changes nothing, when
+ * Gives every object of a backup the tag of a change, and enters it in the backup's history first. The manifest comes last
+ * when the backup is kept and first when it is let go: however an attempt breaks off, a manifest never outlives what it names.
+ * Doing it again changes nothing. Throws an AlreadyExistsError, and changes nothing, when
  * somebody else makes a change at the same moment.
  */
 export const changeRetention = async (vault: Bucket, manifest: Manifest, change: Change): Promise<void> => {
@@ -42,16 +66,20 @@ export const changeRetention = async (vault: Bucket, manifest: Manifest, change:
   const key = vaultKeys.history(system, backup);
   const found = await vault.read(key);
   const history = found ? History.parse(JSON.parse(found.text)) : [];
-  const last = history.at(-1);
+  const last = retentionChanges(history).at(-1);
   if (last?.change !== change.change || last.tag !== change.tag) {
     const text = JSON.stringify([...history, change], undefined, 2);
     await (found ? vault.replace(key, text, found.etag) : vault.create(key, text));
   }
+  // An object that is written again has lost its tags. Its new life outlasts the manifest's, whatever breaks off after this.
+  await vault.tag(key, { [tagKeys.retention]: change.tag });
   // A restore that is under way has a tag of its own on what it reads.
   const tag = async (one: string): Promise<void> =>
     vault.tag(one, { ...(await vault.tags(one)), [tagKeys.retention]: change.tag });
-  const keys = [key, ...artifactKeys(manifest)];
+  const keys = artifactKeys(manifest);
+  const manifestKey = vaultKeys.manifest(system, backup);
+  if (change.tag !== 'keep') await tag(manifestKey);
   for (let from = 0; from < keys.length; from += taggedAtOnce)
     await Promise.all(keys.slice(from, from + taggedAtOnce).map(tag));
-  await tag(vaultKeys.manifest(system, backup));
+  if (change.tag === 'keep') await tag(manifestKey);
 };

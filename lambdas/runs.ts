@@ -1,13 +1,13 @@
 import { CheckFailedError, InvalidInputError, UnreadableResultError } from '#domain/errors';
-import { PuppetInspection } from '#domain/inspection';
+import { Inspection } from '#domain/inspection';
 import type { Manifest } from '#domain/manifest';
 import { stateKeys, vaultKeys } from '#domain/naming';
-import { RunRecord } from '#domain/payloads';
+import { type RestoreRequest, RunRecord } from '#domain/payloads';
 import { PhaseState, resultsOf } from '#domain/phase';
 import { type Phase, Plan, type PlannedNode } from '#domain/plan';
 import type { Bucket, State } from '#domain/ports';
-import type { InspectedNode } from '#domain/systems/puppet-enterprise';
-import { type PuppetRestore, targetsOf } from '#domain/systems/puppet-restore';
+import type { Inspected, Restoration, RestoreOf } from '#domain/systems/kind';
+import { restorationOf } from '#domain/systems/kinds';
 import { readManifest } from './catalog.ts';
 
 /** What was written down of a run when it began. Throws an InvalidInputError when there is no such run. */
@@ -20,6 +20,9 @@ export const readRun = async (state: State, run: string): Promise<RunRecord> => 
 /** Lines of a plan that travel in a payload; the rest is read from the state bucket. */
 const stepsTold = 150;
 
+/** Nodes of one command that are named in it. */
+const nodesTold = 8;
+
 /** One line per command for people: phase, command, document, nodes. */
 export const stepsOf = (phases: readonly Phase[], nodes: readonly PlannedNode[]): string[] => {
   const lines = phases.flatMap(({ name, commands }) =>
@@ -31,7 +34,7 @@ export const stepsOf = (phases: readonly Phase[], nodes: readonly PlannedNode[])
         ? `all with ${Object.entries(tags)
             .map((tag) => tag.join('='))
             .join(', ')}`
-        : on.join(', ');
+        : [...on.slice(0, nodesTold), ...(on.length > nodesTold ? [`${on.length - nodesTold} more`] : [])].join(', ');
       return `${name}: ${id}: ${document} on ${where}`;
     }),
   );
@@ -58,10 +61,10 @@ export const readPhase = (state: State, run: string, phase: string): Promise<Pha
  * The run's nodes with what a phase that inspects them has found; an optional one that gave nothing is left out. Throws an
  * UnreadableResultError when another is missing.
  */
-export const inspectedNodes = async (state: State, plan: Plan, phase: string): Promise<readonly InspectedNode[]> => {
+export const inspectedNodes = async (state: State, plan: Plan, phase: string): Promise<readonly Inspected[]> => {
   const inspected = await readPhase(state, plan.run, phase);
   if (!inspected) throw new UnreadableResultError(`Run ${plan.run} has not inspected its nodes.`);
-  const found = resultsOf(inspected, 'inspect', PuppetInspection);
+  const found = resultsOf(inspected, 'inspect', Inspection);
   const asked = new Set(phaseOf(plan, phase)?.commands.flatMap(({ instanceIds }) => instanceIds));
   return plan.nodes.flatMap((node) => {
     const inspection = found.find(({ instanceId }) => instanceId === node.instanceId)?.result;
@@ -83,16 +86,16 @@ export const chosenManifest = async (state: State, vault: Bucket, run: string): 
 export const readRestore = async (
   { state, vault, vaultBucket }: { readonly state: State; readonly vault: Bucket; readonly vaultBucket: string },
   run: string,
-): Promise<PuppetRestore> => {
+): Promise<{ readonly request: RestoreRequest; readonly manifest: Manifest; readonly restoration: Restoration }> => {
   const { system, restore: request } = await readRun(state, run);
   if (!request) throw new InvalidInputError(`Run ${run} is no restore.`);
   const manifest = await chosenManifest(state, vault, run);
-  const plan = await readPlan(state, run);
-  const nodes = targetsOf(manifest, await inspectedNodes(state, plan, 'inspect'), request.onto);
-  if (!request.reinstall) return { system, run, vaultBucket, request, manifest, ...nodes };
+  const nodes = await inspectedNodes(state, await readPlan(state, run), 'inspect');
+  const of: RestoreOf = { system, run, vaultBucket, request, nodes };
+  if (!request.reinstall) return { request, manifest, restoration: restorationOf(manifest, of) };
   const key = vaultKeys.installer(system, request.reinstall.installer);
   const installer = await vault.head(key);
   if (!installer)
     throw new CheckFailedError(`The vault has no installer ${key}. Copy it there, then start the restore again.`);
-  return { system, run, vaultBucket, request, manifest, ...nodes, installerBytes: installer.bytes };
+  return { request, manifest, restoration: restorationOf(manifest, { ...of, installerBytes: installer.bytes }) };
 };

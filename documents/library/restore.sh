@@ -76,6 +76,7 @@ roll_back() {
       database) roll_back_database "$name" ;;
       dropped-database) database_is_back "$name" || not_rolled_back="$not_rolled_back The database $name was dropped and is not restored yet." ;;
       dropped-role) role_is_back "$name" || not_rolled_back="$not_rolled_back The role $name was dropped and is not restored yet." ;;
+      provider-state) put_back_provider_state "$run" "$name" ;;
       purged) [ -r /opt/puppet/pe_version ] || [ -r /opt/puppetlabs/server/pe_version ] || not_rolled_back="$not_rolled_back Puppet Enterprise was purged and is not installed again yet." ;;
     esac
   done

@@ -15,12 +15,36 @@ remember_stopped() {
   for name; do grep -qxF -- "$name" "$file" || printf '%s\n' "$name" >>"$file"; done
 }
 
-is_running() { service "$1" status >/dev/null 2>&1 4>&-; }
+# manager_of NAME: what starts and stops it.
+manager_of() {
+  if [ -x "/etc/init.d/$1" ]; then
+    echo script
+  elif [ -e "/etc/init/$1.conf" ]; then
+    echo upstart
+  else
+    echo systemd
+  fi
+}
 
-has_service() { [ -x "/etc/init.d/$1" ] || systemctl cat "$1.service" >/dev/null 2>&1; }
+is_running() {
+  case $(manager_of "$1") in
+    script) service "$1" status >/dev/null 2>&1 4>&- ;;
+    upstart) initctl status "$1" 2>/dev/null 4>&- | grep -q 'start/running' ;;
+    systemd) systemctl is-active --quiet "$1.service" >/dev/null 2>&1 4>&- ;;
+  esac
+}
+
+has_service() { [ "$(manager_of "$1")" != systemd ] || systemctl cat "$1.service" >/dev/null 2>&1; }
 
 # change_service NAME ACTION: without what marks our processes, and without our descriptors: a daemon must not hold them.
-change_service() { env -u HOLDFAST_RUN -u HOLDFAST_WATCHDOG service "$1" "$2" </dev/null >&2 3>&- 4>&- 2>&2; }
+change_service() {
+  local command=(service "$1" "$2")
+  case $(manager_of "$1") in
+    upstart) command=(initctl "$2" "$1") ;;
+    systemd) command=(systemctl "$2" "$1.service") ;;
+  esac
+  env -u HOLDFAST_RUN -u HOLDFAST_WATCHDOG "${command[@]}" </dev/null >&2 3>&- 4>&- 2>&2
+}
 
 # wait_until SECONDS COMMAND...: looks twice a second.
 wait_until() {
@@ -31,6 +55,12 @@ wait_until() {
     [ "$looks" -gt 0 ] || return 1
     sleep 0.5
   done
+}
+
+# is_up NAME: it runs, and where a supervisor starts it again and again it takes connections, too.
+is_up() {
+  is_running "$1" || return 1
+  case $1 in juju-db | snap.juju-db.daemon) (exec 9<>/dev/tcp/localhost/37017) 2>/dev/null 4>&- ;; esac
 }
 
 not_running() { ! is_running "$1"; }
@@ -45,7 +75,7 @@ start_recorded() {
   while read -r name; do names=("$name" ${names[@]+"${names[@]}"}); done <"$file"
   for name in ${names[@]+"${names[@]}"}; do
     is_running "$name" || change_service "$name" start || true
-    if wait_until 60 is_running "$name"; then started="$started $name"; else down="$down $name"; fi
+    if wait_until 60 is_up "$name"; then started="$started $name"; else down="$down $name"; fi
   done
   [ -n "$down" ] || rm -f "$file"
 }

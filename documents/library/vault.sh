@@ -5,7 +5,8 @@
 # this shell holds the write end of the uploader's FIFO and closes it only when the producer has succeeded and the stream
 # was read to its end by a verifier; otherwise the uploader is killed first, and the object never comes to be.
 
-# store BUCKET KEY EXPECTED_BYTES PRODUCE VERIFY
+# store BUCKET KEY EXPECTED_BYTES PRODUCE VERIFY [none]
+#   none     what is packed already is stored as it is, under the key itself
 #   PRODUCE  function that writes the raw stream to standard output
 #   VERIFY   function that reads the raw stream to its end and fails when it is not whole; its output is kept in $stored_contents
 # Sets stored_upload (JSON) and stored_contents (a file). On failure sets stored_error, stored_message and returns 1.
@@ -18,9 +19,15 @@ store() {
     stored_error=NoSpaceError stored_message="can't write below $work. $(free_space "$work")"
     return 1
   fi
-  if command -v zstd >/dev/null; then compression=zstd extension=zst; else compression=gzip extension=gz; fi
+  if [ "${6-}" = none ]; then
+    compression=none extension=''
+  elif command -v zstd >/dev/null; then
+    compression=zstd extension=.zst
+  else
+    compression=gzip extension=.gz
+  fi
 
-  aws s3 cp - "s3://$bucket/$key.$extension" --expected-size "$expected" --no-progress --only-show-errors \
+  aws s3 cp - "s3://$bucket/$key$extension" --expected-size "$expected" --no-progress --only-show-errors \
     <"$directory/upload" >"$directory/upload.log" 2>&1 4>&- &
   uploader=$!
   exec 3>"$directory/upload"
@@ -47,7 +54,7 @@ store() {
   if [ "$notes" = lost ] || ! cp "$directory/produce.log" "$work/produce.log"; then
     stored_error=NoSpaceError stored_message="can't write below $work. $(free_space "$work")"
   elif [ "${statuses[3]}" -ne 0 ]; then
-    stored_error=UploadFailedError stored_message="the upload to s3://$bucket/$key.$extension broke off"
+    stored_error=UploadFailedError stored_message="the upload to s3://$bucket/$key$extension broke off"
   elif [ "${statuses[0]}" -gt 128 ]; then
     stored_error=ProducerKilledError stored_message="$produce was killed by signal $((statuses[0] - 128)) after $(cat "$directory/raw.bytes") bytes"
   elif [ "${statuses[0]}" -ne 0 ]; then
@@ -69,7 +76,7 @@ store() {
     exec 3>&-
     if ! wait "$uploader"; then
       stored_error=UploadFailedError
-      stored_message="the upload to s3://$bucket/$key.$extension failed: $(last_words "$directory/upload.log")"
+      stored_message="the upload to s3://$bucket/$key$extension failed: $(last_words "$directory/upload.log")"
     fi
   fi
   stored_producer_status=${statuses[0]}
@@ -78,7 +85,7 @@ store() {
 
   stored_contents=$directory/contents
   [ -z "$stored_error" ] || return 1
-  stored_upload="{\"key\":$(json_string "$key.$extension"),\"bytes\":$(cat "$directory/bytes"),\"rawBytes\":$(cat "$directory/raw.bytes")"
+  stored_upload="{\"key\":$(json_string "$key$extension"),\"bytes\":$(cat "$directory/bytes"),\"rawBytes\":$(cat "$directory/raw.bytes")"
   stored_upload="$stored_upload,\"sha256\":\"$(cut -d ' ' -f 1 "$directory/sha256")\",\"compression\":\"$compression\"}"
 }
 
@@ -86,6 +93,7 @@ compress() {
   case $1 in
     zstd) zstd -q -3 -T0 -c ;;
     gzip) gzip -6 -c ;;
+    none) cat ;;
   esac
 }
 

@@ -1,30 +1,20 @@
 import type { PuppetEnterprise } from '#domain/config';
 import { CommandFailedError, WrongRoleError } from '#domain/errors';
 import type { PuppetInspection } from '#domain/inspection';
-import { type Collected, type Manifest, uploadsOf } from '#domain/manifest';
 import { documentName, encodeText, keySafe, vaultKeys } from '#domain/naming';
-import { type Command, forPlannedNodes, type Phase, type PlannedNode } from '#domain/plan';
+import { type Command, forPlannedNodes, type Phase } from '#domain/plan';
+import { collectTimeoutSeconds, expectedBytes } from './expectation.ts';
+import type { BackupOf, Collection, Inspected } from './kind.ts';
 
 /** What a backup of Puppet Enterprise consists of, 3.0 to 3.8 and 2015.2 to 2018.1, made from what its nodes were found to hold. */
 
 /** A node of the configuration and what was found on it. */
-export interface InspectedNode {
-  readonly node: PlannedNode;
-  readonly inspection: PuppetInspection;
-}
+export type InspectedNode = Inspected<PuppetInspection>;
 
 /** Everything that the plan of a backup depends on. */
-export interface PuppetBackup {
-  readonly system: string;
-  readonly run: string;
-  readonly backup: string;
-  readonly vaultBucket: string;
+export interface PuppetBackup extends BackupOf {
   readonly config: Pick<PuppetEnterprise, 'consistency' | 'extraPaths'>;
   readonly nodes: readonly InspectedNode[];
-  /** The newest good backup: sizes and durations are expected to be like its own. */
-  readonly previous: Manifest | undefined;
-  /** A safety backup takes what there is: what is broken is told by `missingFrom`. */
-  readonly rescue: boolean;
 }
 
 /** Services that write to databases or files, in the order in which the manual stops them. PostgreSQL is not among them. */
@@ -49,31 +39,6 @@ const watchdogMarginSeconds = 600;
 
 /** Time for stopping or starting all services of a node: each may take a minute. */
 const servicesTimeoutSeconds = 1200;
-
-/**
- * Seconds that a collecting command may take: three times what the whole phase took last time, at least an hour, at most
- * the 48 hours that SSM allows. The document's default of one hour would kill the dump of a large PuppetDB.
- */
-const collectTimeoutSeconds = (previous: Manifest | undefined): number =>
-  Math.min(172_800, Math.max(3600, Math.ceil((previous?.phaseSeconds['collect'] ?? 0) * 3)));
-
-const sameThing = (a: Collected, b: Pick<Collected, 'kind'> & { name?: string }): boolean =>
-  a.kind === b.kind && (a.kind === 'database' ? a.database === b.name : a.kind === 'files' ? a.group === b.name : true);
-
-/**
- * Bytes that an upload is expected to have, which sizes its parts: half as much again as last time, else the fallback.
- * Too small a number ends an upload at 10,000 parts of 8 MiB, too large a one costs the node memory (ten parts of it).
- */
-const expectedBytes = (
-  previous: Manifest | undefined,
-  node: string,
-  what: Pick<Collected, 'kind'> & { name?: string },
-  fallback: number,
-): string => {
-  const last = previous?.artifacts.find((artifact) => artifact.node === node && sameThing(artifact.collected, what));
-  const bytes = last && uploadsOf(last.collected)[0]?.bytes;
-  return String(Math.max(1, Math.ceil(bytes === undefined ? fallback : bytes * 1.5)));
-};
 
 /** The configured roles of which a node holds nothing. */
 const missingRoles = (roles: readonly string[], inspection: PuppetInspection): readonly string[] =>
@@ -109,6 +74,27 @@ export const missingFrom = ({ node, inspection }: InspectedNode): readonly strin
   ...inspection.problems,
   ...missingRoles(node.roles, inspection).map((role) => `nothing of the role ${role} was found`),
 ];
+
+/**
+ * Tells of a discovered database, of roles and tablespaces beside it, or of /etc/puppetlabs, that were not collected. A
+ * rescue may lack the last.
+ */
+export const incompletePuppet = (of: Collection & { readonly nodes: readonly InspectedNode[] }): string | undefined => {
+  for (const { node, inspection } of of.nodes) {
+    const mine = of.collected
+      .filter(({ instanceId }) => instanceId === node.instanceId)
+      .map(({ collected }) => collected);
+    const missing = (inspection.postgres?.databases ?? []).find(
+      (database) => !mine.some((one) => one.kind === 'database' && one.database === database.name),
+    );
+    if (missing) return `the database ${missing.name} of ${node.name} was found and not collected.`;
+    if (inspection.postgres && !mine.some(({ kind }) => kind === 'globals'))
+      return `roles and tablespaces of ${node.name} were not collected.`;
+    if (!of.rescue && !node.optional && !mine.some((one) => one.kind === 'files' && one.group === 'configuration'))
+      return `/etc/puppetlabs of ${node.name} was not collected.`;
+  }
+  return undefined;
+};
 
 const dumpsOf = (of: PuppetBackup, { node, inspection }: InspectedNode, timeout: number): Command[] => {
   if (inspection.postgres === null) return [];
@@ -193,7 +179,8 @@ export const planPuppetBackup = (of: PuppetBackup): readonly Phase[] => {
     name: 'collect',
     commands: of.nodes.flatMap((node) => [...dumpsOf(of, node, timeout), ...archivesOf(of, node, timeout)]),
   };
-  if (of.config.consistency === 'live') return [collect];
+  // What is broken may run and yet not start again: a look at it before a restore stops nothing.
+  if (of.config.consistency === 'live' || of.rescue) return [collect];
   const nodes = of.nodes.map(({ node }) => node);
   return [
     {

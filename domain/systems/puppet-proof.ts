@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Database, PuppetInspection } from '#domain/inspection';
 import type { NodeResult } from '#domain/phase';
+import type { Proof } from './kind.ts';
 import { type PuppetRestore, restoresCertificates, wantedDatabases } from './puppet-restore.ts';
 
 /** What a restore has to prove: that what is there now is what the manifest says. */
@@ -14,12 +15,6 @@ export const RowCount = z.object({
   different: z.string(),
 });
 export type RowCount = z.infer<typeof RowCount>;
-
-/** One thing that was compared and found equal, for people. */
-export interface Proof {
-  readonly compared: readonly string[];
-  readonly different: readonly string[];
-}
 
 /** The same whatever the order of its entries: PostgreSQL keeps grants in the order in which they were given. */
 const grants = (acl: string): string => acl.replace(/^{|}$/g, '').split(',').toSorted().join(',');

@@ -1,7 +1,7 @@
 import { coreRoles } from '#domain/config';
 import { CheckFailedError } from '#domain/errors';
 import type { Database, PuppetInspection } from '#domain/inspection';
-import { type Artifact, type Manifest, uploadsOf } from '#domain/manifest';
+import { type Artifact, type PuppetManifest, uploadsOf } from '#domain/manifest';
 import { documentName, encodeText, keySafe, vaultKeys } from '#domain/naming';
 import type { RestoreRequest, Scope } from '#domain/payloads';
 import type { Command, Phase, PlannedNode } from '#domain/plan';
@@ -13,7 +13,7 @@ import { type InspectedNode, orderOfStopping } from './puppet-enterprise.ts';
 export interface RestoreTarget {
   readonly node: PlannedNode;
   readonly inspection: PuppetInspection;
-  readonly source: Manifest['nodes'][number];
+  readonly source: PuppetManifest['nodes'][number];
 }
 
 /** Everything that the plan of a restore depends on. */
@@ -22,12 +22,12 @@ export interface PuppetRestore {
   readonly run: string;
   readonly vaultBucket: string;
   readonly request: RestoreRequest;
-  readonly manifest: Manifest;
+  readonly manifest: PuppetManifest;
   readonly targets: readonly RestoreTarget[];
   /** Nodes of the system that get nothing back, and whose services must stand still all the same. */
   readonly bystanders: readonly InspectedNode[];
   /** Nodes of the backup that are not there any more. */
-  readonly lost: readonly Manifest['nodes'][number][];
+  readonly lost: readonly PuppetManifest['nodes'][number][];
   /** Bytes of the installer in the vault, when one is asked for. */
   readonly installerBytes?: number;
 }
@@ -43,12 +43,12 @@ const isCore = ({ roles }: { readonly roles: readonly string[] }): boolean => {
  * installation has none.
  */
 export const targetsOf = (
-  manifest: Manifest,
+  manifest: PuppetManifest,
   nodes: readonly InspectedNode[],
   onto: Readonly<Record<string, string>>,
 ): Pick<PuppetRestore, 'targets' | 'bystanders' | 'lost'> => {
   const targets: RestoreTarget[] = [];
-  const lost: Manifest['nodes'][number][] = [];
+  const lost: PuppetManifest['nodes'][number][] = [];
   for (const source of manifest.nodes) {
     const named = source.roles.map((role) => onto[role]).find((id) => id !== undefined);
     const found =
@@ -61,6 +61,13 @@ export const targetsOf = (
       );
     else lost.push(source);
   }
+  const twice = targets.find(({ node }, index) =>
+    targets.some((other, at) => at < index && other.node.instanceId === node.instanceId),
+  );
+  if (twice)
+    throw new CheckFailedError(
+      `${twice.node.name} would get the parts of several nodes of the backup: "onto" names an instance for a role that one node alone holds. Restore the others where they are.`,
+    );
   const served = new Set(targets.map(({ node }) => node.instanceId));
   return { targets, lost, bystanders: nodes.filter(({ node }) => !served.has(node.instanceId)) };
 };
@@ -246,6 +253,8 @@ const fetchesOf = (
         return upload && replacementOf(collected.group, pathsOrExtra(target, collected.group, of), of.request.scope)
           ? [upload]
           : [];
+      case 'juju':
+        return [];
       default:
         return collected satisfies never;
     }

@@ -166,6 +166,12 @@ export const checkPuppetUpgrade = (of: PuppetUpgrade): readonly string[] => {
     const fault = versionFault(preflight.interrupted || inspection.version, of.request.version);
     return fault === undefined ? [] : [`${node.name}: ${fault}`];
   });
+  const earlier = coreOf(of.nodes).flatMap(({ node, inspection }) =>
+    isWanted(of, coreRoles.find((role) => role === stageOf(node)) ?? 'master') ||
+    inspection.version === of.request.version
+      ? []
+      : [`${node.name} has ${inspection.version}, and "from" passes over its stage: begin with ${stageOf(node)}`],
+  );
   const modules = isWanted(of, 'agents')
     ? compilers(of.nodes).flatMap(({ node, preflight }) => {
         const missing = neededModules(of).filter((name) => !preflight.modules.includes(name));
@@ -178,7 +184,11 @@ export const checkPuppetUpgrade = (of: PuppetUpgrade): readonly string[] => {
     : [];
   return [
     ...of.absent.map((what) => `every node must be there: ${what}`),
+    ...(of.request.installer === undefined && pendingCore(of).length > 0
+      ? ['the installer of master, PuppetDB and console is needed: {name, sha256} or {url, sha256}']
+      : []),
     ...versions,
+    ...earlier,
     ...of.nodes.flatMap(({ node, preflight }) => preflight.problems.map((problem) => `${node.name}: ${problem}`)),
     ...modules,
     ...spaceFaults(of),

@@ -29,7 +29,7 @@ export type Request =
 const detailsOf = (
   { operation, request }: Request,
   startedAt: string,
-): Omit<RunRecord, 'system' | 'operation' | 'run' | 'execution' | 'startedAt'> => {
+): Omit<RunRecord, 'system' | 'operation' | 'run' | 'kind' | 'execution' | 'startedAt' | 'attempt'> => {
   const started = { backup: backupId(new Date(startedAt)), scheduled: false, rescue: false };
   switch (operation) {
     case 'backup':
@@ -55,12 +55,13 @@ const detailsOf = (
  */
 export const acquireLock = async (
   { config, state, vault, executions }: Services,
-  { run, execution, startedAt }: Omit<AcquireLockInput, 'request' | 'operation'>,
+  { run, execution, startedAt, attempt }: Omit<AcquireLockInput, 'request' | 'operation'>,
   asked: Request,
 ): Promise<AcquireLockOutput> => {
   const { operation } = asked;
   const { system } = asked.request;
-  if (config.systems[system] === undefined)
+  const kind = config.systems[system]?.kind;
+  if (kind === undefined)
     throw new UnknownSystemError(
       `holdfast.yaml has no system ${system}. It has: ${Object.keys(config.systems).join(', ')}. Correct the input, or deploy the configuration that has it.`,
     );
@@ -68,9 +69,9 @@ export const acquireLock = async (
   const { backup, lockedBy } = details;
   const mine = { system, operation, run, backup };
   if (operation === 'backup' && (await vault.head(vaultKeys.manifest(system, backup))))
-    return { ...mine, outcome: 'duplicate' };
+    return { ...mine, attempt, outcome: 'duplicate' };
 
-  const record: RunRecord = { ...mine, ...details, execution, startedAt };
+  const record: RunRecord = { ...mine, ...details, kind, execution, startedAt, attempt };
   const lock: Lock = { ...mine, execution, acquiredAt: startedAt };
   // The record comes first: whoever finds the lock can find out what its owner was doing.
   await state.write(stateKeys.run(run), JSON.stringify(record));
@@ -80,11 +81,11 @@ export const acquireLock = async (
     const owner = held && Lock.parse(JSON.parse(held.text));
     if (owner?.run !== lockedBy || !(await executions.isRunning(owner.execution)))
       throw new SystemBusyError(`${lockedBy}, for which this backup is meant, does not hold the lock of ${system}.`);
-    return { ...mine, outcome: 'acquired' };
+    return { ...mine, attempt, outcome: 'acquired' };
   }
   try {
     await state.create(key, JSON.stringify(lock));
-    return { ...mine, outcome: 'acquired' };
+    return { ...mine, attempt, outcome: 'acquired' };
   } catch (error) {
     if (!(error instanceof AlreadyExistsError)) throw error;
   }
@@ -95,10 +96,10 @@ export const acquireLock = async (
   if (!found) throw busy('a run that has just ended');
   const owner = Lock.parse(JSON.parse(found.text));
   // This very run again: its first answer got lost.
-  if (owner.run === run) return { ...mine, outcome: 'acquired' };
+  if (owner.run === run) return { ...mine, attempt, outcome: 'acquired' };
   if (await executions.isRunning(owner.execution)) {
     if (owner.backup === backup && owner.operation === operation && operation === 'backup')
-      return { ...mine, outcome: 'duplicate' };
+      return { ...mine, attempt, outcome: 'duplicate' };
     throw busy(`the ${owner.operation} ${owner.run}, which has run since ${owner.acquiredAt}`);
   }
   try {
@@ -107,5 +108,5 @@ export const acquireLock = async (
     if (error instanceof AlreadyExistsError) throw busy('another run that has just begun');
     throw error;
   }
-  return { ...mine, outcome: 'acquired-from-dead', deadRun: owner.run };
+  return { ...mine, attempt, outcome: 'acquired-from-dead', deadRun: owner.run };
 };

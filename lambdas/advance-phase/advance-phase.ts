@@ -42,7 +42,9 @@ export const advancePhase = async (
     throw new CommandCancelledError(`Run ${run} is being undone: nothing of its phase ${name} is sent any more.`);
 
   const commands = new Map(phase.commands.map((command) => [command.id, command]));
-  let current: PhaseState = (await readPhase(state, run, name)) ?? startPhase(phase, now());
+  const stored = await readPhase(state, run, name);
+  // What an earlier attempt of the run did is told anew: its nodes may have changed since.
+  let current: PhaseState = stored?.attempt === plan.attempt ? stored : startPhase(phase, now(), plan.attempt);
   const put = (changed: CommandState): void => {
     current = { ...current, commands: current.commands.map((one) => (one.id === changed.id ? changed : one)) };
   };

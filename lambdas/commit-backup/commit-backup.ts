@@ -5,9 +5,10 @@ import { holdOf } from '#domain/history';
 import {
   type Artifact,
   artifactKeys,
-  Collected,
+  CollectAnswer,
+  type Collected,
   isGood,
-  type Manifest,
+  Manifest,
   type Upload,
   uploadsOf,
 } from '#domain/manifest';
@@ -17,7 +18,7 @@ import { optionalFailures, type PhaseState, resultsOf } from '#domain/phase';
 import type { Plan } from '#domain/plan';
 import type { Bucket } from '#domain/ports';
 import { classify, type Kept, type RetentionTag, retentionTags } from '#domain/retention';
-import { missingFrom } from '#domain/systems/puppet-enterprise';
+import { kindOf } from '#domain/systems/kinds';
 import { changeRetention, committedBackups, readHistory, readManifest } from '../catalog.ts';
 import { inspectedNodes, phaseOf, readPhase, readPlan, readRun } from '../runs.ts';
 
@@ -50,22 +51,6 @@ const stored = async (vault: Bucket, { key, bytes }: Upload): Promise<Artifact['
 const artifactOf = async (vault: Bucket, node: string, collected: Collected): Promise<Artifact> => {
   const [upload, contents] = await Promise.all(uploadsOf(collected).map((one) => stored(vault, one)));
   return { node, collected, stored: { upload: upload ?? {}, ...(contents && { contents }) } };
-};
-
-/** Refuses to commit when a discovered database, or the roles and tablespaces beside it, were not collected. A rescue may lack the rest. */
-const checkComplete = (rescue: boolean, nodes: Manifest['nodes'], artifacts: readonly Artifact[]): void => {
-  for (const { instanceId, name, inspection, optional } of nodes) {
-    const mine = artifacts.filter(({ node }) => node === instanceId).map(({ collected }) => collected);
-    const missing = (inspection.postgres?.databases ?? []).find(
-      (database) => !mine.some((one) => one.kind === 'database' && one.database === database.name),
-    );
-    if (missing)
-      throw new ArtifactMismatchError(`the database ${missing.name} of ${name} was found and not collected.`);
-    if (inspection.postgres && !mine.some(({ kind }) => kind === 'globals'))
-      throw new ArtifactMismatchError(`roles and tablespaces of ${name} were not collected.`);
-    if (!rescue && !optional && !mine.some((one) => one.kind === 'files' && one.group === 'configuration'))
-      throw new ArtifactMismatchError(`/etc/puppetlabs of ${name} was not collected.`);
-  }
 };
 
 const secondsOf = ({ startedAt, commands }: PhaseState): number => {
@@ -148,6 +133,7 @@ export const commitBackup = async (
   const inspected = await inspectedNodes(jsonState(state), plan, 'inspect');
   const nodes = inspected.map(({ node, inspection }) => ({ ...node, inspection }));
   const { rescue, lockedBy } = record;
+  const kind = kindOf(configured);
   const missing = [
     ...plan.absent,
     ...phases.flatMap((state) => {
@@ -156,16 +142,19 @@ export const commitBackup = async (
         ? optionalFailures(phase, state, (id) => nodes.find(({ instanceId }) => instanceId === id)?.name ?? id)
         : [];
     }),
-    ...(rescue ? inspected.flatMap((one) => missingFrom(one).map((what) => `${one.node.name}: ${what}`)) : []),
+    ...(rescue ? inspected.flatMap((one) => kind.missingFrom(one).map((what) => `${one.node.name}: ${what}`)) : []),
   ];
+  const collected = resultsOf(collect, '', CollectAnswer).flatMap(({ instanceId, result }) =>
+    result.kind === 'nothing' ? [] : [{ instanceId, collected: result }],
+  );
+  const lacking = kind.incomplete({ rescue, nodes: inspected, collected, phases });
+  if (lacking !== undefined) throw new ArtifactMismatchError(lacking);
   const artifacts: Artifact[] = [];
-  for (const { instanceId, result } of resultsOf(collect, '', Collected))
-    artifacts.push(await artifactOf(vault, instanceId, result));
-  checkComplete(rescue, nodes, artifacts);
+  for (const one of collected) artifacts.push(await artifactOf(vault, one.instanceId, one.collected));
 
   const before = await kept(vault, system);
   const retentionClass = classify(record.backup, record.scheduled, before);
-  const manifest: Manifest = {
+  const manifest = Manifest.parse({
     format: 1,
     system,
     kind: configured.kind,
@@ -177,8 +166,8 @@ export const commitBackup = async (
     purpose: rescue ? 'safety' : 'regular',
     retentionClass,
     scheduled: record.scheduled,
-    consistency: configured.consistency,
-    extraPaths: configured.extraPaths,
+    consistency: kind.consistency(collected.map((one) => one.collected)),
+    extraPaths: kind.extraPaths,
     startedAt: record.startedAt,
     committedAt: now().toISOString(),
     phaseSeconds: Object.fromEntries(phases.map((phase) => [phase.phase, secondsOf(phase)])),
@@ -190,7 +179,7 @@ export const commitBackup = async (
         collected.kind === 'files' ? collected.warnings.map((warning) => `${collected.group}: ${warning}`) : [],
       ),
     ],
-  };
+  });
   const key = vaultKeys.manifest(system, record.backup);
   // What a safety backup holds is broken, or about to be replaced: it must not push a good one out of the newest.
   const tag = isGood(manifest) ? 'keep' : retentionClass;

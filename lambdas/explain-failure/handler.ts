@@ -11,7 +11,7 @@ const state = jsonState(s3Bucket(s3Client(), Env.parse(process.env).STATE_BUCKET
 export const handler = entry(ExplainFailureInput, async ({ run, failure, undoFailure }): Promise<Failure> => {
   const safety = await state.read(stateKeys.safety(run), Safety);
   const record = await state.read(stateKeys.run(run), RunRecord);
-  const of = record ?? { system: '', operation: 'backup' as const };
+  const of = record ?? { system: '', operation: 'backup' as const, kind: undefined };
   const explained = withWayBack(explainFailure(failure, of.operation, undoFailure), of, safety?.backup);
   await state.write(stateKeys.failure(run), explained);
   return explained;

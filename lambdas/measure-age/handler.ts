@@ -1,25 +1,23 @@
 import * as z from 'zod';
 import { s3Bucket } from '#aws/bucket';
 import { s3Client } from '#aws/clients';
-import { backupMoment } from '#domain/naming';
-import { newestGood } from '../catalog.ts';
+import { measure } from '#domain/measurement';
 import { deployedConfig } from '../config.ts';
 import { entry } from '../entry.ts';
+import { publishMetrics } from '../publish.ts';
 import { Env } from './env.ts';
-import { publishAge } from './publish-age.ts';
+import { readMeasured } from './measure-system.ts';
 
 const vault = s3Bucket(s3Client(), Env.parse(process.env).VAULT_BUCKET);
 const config = deployedConfig();
 
-/** A path of its own: it reads what was committed and nothing of any run. A system without a backup publishes nothing, which its alarm takes for overdue. */
+/** A path of its own: it reads what was committed and nothing of any run. A system without a backup publishes no age, which its alarm takes for overdue. */
 export const handler = entry(z.unknown(), async () => {
-  const ages: Record<string, number> = {};
+  const measured: Record<string, ReturnType<typeof measure>> = {};
   for (const system of Object.keys(config.systems)) {
-    const newest = (await newestGood(vault, system))?.backup;
-    if (newest === undefined) continue;
-    const seconds = Math.max(0, Math.round((Date.now() - backupMoment(newest).getTime()) / 1000));
-    ages[system] = seconds;
-    publishAge(system, seconds);
+    const values = measure(await readMeasured(vault, system), new Date());
+    publishMetrics(system, values);
+    measured[system] = values;
   }
-  return ages;
+  return measured;
 });

@@ -3,7 +3,7 @@ import { UnknownSystemError } from '#domain/errors';
 import { stateKeys } from '#domain/naming';
 import type { PlanOutput, RunRef } from '#domain/payloads';
 import type { Bucket, State } from '#domain/ports';
-import { planPuppetBackup } from '#domain/systems/puppet-enterprise';
+import { kindOf } from '#domain/systems/kinds';
 import { newestGood } from '../catalog.ts';
 import { inspectedNodes, readPlan, readRun } from '../runs.ts';
 
@@ -23,12 +23,11 @@ export const planBackup = async (
   if (!configured) throw new UnknownSystemError(`holdfast.yaml has no system ${system}.`);
   const plan = await readPlan(state, run);
   const { rescue } = await readRun(state, run);
-  const phases = planPuppetBackup({
+  const phases = kindOf(configured).planBackup({
     system,
     run,
     backup: plan.backup,
     vaultBucket,
-    config: configured,
     nodes: await inspectedNodes(state, plan, 'inspect'),
     previous: await newestGood(vault, system),
     rescue,

@@ -1,9 +1,10 @@
-import { type Config, isInfrastructure, type System } from '#domain/config';
+import type { Config, Selector } from '#domain/config';
 import { NodeUnreachableError, UnknownSystemError } from '#domain/errors';
-import { documentName, stateKeys, tagKeys } from '#domain/naming';
+import { stateKeys, tagKeys } from '#domain/naming';
 import type { PlanOutput, RunRef } from '#domain/payloads';
-import { forNodes, inspectionPhase, type Plan, type PlannedNode } from '#domain/plan';
+import type { Plan, PlannedNode } from '#domain/plan';
 import type { ManagedNode, RunCommand, State } from '#domain/ports';
+import { kindOf } from '#domain/systems/kinds';
 import { readRun } from '../runs.ts';
 
 export interface Services {
@@ -12,11 +13,6 @@ export interface Services {
   readonly runCommand: RunCommand;
 }
 
-/** The documents that tell what a node of each kind of system holds, and what is against an upgrade of it. */
-export const inspectionScripts = {
-  'puppet-enterprise': { inspect: 'inspect-puppet', preflight: 'preflight-upgrade' },
-} as const satisfies Record<System['kind'], { inspect: string; preflight: string }>;
-
 /** Nodes that a selector has found, and what is known of those that are not there. */
 interface Selected {
   readonly nodes: readonly PlannedNode[];
@@ -24,24 +20,22 @@ interface Selected {
 }
 
 /** The nodes that one selector means. Throws a NodeUnreachableError when one that is needed does not answer, or none is found. */
-const selectedNodes = async (
-  runCommand: RunCommand,
-  systemId: string,
-  selector: System['nodes'][number],
-): Promise<Selected> => {
+const selectedNodes = async (runCommand: RunCommand, systemId: string, selector: Selector): Promise<Selected> => {
   const { optional } = selector;
   const byTag = 'tag' in selector;
   const wanted = byTag ? `the tag ${selector.tag.key}=${selector.tag.value}` : selector.instance;
+  // The system's own tag is asked of each: nobody restores onto a node of another system by a slip of a digit.
+  const own = { [tagKeys.system]: systemId };
   const found: readonly ManagedNode[] = await runCommand.nodes(
     byTag
-      ? { tags: { [selector.tag.key]: selector.tag.value, [tagKeys.system]: systemId } }
-      : { instanceIds: [selector.instance] },
+      ? { tags: { [selector.tag.key]: selector.tag.value, ...own } }
+      : { instanceIds: [selector.instance], tags: own },
   );
   if (found.length === 0 && optional)
     return { nodes: [], absent: [`${selector.roles.join(', ')}: SSM knows no instance for ${wanted}`] };
   if (found.length === 0)
     throw new NodeUnreachableError(
-      `SSM knows no instance for ${wanted} of ${systemId}. Is it running, is the SSM agent installed, and does its instance profile allow AmazonSSMManagedInstanceCore${byTag ? ` and does it carry the tag ${tagKeys.system}=${systemId}` : ''}?`,
+      `SSM knows no instance for ${wanted} of ${systemId}. Is it running, is the SSM agent installed, and does its instance profile allow AmazonSSMManagedInstanceCore, and does it carry the tag ${tagKeys.system}=${systemId}?`,
     );
   const silent = found.find(({ online }) => !online);
   if (silent && !optional)
@@ -59,7 +53,7 @@ const selectedNodes = async (
 };
 
 /** The selectors of a restore onto other instances: each takes the place of the node that held its role. */
-const movedOnto = (selectors: System['nodes'], onto: Readonly<Record<string, string>>): System['nodes'] =>
+const movedOnto = (selectors: readonly Selector[], onto: Readonly<Record<string, string>>): readonly Selector[] =>
   selectors.map((selector) => {
     const instance = selector.roles.map((role) => onto[role]).find((id) => id !== undefined);
     return instance === undefined ? selector : { instance, roles: selector.roles, optional: selector.optional };
@@ -90,30 +84,25 @@ const merged = (nodes: readonly PlannedNode[]): PlannedNode[] => {
 export const planInspection = async ({ config, state, runCommand }: Services, ref: RunRef): Promise<PlanOutput> => {
   const system = config.systems[ref.system];
   if (!system) throw new UnknownSystemError(`holdfast.yaml has no system ${ref.system}.`);
-  const { backup, rescue, restore, upgrade } = await readRun(state, ref.run);
-  const selectors = movedOnto(system.nodes.filter(isInfrastructure), restore?.onto ?? {});
+  const { backup, rescue, restore, upgrade, attempt } = await readRun(state, ref.run);
+  const kind = kindOf(system);
+  const selectors = movedOnto(kind.selectors(restore ? 'restore' : 'other'), restore?.onto ?? {});
   const selected = await Promise.all(selectors.map((selector) => selectedNodes(runCommand, ref.system, selector)));
   const nodes = merged(selected.flatMap((one) => one.nodes));
-  const { inspect, preflight } = inspectionScripts[system.kind];
-  const inspection = inspectionPhase('inspect', ref.run, inspect, restore || rescue ? 'rescue' : 'backup', nodes);
-  const phase = upgrade
-    ? {
-        ...inspection,
-        commands: [
-          ...inspection.commands,
-          ...forNodes(
-            {
-              id: preflight,
-              document: documentName(preflight),
-              executionTimeoutSeconds: 300,
-              parameters: { RunId: ref.run },
-            },
-            nodes.map(({ instanceId }) => instanceId),
-          ),
-        ],
-      }
-    : inspection;
-  const plan: Plan = { ...ref, backup, nodes, absent: selected.flatMap(({ absent }) => absent), phases: [phase] };
+  const phase = kind.inspect({
+    run: ref.run,
+    purpose: restore || rescue ? 'rescue' : 'backup',
+    nodes,
+    upgrade,
+  });
+  const plan: Plan = {
+    ...ref,
+    backup,
+    attempt,
+    nodes,
+    absent: selected.flatMap(({ absent }) => absent),
+    phases: [phase],
+  };
   await state.write(stateKeys.plan(ref.run), plan);
   return { phases: [phase.name] };
 };

@@ -1,15 +1,9 @@
 import { CheckFailedError } from '#domain/errors';
-import { storedBytes, uploadsOf } from '#domain/manifest';
+import { type Manifest, storedBytes, uploadsOf } from '#domain/manifest';
 import { backupMoment, stateKeys } from '#domain/naming';
 import type { PlanRestoreOutput, RunRef } from '#domain/payloads';
 import type { Phase } from '#domain/plan';
 import type { Bucket, State } from '#domain/ports';
-import {
-  checkPuppetRestore,
-  type PuppetRestore,
-  planPuppetRestore,
-  warnPuppetRestore,
-} from '#domain/systems/puppet-restore';
 import { readPlan, readRestore, stepsOf } from '../runs.ts';
 
 export interface Services {
@@ -24,20 +18,20 @@ const slowerThanBackup = 1.5;
 /** Seconds that a phase takes beside its data. */
 const secondsPerPhase = 3;
 
-const estimate = ({ manifest }: PuppetRestore, phases: readonly Phase[]): number =>
+const estimate = (manifest: Manifest, phases: readonly Phase[]): number =>
   Math.round(
     (manifest.phaseSeconds['collect'] ?? 0) * slowerThanBackup +
       phases.filter(({ commands }) => commands.length > 0).length * secondsPerPhase,
   );
 
 /** Bytes in the vault of what the plan fetches, and what they become. */
-const bytesOf = (of: PuppetRestore, phases: readonly Phase[]): { stored: number; raw: number; artifacts: number } => {
+const bytesOf = (manifest: Manifest, phases: readonly Phase[]): { stored: number; raw: number; artifacts: number } => {
   const objects = new Set(
     phases.flatMap(({ name, commands }) =>
       name === 'fetch' ? commands.flatMap(({ parameters }) => parameters['Object'] ?? []) : [],
     ),
   );
-  const uploads = of.manifest.artifacts
+  const uploads = manifest.artifacts
     .flatMap(({ collected }) => uploadsOf(collected))
     .filter(({ key }) => objects.has(key));
   return {
@@ -52,27 +46,25 @@ const bytesOf = (of: PuppetRestore, phases: readonly Phase[]): { stored: number;
  * with every reason against it at once; nothing was touched then.
  */
 export const planRestore = async (services: Services, { run }: RunRef): Promise<PlanRestoreOutput> => {
-  const of = await readRestore(services, run);
-  const { request, manifest } = of;
-  const faults = checkPuppetRestore(of);
+  const { request, manifest, restoration } = await readRestore(services, run);
+  const faults = restoration.check();
   if (faults.length > 0)
     throw new CheckFailedError(
       `${manifest.backup} can not be restored to ${request.system}, and nothing was touched: ${faults.join('; ')}.`,
     );
   const plan = await readPlan(services.state, run);
-  const phases = planPuppetRestore(of);
+  const phases = restoration.plan();
   await services.state.write(stateKeys.plan(run), {
     ...plan,
     backup: manifest.backup,
     phases: [...plan.phases.slice(0, 1), ...phases],
   });
-  const { stored, raw, artifacts } = bytesOf(of, phases);
+  const { stored, raw, artifacts } = bytesOf(manifest, phases);
   return {
     kind: manifest.kind,
     next: request.planOnly ? 'plan-only' : request.confirm === undefined ? 'approval' : 'confirmed',
     approvalSeconds: request.approvalSeconds,
-    // Where nothing is installed, nothing can be lost.
-    safetyBackup: request.safetyBackup && of.targets.some(({ inspection }) => inspection.version !== ''),
+    safetyBackup: request.safetyBackup && restoration.replaces,
     summary: {
       backup: manifest.backup,
       takenAt: backupMoment(manifest.backup).toISOString(),
@@ -80,8 +72,8 @@ export const planRestore = async (services: Services, { run }: RunRef): Promise<
       artifacts,
       bytesStored: Math.min(stored, storedBytes(manifest)),
       bytesRaw: raw,
-      estimatedSeconds: estimate(of, phases),
-      warnings: [...warnPuppetRestore(of), ...manifest.missing.map((what) => `the backup lacks: ${what}`)],
+      estimatedSeconds: estimate(manifest, phases),
+      warnings: [...restoration.warn(), ...manifest.missing.map((what) => `the backup lacks: ${what}`)],
       steps: stepsOf(phases, plan.nodes),
     },
   };

@@ -1,5 +1,7 @@
+import { InvalidInputError } from '#domain/errors';
 import { stateKeys } from '#domain/naming';
 import type { RunRef } from '#domain/payloads';
+import { puppetNodes, puppetUpgradeOf } from '#domain/systems/puppet';
 import { planRollout, wavesOf } from '#domain/systems/puppet-upgrade';
 import { readUpgrade, type Services } from '../plan-upgrade/plan-upgrade.ts';
 import { inspectedNodes, readPlan } from '../runs.ts';
@@ -10,8 +12,13 @@ import { inspectedNodes, readPlan } from '../runs.ts';
  */
 export const planRest = async (services: Services, ref: RunRef): Promise<{ readonly waves: readonly string[] }> => {
   const plan = await readPlan(services.state, ref.run);
-  const of = await readUpgrade(services, ref, plan);
-  const phases = planRollout(of, await inspectedNodes(services.state, plan, 'inspect-upgraded'));
+  const { configured, of } = await readUpgrade(services, ref, plan);
+  if (configured.kind !== 'puppet-enterprise')
+    throw new InvalidInputError(`${ref.system} is no Puppet Enterprise: its upgrade has no rollout.`);
+  const phases = planRollout(
+    puppetUpgradeOf(configured, of),
+    puppetNodes(await inspectedNodes(services.state, plan, 'inspect-upgraded')),
+  );
   const planned = new Set(phases.map(({ name }) => name));
   await services.state.write(stateKeys.plan(ref.run), {
     ...plan,

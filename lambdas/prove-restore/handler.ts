@@ -1,10 +1,7 @@
-import * as z from 'zod';
 import { jsonState, s3Bucket } from '#aws/bucket';
 import { s3Client } from '#aws/clients';
 import { RestoreMismatchError } from '#domain/errors';
 import { RunRef } from '#domain/payloads';
-import { resultsOf } from '#domain/phase';
-import { proveRestore, RowCount } from '#domain/systems/puppet-proof';
 import { entry } from '../entry.ts';
 import { inspectedNodes, readPhase, readPlan, readRestore } from '../runs.ts';
 import { Env } from './env.ts';
@@ -16,18 +13,13 @@ const services = { state, vault: s3Bucket(s3, env.VAULT_BUCKET), vaultBucket: en
 
 /** Compares what was restored with the manifest. Throws a RestoreMismatchError that names every difference. */
 export const handler = entry(RunRef, async ({ run }) => {
-  const of = await readRestore(services, run);
+  const { manifest, restoration } = await readRestore(services, run);
   const plan = await readPlan(state, run);
-  const restored = await inspectedNodes(state, plan, 'inspect-restored');
-  const counts = await readPhase(state, run, 'count-rows');
-  const { compared, different } = proveRestore(
-    of,
-    new Map(restored.map(({ node, inspection }) => [node.instanceId, inspection])),
-    counts ? resultsOf(counts, 'count-rows', z.object(RowCount.shape)) : [],
+  const phases = await Promise.all(plan.phases.map(({ name }) => readPhase(state, run, name)));
+  const { compared, different } = restoration.prove(await inspectedNodes(state, plan, 'inspect-restored'), (name) =>
+    phases.find((one) => one?.phase === name),
   );
   if (different.length > 0)
-    throw new RestoreMismatchError(
-      `What was restored is not what ${of.manifest.backup} holds: ${different.join('; ')}.`,
-    );
+    throw new RestoreMismatchError(`What was restored is not what ${manifest.backup} holds: ${different.join('; ')}.`);
   return { compared };
 });

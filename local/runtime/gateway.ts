@@ -15,7 +15,11 @@ export interface GatewayOptions {
   readonly services: { readonly stepFunctions: string; readonly runCommand: string; readonly s3: string };
   readonly judge: (request: S3Request) => Verdict | Promise<Verdict>;
   readonly scheduler?: RequestListener;
+  /** The event bus and the topic. */
+  readonly notices?: RequestListener;
   readonly coldStorage?: { answer(request: S3Request): ColdAnswer };
+  /** The cloud of a Juju system, once it is there: it answers for EC2, and for the control bucket of Juju 1.x. */
+  readonly cloud?: () => string | undefined;
   readonly port?: number;
 }
 
@@ -63,7 +67,7 @@ const forward = (
 
 /** Starts the gateway on a loopback port. */
 export const startGateway = async (options: GatewayOptions): Promise<Gateway> => {
-  const { services, judge, scheduler, coldStorage, port = 0 } = options;
+  const { services, judge, scheduler, notices, coldStorage, cloud = () => undefined, port = 0 } = options;
   const serveS3 = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
     const asked = parseS3Request(incoming);
     const verdict = await judge(asked);
@@ -87,9 +91,15 @@ export const startGateway = async (options: GatewayOptions): Promise<Gateway> =>
     const target = String(incoming.headers['x-amz-target'] ?? '');
     if (target.startsWith('AWSStepFunctions.')) return forward(services.stepFunctions, incoming, outgoing);
     if (target.startsWith('AmazonSSM.')) return forward(services.runCommand, incoming, outgoing);
+    const signature = incoming.headers.authorization ?? '';
+    if (notices && (target.startsWith('AWSEvents.') || /\/sns\/aws4_request/.test(signature)))
+      return void notices(incoming, outgoing);
     // Neither this service's requests nor those to S3 name a target: the scope of the signature tells them apart.
-    if (scheduler && /\/scheduler\/aws4_request/.test(incoming.headers.authorization ?? ''))
-      return void scheduler(incoming, outgoing);
+    if (scheduler && /\/scheduler\/aws4_request/.test(signature)) return void scheduler(incoming, outgoing);
+    const elsewhere = cloud();
+    const isForm = String(incoming.headers['content-type'] ?? '').startsWith('application/x-www-form-urlencoded');
+    if (elsewhere !== undefined && (isForm || incoming.url?.startsWith('/juju-control-')))
+      return forward(elsewhere, incoming, outgoing);
     serveS3(incoming, outgoing).catch(() => answer(incoming, outgoing, 500, 'InternalError'));
   });
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));

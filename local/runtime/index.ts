@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CreateBucketCommand, PutBucketPolicyCommand, PutBucketVersioningCommand } from '@aws-sdk/client-s3';
 import { StartExecutionCommand } from '@aws-sdk/client-sfn';
+import { Cron } from 'croner';
 import { s3Client, sfnClient } from '#aws/clients';
 import { composeDocuments } from '#documents/compose';
 import type { Config } from '#domain/config';
@@ -21,6 +22,7 @@ import { type ColdStorage, createColdStorage } from './cold-storage.ts';
 import { startGateway } from './gateway.ts';
 import { localMachines } from './machines.ts';
 import { judgeNodes, type NodeAccount, vaultPolicy } from './node-policy.ts';
+import { createNotices, type LocalNotices } from './notices.ts';
 import { controlCredentials, startS3 } from './s3.ts';
 import type { S3Request, Verdict } from './s3-request.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
@@ -38,6 +40,8 @@ export interface RuntimeOptions {
   readonly port?: number;
   /** Refuses or cuts off requests to S3, for tests of what happens then. */
   readonly judge?: (request: S3Request) => Verdict;
+  /** The cloud of a Juju system, once it is there. */
+  readonly cloud?: () => string | undefined;
   /** Run Command's time, for tests of its time-outs. */
   readonly clock?: Clock;
   readonly onStatusChange?: (change: ExecutionStatusChange) => void;
@@ -61,6 +65,8 @@ export interface Runtime {
   readonly scheduleStates: Scheduler['states'];
   /** Of the vault. */
   readonly coldStorage: ColdStorage;
+  /** What was told of the ends of runs. */
+  readonly notices: Pick<LocalNotices, 'events' | 'mails'>;
   /** From now on the schedules of a configuration start backups, unless they are disabled. */
   keepSchedules(config: Config): void;
   close(): Promise<void>;
@@ -128,10 +134,13 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
         )
       )
         void start('undo', { run: change.name });
+      // The other rule: the end of a run is told.
+      if (change.status !== 'RUNNING') void invokeVerb('tell-end', { detail: change }).catch(() => undefined);
     },
   });
   const scheduler = createScheduler(options.config, region, account);
   const coldStorage = createColdStorage(vaultBucket);
+  const notices = createNotices();
   const s3Itself = s3Client({ endpoint: s3.url, region });
   const judgeNode = judgeNodes(s3Itself, vaultBucket, options.accounts);
   const gateway = await startGateway({
@@ -142,7 +151,9 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
       return verdict === 'pass' ? judgeNode(request) : verdict;
     },
     scheduler: scheduler.handle,
+    notices: notices.handle,
     coldStorage,
+    ...(options.cloud && { cloud: options.cloud }),
   });
   Object.assign(process.env, {
     AWS_ENDPOINT_URL: gateway.url,
@@ -151,6 +162,7 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
     AWS_SECRET_ACCESS_KEY: controlCredentials.secretAccessKey,
     VAULT_BUCKET: vaultBucket,
     STATE_BUCKET: stateBucket,
+    TOPIC_ARN: `arn:aws:sns:${region}:${account}:holdfast`,
     HOLDFAST_CONFIG: configFile,
     POWERTOOLS_LOG_LEVEL: 'SILENT',
     POWERTOOLS_METRICS_DISABLED: 'true',
@@ -170,7 +182,7 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
   await client.send(new CreateBucketCommand({ Bucket: stateBucket }));
 
   const executions = sfnClient();
-  const start = async (machine: 'backup' | 'undo', input: unknown): Promise<void> => {
+  const start = async (machine: 'backup' | 'undo' | 'verify', input: unknown): Promise<void> => {
     await executions.send(
       new StartExecutionCommand({
         stateMachineArn: stepFunctions.stateMachineArn(stateMachineName(machine)),
@@ -190,9 +202,19 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
     invoke: invokeVerb,
     scheduleStates: scheduler.states,
     coldStorage,
+    notices,
     keepSchedules: (config) => {
       const isPaused = (name: string): boolean => scheduler.states()[name] === 'DISABLED';
       kept.push(keepSchedules(config, isPaused, (tick) => void start('backup', tick)));
+      // As a deployment has them: a verification a month of each system, the janitor once a day.
+      const monthly = new Cron('0 12 1 * *', { timezone: 'UTC' }, () => {
+        for (const system of Object.keys(config.systems)) void start('verify', { system });
+      });
+      const daily = new Cron('15 13 * * *', { timezone: 'UTC' }, () => void invokeVerb('janitor', {}));
+      kept.push(
+        () => monthly.stop(),
+        () => daily.stop(),
+      );
     },
     close: async () => {
       for (const stop of kept) stop();

@@ -1,13 +1,16 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Config, type PuppetRole, puppetRoles, type System } from '#domain/config';
+import { type Config, type Juju, type PuppetEnterprise, type PuppetRole, puppetRoles } from '#domain/config';
 import { parseConfig } from '#domain/config-file';
 import { tagKeys } from '#domain/naming';
+import type { JujuEra } from '../lab/juju/node.ts';
+import { createJuju, type JujuLab } from '../lab/juju/nodes.ts';
 import { createPuppetNode, type PuppetHost, startServices } from '../lab/layer.ts';
 import { LAB_DIRECTORY, type LabNode, ownAddress, writeAwsConfig } from '../lab/node.ts';
 import { pe32 } from '../lab/pe32/product.ts';
 import { type PuppetProduct, servicesOf } from '../lab/product.ts';
 import { type Runtime, type RuntimeOptions, region, startRuntime } from './index.ts';
+import type { NodeAccount } from './node-policy.ts';
 
 /** A lab: the local runtime with nodes that it can back up. */
 export interface Lab {
@@ -15,7 +18,9 @@ export interface Lab {
   readonly config: Config;
   /** The nodes of each system by their short host names, in the order of the configuration. */
   readonly nodes: Readonly<Record<string, Readonly<Record<string, LabNode>>>>;
-  /** What each system is made of: enough to make another node of it. */
+  /** The systems of Juju: their clouds make and lose nodes. */
+  readonly juju: Readonly<Record<string, JujuLab>>;
+  /** What each system of Puppet is made of: enough to make another node of it. */
   readonly systems: Readonly<Record<string, LabSystem>>;
   close(): Promise<void>;
 }
@@ -29,8 +34,11 @@ export interface LabOptions
   extends Partial<Pick<RuntimeOptions, 'judge' | 'port' | 'clock' | 'onStatusChange' | 'pollMilliseconds'>> {
   /** The text of a holdfast.yaml. Each node that it selects is made. */
   readonly configuration: string;
-  /** What is installed on a system, by its id. Default: Puppet Enterprise 3.2. */
+  /** What is installed on a system, by its id. Default: Puppet Enterprise 3.2, Juju 3.6. */
   readonly products?: Readonly<Record<string, 'pe32' | 'pe2016'>>;
+  readonly eras?: Readonly<Record<string, JujuEra>>;
+  /** Machines of a system of Juju beside its state servers. Default: one. */
+  readonly machines?: number;
   /** How many nodes carry a tag, by its value. Default: one. */
   readonly counts?: Readonly<Record<string, number>>;
   readonly onProgress?: (what: string) => void;
@@ -59,7 +67,7 @@ interface Place extends PuppetHost {
 /** The nodes that a system's selectors mean. `number` gives each node of the lab one of its own, from which address and id are made. */
 const placesOf = (
   id: string,
-  system: System,
+  system: PuppetEnterprise,
   counts: Readonly<Record<string, number>>,
   number: () => number,
 ): readonly Place[] => {
@@ -96,10 +104,36 @@ const startSystem = async ({ product, hosts }: LabSystem, nodes: Readonly<Record
   await Promise.all(hosts.filter((host) => !core.has(host)).map(start));
 };
 
+const accountOf = (system: string, index: number): NodeAccount => ({
+  system,
+  accessKeyId: `NODE${index + 11}`,
+  secretAccessKey: `node-secret-${index + 11}`,
+});
+
+/** The client and the state servers that the configuration names; each further machine is as Juju makes it. */
+const jujuOptions = (id: string, system: Juju) => {
+  const servers = system.nodes.filter(({ roles }) => roles.includes('juju-controller'));
+  const idsOf = (selectors: Juju['nodes']): string[] =>
+    selectors.flatMap((selector) => ('instance' in selector ? [selector.instance] : []));
+  const [client] = idsOf(system.nodes.filter(({ roles }) => roles.includes('juju-client')));
+  return {
+    ...(system.controller !== undefined && { name: system.controller }),
+    controllers: servers.length === 3 ? (3 as const) : (1 as const),
+    network: `127.${211 + ((process.pid >> 8) % 40)}.${process.pid % 256}`,
+    tags: { [tagKeys.system]: id },
+    instanceIds: {
+      ...(client !== undefined && { client }),
+      ...Object.fromEntries(idsOf(servers).map((instanceId, machine) => [String(machine), instanceId])),
+    },
+  };
+};
+
 /** Starts a lab; it lives until it is closed, or until this process ends. */
 export const startLab = async ({
   configuration,
   products = {},
+  eras = {},
+  machines = 1,
   counts = {},
   onProgress = () => undefined,
   ...options
@@ -110,25 +144,40 @@ export const startLab = async ({
   await mkdir(directory, { recursive: true });
   let numbered = 10;
   const layouts = await Promise.all(
-    Object.entries(config.systems).map(async ([id, system], index) => ({
-      id,
-      places: placesOf(id, system, counts, () => ++numbered),
-      product: products[id] === 'pe2016' ? (await import('../lab/pe2016/product.ts')).pe2016 : pe32,
-      account: { system: id, accessKeyId: `NODE${index + 11}`, secretAccessKey: `node-secret-${index + 11}` },
-    })),
+    Object.entries(config.systems).flatMap(([id, system], index) =>
+      system.kind === 'puppet-enterprise'
+        ? [
+            (async () => ({
+              id,
+              places: placesOf(id, system, counts, () => ++numbered),
+              product: products[id] === 'pe2016' ? (await import('../lab/pe2016/product.ts')).pe2016 : pe32,
+              account: accountOf(id, index),
+            }))(),
+          ]
+        : [],
+    ),
   );
+  const jujus = Object.entries(config.systems).flatMap(([id, system], index) =>
+    system.kind === 'juju' ? [{ id, system, account: accountOf(id, index) }] : [],
+  );
+  const juju: Record<string, JujuLab> = {};
   const nodes: Record<string, Record<string, LabNode>> = Object.fromEntries(layouts.map(({ id }) => [id, {}]));
-  const all = (): LabNode[] => Object.values(nodes).flatMap((of) => Object.values(of));
+  const all = (): LabNode[] => [
+    ...Object.values(nodes).flatMap((of) => Object.values(of)),
+    ...Object.values(juju).flatMap(({ cloud }) => cloud.nodes),
+  ];
   onProgress('starting S3, Run Command and Step Functions');
   const runtime = await startRuntime({
     ...options,
     config,
     directory,
     instances: all,
-    accounts: layouts.map(({ account }) => account),
+    accounts: [...layouts, ...jujus].map(({ account }) => account),
+    cloud: () => Object.values(juju).map(({ cloud }) => `http://${cloud.address}`)[0],
   });
   const close = async (): Promise<void> => {
     await runtime.close();
+    await Promise.all(Object.values(juju).map((one) => one.destroy()));
     await Promise.all(all().map((node) => node.destroy()));
     await rm(directory, { recursive: true, force: true });
   };
@@ -158,10 +207,19 @@ export const startLab = async ({
       await startSystem({ product, hosts: places }, of);
       for (const node of Object.values(of)) node.online = true;
     }
+    for (const { id, system, account } of jujus) {
+      onProgress(`starting Juju ${eras[id] ?? '3.6'} of ${id}`);
+      juju[id] = await createJuju({
+        ...jujuOptions(id, system),
+        era: eras[id] ?? '3.6',
+        machines,
+        onLaunch: (node) => writeAwsConfig(node, { endpointUrl: runtime.url, region, ...account }),
+      });
+    }
   } catch (error) {
     await close();
     throw error;
   }
   const systems = Object.fromEntries(layouts.map(({ id, product, places }) => [id, { product, hosts: places }]));
-  return { runtime, config, nodes, systems, close };
+  return { runtime, config, nodes, juju, systems, close };
 };

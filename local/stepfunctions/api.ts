@@ -5,6 +5,7 @@ import type {
   GetExecutionHistoryOutput,
   ListExecutionsOutput,
   ListStateMachinesOutput,
+  RedriveExecutionOutput,
   StartExecutionOutput,
   StopExecutionOutput,
 } from '@aws-sdk/client-sfn';
@@ -44,6 +45,13 @@ export function createApi(executions: Executions): ReadonlyMap<string, Call> {
       (request): StartExecutionOutput => {
         const { arn, startDate } = executions.start(parse(Start, request));
         return { executionArn: arn, startDate };
+      },
+    ],
+    [
+      'RedriveExecution',
+      (request): RedriveExecutionOutput => {
+        executions.redrive(parse(OneExecution, request).executionArn);
+        return { redriveDate: new Date() };
       },
     ],
     [
@@ -127,12 +135,6 @@ export function createApi(executions: Executions): ReadonlyMap<string, Call> {
         return {};
       },
     ],
-    [
-      'RedriveExecution',
-      () => {
-        throw new ApiError('ValidationException', 'RedriveExecution is not supported locally: start a new execution.');
-      },
-    ],
   ]);
 }
 
@@ -155,7 +157,12 @@ const listItem = (execution: Execution): ExecutionListItem => ({
 
 function describe(execution: Execution): DescribeExecutionOutput {
   const { outcome, input } = execution;
-  const described = { ...listItem(execution), input, inputDetails: { included: true } };
+  const described = {
+    ...listItem(execution),
+    redriveCount: execution.redriveCount,
+    input,
+    inputDetails: { included: true },
+  };
   if (!outcome) return described;
   if (outcome.status !== 'SUCCEEDED') return { ...described, error: outcome.error, cause: outcome.cause };
   return { ...described, output: outcome.output, outputDetails: { included: true } };

@@ -26,6 +26,7 @@ export interface Execution {
   /** JSON, as it was given. */
   readonly input: string;
   readonly startDate: Date;
+  readonly redriveCount: number;
   readonly history: HistoryEvent[];
   readonly ended: Promise<Outcome>;
   /** Absent while it runs. */
@@ -72,6 +73,8 @@ export interface Executions {
   /** Oldest first. */
   list(): readonly Execution[];
   start(request: StartRequest): Execution;
+  /** Runs one that did not succeed on, from the state at which it ended and with that state's input. */
+  redrive(arn: string): Execution;
   /** Aborts what runs, without a status change. */
   close(): void;
 }
@@ -104,19 +107,51 @@ export function createExecutions(settings: Settings): Executions {
     return execution;
   }
 
-  function run(owner: Machine, arn: string, name: string, input: string): Execution {
+  function redrive(arn: string): Execution {
+    const earlier = executions.get(arn);
+    if (!earlier) throw new ApiError('ExecutionDoesNotExist', `Execution Does Not Exist: '${arn}'`);
+    const ended = earlier.history.findLast(
+      ({ stateEnteredEventDetails: entered }) =>
+        entered?.name !== undefined && entered.name in JSON.parse(earlier.machine.definition).States,
+    )?.stateEnteredEventDetails;
+    if (earlier.outcome === undefined || earlier.outcome.status === 'SUCCEEDED' || !ended?.name)
+      throw new ApiError('ExecutionNotRedrivable', `Execution is not redrivable: '${arn}'`);
+    const execution = run(earlier.machine, arn, earlier.name, earlier.input, {
+      earlier,
+      state: ended.name,
+      input: ended.input ?? '{}',
+    });
+    executions.set(arn, execution);
+    return execution;
+  }
+
+  function run(
+    owner: Machine,
+    arn: string,
+    name: string,
+    input: string,
+    resumed?: { readonly earlier: Execution; readonly state: string; readonly input: string },
+  ): Execution {
     const everything = new AbortController();
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     let verdict: Verdict | undefined;
     const execution: Execution = {
-      ...{ arn, name, input, machine: owner, startDate: new Date(), history: [], ended: promise },
+      ...{ arn, name, input, machine: owner, ended: promise },
+      startDate: resumed?.earlier.startDate ?? new Date(),
+      redriveCount: resumed ? resumed.earlier.redriveCount + 1 : 0,
+      history: resumed?.earlier.history ?? [],
       end(failure) {
         verdict ??= failure;
         abort();
       },
     };
     const roleArn = `arn:aws:iam::${account}:role/${owner.name}`;
-    record(execution, started(input, roleArn), execution.startDate);
+    if (resumed)
+      record(execution, {
+        type: 'ExecutionRedriven',
+        executionRedrivenEventDetails: { redriveCount: execution.redriveCount },
+      });
+    else record(execution, started(input, roleArn), execution.startDate);
     announce(execution);
 
     const scopes = new Map<string, AbortController>();
@@ -130,7 +165,8 @@ export function createExecutions(settings: Settings): Executions {
       task.name,
       taskHandler(execution, task, () => signalOf(task), services, region),
     ]);
-    const { abort, eventLogs, result } = owner.interpreter.run(JSON.parse(input), {
+    const interpreter = resumed ? owner.startingAt(resumed.state) : owner.interpreter;
+    const { abort, eventLogs, result } = interpreter.run(JSON.parse(resumed?.input ?? input), {
       overrides: {
         taskResourceLocalHandlers: { ...Object.fromEntries(handlers), [DRAIN]: drain },
         ...(pollMilliseconds !== undefined && {
@@ -144,6 +180,7 @@ export function createExecutions(settings: Settings): Executions {
           Input: JSON.parse(input),
           RoleArn: roleArn,
           StartTime: execution.startDate.toISOString(),
+          RedriveCount: execution.redriveCount,
         },
         StateMachine: { Id: owner.arn, Name: owner.name },
         States: owner.stateContexts,
@@ -213,6 +250,7 @@ export function createExecutions(settings: Settings): Executions {
     callbacks,
     machine,
     start,
+    redrive,
     list: () => [...executions.values()],
     get(arn) {
       const found = executions.get(arn);

@@ -29,6 +29,8 @@ export interface Machine {
   readonly definition: string;
   readonly created: Date;
   readonly interpreter: StateMachine;
+  /** One that begins with a state, for an execution that is redriven. */
+  startingAt(state: string): StateMachine;
   readonly tasks: readonly Task[];
   /** The names of its Wait states. */
   readonly waits: readonly string[];
@@ -60,13 +62,15 @@ export function loadMachine(name: string, arn: string, definition: string): Mach
     if (adapted.TimeoutSeconds !== undefined) {
       adapted.TimeoutSeconds = Math.min(adapted.TimeoutSeconds, MAX_TIMER_SECONDS);
     }
-    const interpreter = new StateMachine(adapted, { validationOptions: { noValidate: true } });
+    const startingAt = (StartAt: string): StateMachine =>
+      new StateMachine({ ...adapted, StartAt }, { validationOptions: { noValidate: true } });
     return {
       name,
       arn,
       definition,
       created: new Date(),
-      interpreter,
+      interpreter: startingAt(adapted.StartAt),
+      startingAt,
       tasks: [...tasksOf(adapted.States)],
       waits: [...waitsOf(adapted.States)],
       stateContexts,

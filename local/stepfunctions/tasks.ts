@@ -101,7 +101,7 @@ function startChild(request: StartRequest, services: Services): Execution {
 }
 
 /** A finished execution as DescribeExecution reports it, in the capitals, order and milliseconds of an integration. */
-function envelope({ arn, machine, name, input, startDate, outcome }: Execution) {
+function envelope({ arn, machine, name, input, startDate, outcome, redriveCount }: Execution) {
   const failure = outcome && outcome.status !== 'SUCCEEDED' ? { Cause: outcome.cause, Error: outcome.error } : {};
   return {
     ...failure,
@@ -110,7 +110,7 @@ function envelope({ arn, machine, name, input, startDate, outcome }: Execution) 
     InputDetails: { Included: true },
     Name: name,
     ...(outcome?.status === 'SUCCEEDED' && { Output: outcome.output, OutputDetails: { Included: true } }),
-    RedriveCount: 0,
+    RedriveCount: redriveCount,
     StartDate: startDate.getTime(),
     StateMachineArn: machine.arn,
     Status: outcome?.status,

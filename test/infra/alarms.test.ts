@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { errorNames } from '#domain/errors';
-import { ageMetric } from '#domain/naming';
+import { systemMetrics } from '#domain/naming';
+import { operations } from '#domain/payloads';
 import { deployed, example, here, rich, Statement } from './deployed.ts';
 
 const small = deployed(example);
@@ -10,6 +11,7 @@ const large = deployed(rich);
 const backup = `arn:aws:states:${here}:stateMachine:holdfast-backup`;
 const restore = `arn:aws:states:${here}:stateMachine:holdfast-restore`;
 const upgrade = `arn:aws:states:${here}:stateMachine:holdfast-upgrade`;
+const verify = `arn:aws:states:${here}:stateMachine:holdfast-verify`;
 const undo = `arn:aws:states:${here}:stateMachine:holdfast-undo`;
 const topic = `arn:aws:sns:${here}:holdfast`;
 const deadLetters = { Arn: `arn:aws:sqs:${here}:holdfast-undelivered` };
@@ -42,7 +44,11 @@ describe('schedules', () => {
       ['holdfast-pe-main-often', 'rate(20 minutes)', 'UTC', 600],
       ['holdfast-pe-lab-minutely', 'rate(1 minute)', 'UTC', 60],
       ['holdfast-pe-once-move', 'at(2027-03-01T20:00:00)', 'Europe/Berlin', 3600],
+      ...['pe-main', 'pe-lab', 'pe-once', 'pe-manual'].map((system) => [
+        ...[`holdfast-${system}.verify`, 'cron(0 12 1 * ? *)', 'Etc/UTC', 43_200],
+      ]),
       ['holdfast-measure-age', 'rate(15 minutes)', 'Etc/UTC', 900],
+      ['holdfast-janitor', 'cron(15 13 * * ? *)', 'Etc/UTC', 43_200],
     ]);
   });
 
@@ -58,7 +64,7 @@ describe('schedules', () => {
     }
   });
 
-  it('start a backup with its slot, and the measuring with nothing', () => {
+  it('start a backup with its slot, a verification with its system, measuring and tidying with nothing', () => {
     const { Target } = schedules[0] ?? {};
     expect(Target?.Arn).toBe(backup);
     expect(JSON.parse(Target?.Input ?? '')).toEqual({
@@ -66,10 +72,13 @@ describe('schedules', () => {
       schedule: 'nightly',
       scheduledTime: '<aws.scheduler.scheduled-time>',
     });
-    expect(schedules.at(-1)?.Target).toMatchObject({
-      Arn: `arn:aws:lambda:${here}:function:holdfast-measure-age`,
-      Input: '{}',
-    });
+    const target = (name: string) => schedules.find(({ Name }) => Name === name)?.Target;
+    expect(target('holdfast-pe-lab.verify')).toMatchObject({ Arn: verify, Input: '{"system":"pe-lab"}' });
+    for (const verb of ['measure-age', 'janitor'])
+      expect(target(`holdfast-${verb}`)).toMatchObject({
+        Arn: `arn:aws:lambda:${here}:function:holdfast-${verb}`,
+        Input: '{}',
+      });
   });
 });
 
@@ -95,10 +104,20 @@ describe('rules', () => {
     ]);
   });
 
-  it('tell why a backup, a restore or an undoing did not succeed', () => {
+  it('tell of every end of a run; what can not be told is left in the queue', () => {
     const rule = rules.find(({ Description }) => Description.startsWith('Tells'));
-    expect(rule?.EventPattern).toEqual(changeOf([backup, restore, upgrade, undo], ['FAILED', 'TIMED_OUT', 'ABORTED']));
-    expect(rule?.Targets).toEqual([expect.objectContaining({ Arn: topic, DeadLetterConfig: deadLetters })]);
+    expect(rule?.EventPattern).toEqual(
+      changeOf([backup, restore, upgrade, verify, undo], ['SUCCEEDED', 'FAILED', 'TIMED_OUT', 'ABORTED']),
+    );
+    expect(rule?.Targets).toEqual([
+      expect.objectContaining({
+        Arn: `arn:aws:lambda:${here}:function:holdfast-tell-end`,
+        DeadLetterConfig: deadLetters,
+      }),
+    ]);
+    expect(Object.values(small.all('AWS::Lambda::EventInvokeConfig'))).toMatchObject([
+      { FunctionName: 'holdfast-tell-end', DestinationConfig: { OnFailure: { Destination: deadLetters.Arn } } },
+    ]);
   });
 
   it('are all of these', () => {
@@ -139,11 +158,11 @@ describe('alarms', () => {
         TreatMissingData: 'breaching',
         ComparisonOperator: 'GreaterThanThreshold',
         Statistic: 'Maximum',
-        Namespace: ageMetric.namespace,
-        MetricName: ageMetric.name,
+        Namespace: systemMetrics.namespace,
+        MetricName: systemMetrics.names.age,
       });
       expect(Object.fromEntries(alarm.Dimensions.map(({ Name, Value }) => [Name, Value]))).toEqual(
-        ageMetric.dimensions(system),
+        systemMetrics.dimensions(system),
       );
     }
   });
@@ -155,14 +174,47 @@ describe('alarms', () => {
       TreatMissingData,
       ...Dimensions.map(({ Value }) => Value),
     ]);
-    expect(watched.slice(1)).toEqual([
+    expect(watched.slice(5)).toEqual([
       ['holdfast-backup-failed', 0, 'notBreaching', backup],
       ['holdfast-restore-failed', 0, 'notBreaching', restore],
       ['holdfast-upgrade-failed', 0, 'notBreaching', upgrade],
+      ['holdfast-verify-failed', 0, 'notBreaching', verify],
       ['holdfast-undo-failed', 0, 'notBreaching', undo],
       ['holdfast-event-undelivered', 0, 'notBreaching', 'holdfast-undelivered'],
       ['holdfast-measure-age-failed', 0, 'notBreaching', 'holdfast-measure-age'],
+      ['holdfast-janitor-failed', 0, 'notBreaching', 'holdfast-janitor'],
     ]);
+  });
+
+  it('tell of each system when a backup is half or double the size, none was verified, uploads stay, or nothing was tidied', () => {
+    const own = alarmsOf(large).filter(({ AlarmName }) => AlarmName.startsWith('holdfast-pe-manual-'));
+    const day = 86_400;
+    expect(
+      own.map(({ AlarmName, Threshold, TreatMissingData, MetricName, Statistic, Period, EvaluationPeriods }) => [
+        AlarmName.replace('holdfast-pe-manual-', ''),
+        ...[Threshold, TreatMissingData, MetricName, Statistic, Period, EvaluationPeriods],
+      ]),
+    ).toEqual([
+      ['backup-size-unusual', 1.99, 'notBreaching', 'BackupSizeDeviation', 'Maximum', 3600, 1],
+      ['verify-overdue', 65 * day, 'notBreaching', 'VerificationAgeSeconds', 'Maximum', 3600, 1],
+      ['uploads-orphaned', 0, 'notBreaching', 'OrphanUploads', 'Minimum', day, 2],
+      ['janitor-refused', 0, 'notBreaching', 'JanitorRefused', 'Maximum', 3600, 1],
+    ]);
+    for (const { Dimensions } of own)
+      expect(Object.fromEntries(Dimensions.map(({ Name, Value }) => [Name, Value]))).toEqual(
+        systemMetrics.dimensions('pe-manual'),
+      );
+  });
+
+  it('all stand on the dashboard, and so does every metric of every system', () => {
+    const [board] = Object.values(large.all('AWS::CloudWatch::Dashboard'));
+    const body = z
+      .object({ DashboardName: z.literal('holdfast'), DashboardBody: z.string() })
+      .parse(board).DashboardBody;
+    for (const { AlarmName } of alarmsOf(large)) expect(body).toContain(`:alarm:${AlarmName}"`);
+    for (const [metric, name] of Object.entries(systemMetrics.names))
+      for (const system of ['pe-main', 'pe-manual'])
+        if (metric !== 'janitorRefused') expect(body).toContain(`"${name}","System","${system}"`);
   });
 
   it('all wake somebody, and say when it is over', () => {
@@ -174,13 +226,19 @@ describe('alarms', () => {
 
   const runbook = readFileSync(new URL('../../docs/runbook.md', import.meta.url), 'utf8');
 
-  it('each names its section of the runbook, which has no section without an alarm', () => {
+  it('each leads to its section of the runbook, which has no section without an alarm', () => {
     const sections = Array.from(runbook.matchAll(/^## (.+)$/gm), ([, title]) => title);
-    const named = alarmsOf(large).map(({ AlarmName, AlarmDescription }) => {
-      const [, section] = / See docs\/runbook\.md, ([a-z-]+)\.$/.exec(AlarmDescription) ?? [];
+    const named = [
+      ...alarmsOf(large).map((alarm) => ({ ...alarm, at: 'https://wiki.example.com/holdfast/runbook' })),
+      ...alarmsOf(small).map((alarm) => ({ ...alarm, at: 'docs/runbook.md' })),
+    ].map(({ AlarmName, AlarmDescription, at }) => {
+      const [link = '', section] = / See (\S+)#([a-z-]+)$/.exec(AlarmDescription)?.slice(1) ?? [];
+      expect(link).toBe(at);
       expect(AlarmName.replace(/^holdfast-(pe-[a-z]+-)?/, '')).toBe(section);
       return section;
     });
+    // What a mail leads to is among them.
+    expect(sections).toEqual(expect.arrayContaining([...operations, 'undo'].map((operation) => `${operation}-failed`)));
     expect(new Set(named)).toEqual(new Set(sections));
     expect(new Set(sections).size).toBe(sections.length);
     for (const [, anchor] of runbook.matchAll(/\]\(#([^)]*)\)/g)) expect(sections).toContain(anchor);
@@ -223,7 +281,7 @@ describe('notifications', () => {
           expect.objectContaining({
             Effect: 'Allow',
             Action: expect.arrayContaining(['kms:Decrypt', 'kms:GenerateDataKey*']),
-            Principal: { Service: ['cloudwatch.amazonaws.com', 'events.amazonaws.com'] },
+            Principal: { Service: 'cloudwatch.amazonaws.com' },
           }),
         ]),
       },
@@ -247,7 +305,7 @@ describe('notifications', () => {
     expect(policyOf('AWS::S3::BucketPolicy').filter(({ Effect }) => Effect === 'Allow')).toEqual([]);
   });
 
-  it('are let in from the alarms and rules alone, and so is what could not be delivered', () => {
+  it('are let in from the alarms alone, and what could not be delivered from the rules', () => {
     const allowed = (type: string) =>
       policyOf(type)
         .filter(({ Effect }) => Effect === 'Allow')
@@ -258,8 +316,6 @@ describe('notifications', () => {
         { Service: 'cloudwatch.amazonaws.com' },
         { ArnLike: { 'aws:SourceArn': `arn:aws:cloudwatch:${here}:alarm:holdfast-*` } },
       ],
-      // Rules can't publish to a topic whose policy has a condition for them.
-      [['sns:Publish'], { Service: 'events.amazonaws.com' }, undefined],
     ]);
     expect(allowed('AWS::SQS::QueuePolicy')).toEqual(
       Object.keys(small.all('AWS::Events::Rule')).map((rule) => [

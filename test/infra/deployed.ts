@@ -45,6 +45,9 @@ retention:
 vault:
   objectLock: { mode: governance, days: 30 }
   kmsKeyArn: ${ownKey}
+notifications:
+  ping: https://ping.example.com/{system}
+  runbook: https://wiki.example.com/holdfast/runbook
 `;
 
 const Resource = z.looseObject({ Type: z.string(), Properties: z.record(z.string(), z.json()).default({}) });
@@ -65,6 +68,7 @@ const known: Readonly<Record<string, readonly [nameProperty: string, arn: (name:
   'AWS::SNS::Topic': ['TopicName', (name) => `arn:aws:sns:${here}:${name}`],
   'AWS::SQS::Queue': ['QueueName', (name) => `arn:aws:sqs:${here}:${name}`],
   'AWS::Logs::LogGroup': ['LogGroupName', (name) => `arn:aws:logs:${here}:log-group:${name}:*`],
+  'AWS::CloudWatch::Alarm': ['AlarmName', (name) => `arn:aws:cloudwatch:${here}:alarm:${name}`],
   'AWS::Events::Rule': ['', (name) => `arn:aws:events:${here}:rule/${name}`],
   'AWS::Scheduler::ScheduleGroup': ['Name', (name) => `arn:aws:scheduler:${here}:schedule-group/${name}`],
   'AWS::IAM::Role': ['RoleName', (name) => `arn:aws:iam::${account}:role/${name}`],

@@ -116,8 +116,12 @@ describe.each(verbs)('the lambda %s', (verb) => {
       POWERTOOLS_SERVICE_NAME: 'holdfast',
     });
     const suffix = here.split(':').toReversed().join('-');
-    for (const [name, bucket] of Object.entries(Env.parse(own)))
-      expect(bucket).toBe(`holdfast-${name === 'VAULT_BUCKET' ? 'vault' : 'state'}-${suffix}`);
+    const meant: Record<string, string> = {
+      VAULT_BUCKET: `holdfast-vault-${suffix}`,
+      STATE_BUCKET: `holdfast-state-${suffix}`,
+      TOPIC_ARN: `arn:aws:sns:${here}:holdfast`,
+    };
+    for (const [name, value] of Object.entries(Env.parse(own))) expect(value).toBe(meant[name]);
   });
 });
 

@@ -46,7 +46,8 @@ describe.each([
 
   it('only actions that know no resource are allowed on all resources', () => {
     const everywhere = statements.filter(({ Resource }) => Resource?.includes('*')).flatMap(({ Action }) => Action);
-    for (const action of everywhere) expect(action).toMatch(/^(xray:|logs:|ssm:(Describe|List|Get|CancelCommand$))/);
+    for (const action of everywhere)
+      expect(action).toMatch(/^(xray:|logs:|states:SendTask|ssm:(Describe|List|Get|CancelCommand$))/);
   });
 
   it('commands are our documents alone, sent only to instances of configured systems', () => {
@@ -69,7 +70,7 @@ describe.each([
   });
 });
 
-it('only the undoing deletes in the vault, and there only what lies below backups/', () => {
+it('only the undoing and the janitor delete in the vault, and there only what lies below backups/', () => {
   const deleting = grants(small).flatMap(({ who, statements }) =>
     statements
       .filter(({ Action }) => Action.some((action) => action.startsWith('s3:Delete')))
@@ -78,6 +79,11 @@ it('only the undoing deletes in the vault, and there only what lies below backup
   expect(deleting.filter(({ resource }) => resource.startsWith(vault))).toEqual([
     {
       who: expect.stringMatching(/^Verbcleanup/),
+      actions: ['s3:AbortMultipartUpload', 's3:DeleteObject', 's3:GetObjectTagging', 's3:PutObjectTagging'],
+      resource: `${vault}/backups/*`,
+    },
+    {
+      who: expect.stringMatching(/^Verbjanitor/),
       actions: ['s3:AbortMultipartUpload', 's3:DeleteObject', 's3:GetObjectTagging', 's3:PutObjectTagging'],
       resource: `${vault}/backups/*`,
     },
@@ -134,7 +140,8 @@ describe('a key of your own', () => {
       .flatMap(({ statements }) => statements)
       .filter(({ Action }) => Action.some((action) => action.startsWith('kms:')))
       .flatMap(({ Resource }) => Resource);
-    expect(new Set(keys)).toEqual(new Set([ownKey]));
+    const [topicKey] = Object.keys(large.all('AWS::KMS::Key'));
+    expect(new Set(keys)).toEqual(new Set([ownKey, `arn:aws:kms:${here}:key/${topicKey}`]));
     expect(Object.values(large.all('AWS::KMS::Key')).map(({ Description }) => Description)).toEqual([
       'Encrypts the notifications of Holdfast',
     ]);

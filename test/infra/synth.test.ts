@@ -100,7 +100,7 @@ it('every handler is bundled, loads alone, and has the configuration beside it w
         z.object({
           Type: z.string(),
           Properties: z.object({
-            FunctionName: z.string().default(''),
+            FunctionName: z.string().catch(''),
             Code: z.object({ S3Key: z.string() }).default({ S3Key: '' }),
           }),
         }),
@@ -124,12 +124,14 @@ it('every handler is bundled, loads alone, and has the configuration beside it w
     [
       'acquire-lock',
       'commit-backup',
+      'janitor',
       'measure-age',
       'open-backup',
       'plan-backup',
       'plan-inspection',
       'plan-rollout',
       'plan-upgrade',
+      'tell-end',
     ].map((verb) => `holdfast-${verb}`),
   );
   for (const [, bundle] of readers)
@@ -147,7 +149,7 @@ it('every handler is bundled, loads alone, and has the configuration beside it w
     ],
     {
       cwd: directory,
-      env: { STATE_BUCKET: 'state', VAULT_BUCKET: 'vault', AWS_REGION: 'eu-central-1' },
+      env: { STATE_BUCKET: 'state', VAULT_BUCKET: 'vault', TOPIC_ARN: 'topic', AWS_REGION: 'eu-central-1' },
       encoding: 'utf8',
     },
   );
@@ -164,7 +166,7 @@ it('all mistakes of a configuration are told at once, with exit code 1 and no te
   expect(status).toBe(1);
   expect(stdout).toBe('');
   expect(stderr.trim().split('\n')).toEqual([
-    `${file}:3:5: systems.pe-main.kind: expected puppet-enterprise`,
+    `${file}:3:5: systems.pe-main.kind: expected puppet-enterprise or juju`,
     `${file}:4:1: scheduls: expected no such key`,
   ]);
 });

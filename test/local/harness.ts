@@ -1,9 +1,14 @@
 import { ListMultipartUploadsCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import { DescribeExecutionCommand, StartExecutionCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
+import {
+  DescribeExecutionCommand,
+  RedriveExecutionCommand,
+  StartExecutionCommand,
+  StopExecutionCommand,
+} from '@aws-sdk/client-sfn';
 import { s3Bucket } from '#aws/bucket';
 import { s3Client, sfnClient } from '#aws/clients';
 import type { PuppetRole } from '#domain/config';
-import { Manifest } from '#domain/manifest';
+import { PuppetManifest } from '#domain/manifest';
 import { parseManifestKey, stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import type { RestoreSummary } from '#domain/payloads';
 import type { PuppetHost } from '#local/lab/layer';
@@ -192,11 +197,16 @@ export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions,
     /** Runs a restore of the newest backup to its end, unless the input says otherwise. */
     restore: async (input: object = {}): Promise<Ending> =>
       ending(await start({ system: 'pe-main', backup: 'latest', safetyBackup: false, ...input }, 'holdfast-restore')),
+    /** Lets a failed execution go on, as the console's button does, to its end. */
+    redrive: async (executionArn: string): Promise<Ending> => {
+      await sfn.send(new RedriveExecutionCommand({ executionArn }));
+      return ending(executionArn);
+    },
     stop: async (executionArn: string): Promise<void> => {
       await sfn.send(new StopExecutionCommand({ executionArn, error: 'Stopped', cause: 'by a test' }));
     },
-    manifest: async (backup: string): Promise<Manifest> =>
-      Manifest.parse(JSON.parse((await vault.read(vaultKeys.manifest('pe-main', backup)))?.text ?? '{}')),
+    manifest: async (backup: string): Promise<PuppetManifest> =>
+      PuppetManifest.parse(JSON.parse((await vault.read(vaultKeys.manifest('pe-main', backup)))?.text ?? '{}')),
     /** Removes every committed backup, so that the next test begins with an empty vault. */
     forget: async (): Promise<void> => {
       for (const key of await vault.list('')) await vault.delete(key);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Manifest } from '#domain/manifest';
+import type { PuppetManifest } from '#domain/manifest';
 import { type Bench, instanceId, monolithic, noTraces, startBench } from './harness.ts';
 
 let bench: Bench;
@@ -21,7 +21,7 @@ const commands = (location: string): string => {
 };
 
 /** What a restore must bring back: rows, owners, tablespaces and grants, and the certificate authority. */
-const essence = ({ artifacts, nodes }: Manifest) => ({
+const essence = ({ artifacts, nodes }: PuppetManifest) => ({
   rows: artifacts.flatMap(({ collected }) =>
     // The writers of PuppetDB go on after the restore, before this is read.
     collected.kind === 'database' && collected.database !== 'pe-puppetdb' ? [[collected.database, collected.rows]] : [],

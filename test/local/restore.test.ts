@@ -146,6 +146,25 @@ describe('a system is brought back whose', () => {
   });
 });
 
+describe('a restore that failed', () => {
+  it('goes on when its execution is redriven', async () => {
+    await bench.sql('console_auth', 'TRUNCATE users CASCADE');
+    bench.judgeWith(({ method, accessKeyId }) =>
+      method === 'GET' && accessKeyId.startsWith('NODE') ? 'deny' : 'pass',
+    );
+    const execution = await bench.start(
+      { system: 'pe-main', backup: good, confirm: 'pe-main', safetyBackup: false },
+      'holdfast-restore',
+    );
+    const failed = await bench.ending(execution);
+    bench.judgeWith(() => 'pass');
+    expect([failed.status, failed.error]).toEqual(['FAILED', 'CommandFailedError']);
+    expect(failed.cause).toMatch(/DownloadFailedError/);
+    await expectClean();
+    await expectRestored(await bench.redrive(execution));
+  });
+});
+
 describe('another instance', () => {
   it('takes the place of one that is gone, when it is named', async () => {
     const spare = await createPuppetNode({

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stateKeys, vaultKeys } from '#domain/naming';
 import { PhaseState } from '#domain/phase';
@@ -31,6 +31,7 @@ const infrastructure = ['master', 'puppetdb', 'console', 'compile1', 'compile2',
 const agents = ['agent1', 'agent2', 'agent3', 'agent4'];
 
 let bench: Bench;
+let archive: Buffer;
 let installer: { name: string; sha256: string };
 
 beforeAll(async () => {
@@ -39,7 +40,7 @@ beforeAll(async () => {
     products: { 'pe-main': 'pe2016' },
     counts: { compile: 2, spoke: 2, rest: 3 },
   });
-  const archive = await readFile(await buildInstaller(bench.lab.runtime.vaultDirectory.replace(/[^/]*$/, '..')));
+  archive = await readFile(await buildInstaller(bench.lab.runtime.vaultDirectory.replace(/[^/]*$/, '..')));
   await bench.upload(vaultKeys.installer('pe-main', 'pe.tar.gz'), archive);
   installer = { name: 'pe.tar.gz', sha256: createHash('sha256').update(archive).digest('hex') };
 });
@@ -126,8 +127,17 @@ describe('a large environment', () => {
       );
     const tables = await query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'");
     await query('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
-    const { status, cause, output } = await bench.restore({ confirm: 'pe-main' });
+    const execution = await bench.start(
+      { system: 'pe-main', backup: 'latest', confirm: 'pe-main', safetyBackup: false },
+      'holdfast-restore',
+    );
+    const { status, cause, output } = await bench.ending(execution);
     expect([status, cause]).toEqual(['SUCCEEDED', '']);
+    const run = execution.split(':').at(-1) ?? '';
+    const stopped = JSON.parse((await bench.state.read(stateKeys.phase(run, 'stop-services')))?.text ?? '{}');
+    expect(PhaseState.parse(stopped).commands.map(({ id }) => id.replace(/.*\((\w+)\..*/, '$1'))).toEqual(
+      infrastructure,
+    );
     expect(output.proof?.compared.join('\n')).toMatch(/^database pe-rbac: .* rows in .* tables are equal/m);
     expect(await query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")).toBe(tables);
     await expectClean();
@@ -218,11 +228,24 @@ describe('before anything is touched', () => {
 
 describe('an upgrade', () => {
   it('stops at the compile master that trusts another authority, and leaves all behind it alone', async () => {
+    // The archive by URL this time, from a server that the nodes trust.
+    const published = 'https://master.pe.example.com:8140/packages/current/pe.tar.gz';
+    await writeFile(on('master').path('/opt/puppetlabs/server/data/packages/public/current/pe.tar.gz'), archive, {
+      mode: 0o644,
+    });
+    for (const name of ['master', 'puppetdb', 'console'])
+      await shell(
+        name,
+        'cp /etc/puppetlabs/puppet/ssl/certs/ca.pem /usr/local/share/ca-certificates/lab.crt && update-ca-certificates',
+      );
+    const damaged = await upgrade({ installer: { url: published, sha256: 'ab'.repeat(32) } });
+    await expectRefused(damaged, 'CommandFailedError');
+    expect(damaged.cause).toMatch(/ArtifactDamagedError: .*is not what was asked for/);
     await shell(
       'compile2',
       'cp -p /etc/puppetlabs/puppet/ssl/certs/ca.pem /root/ && openssl req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -subj /CN=other -out /etc/puppetlabs/puppet/ssl/certs/ca.pem 2>/dev/null',
     );
-    const ending = await upgrade();
+    const ending = await upgrade({ installer: { url: published, sha256: installer.sha256 } });
     await shell('compile2', 'cp -p /root/ca.pem /etc/puppetlabs/puppet/ssl/certs/ca.pem');
     expect([ending.status, ending.error]).toEqual(['FAILED', 'CommandFailedError']);
     expect(ending.cause).toMatch(/compile2\.pe\.example\.com: ScriptUntrustedError: /);
@@ -284,17 +307,20 @@ describe('an upgrade', () => {
     expect(new Set(await versions(agents))).toEqual(new Set([agentVersions[from]]));
   });
 
-  it('stops when more agents fail than may, and leaves the rest alone', async () => {
+  it('stops when more agents fail than may, leaves the rest alone, and goes on when it is redriven', async () => {
     for (const name of ['agent2', 'agent3', 'agent4'])
       await shell(
         name,
         'mv /opt/puppetlabs/puppet/bin/curl /root/curl && ln -s /bin/false /opt/puppetlabs/puppet/bin/curl',
       );
-    const ending = await upgrade({
-      from: 'canaries',
-      installer: undefined,
-      agents: { maxConcurrency: '1', maxErrors: '1' },
-    });
+    const execution = await bench.start(
+      {
+        ...{ system: 'pe-main', version: to, confirm: 'pe-main', from: 'canaries' },
+        agents: { maxConcurrency: '1', maxErrors: '1' },
+      },
+      'holdfast-upgrade',
+    );
+    const ending = await bench.ending(execution);
     for (const name of ['agent2', 'agent3', 'agent4'])
       await shell(name, 'rm /opt/puppetlabs/puppet/bin/curl && mv /root/curl /opt/puppetlabs/puppet/bin/curl');
     expect(ending.cause).toMatch(/agents Wave=rest: 2 of 3 nodes failed, 1 were left as they are\./);
@@ -304,6 +330,10 @@ describe('an upgrade', () => {
       agentVersions[from],
       agentVersions[from],
     ]);
+    await expectClean();
+    const { status, cause } = await bench.redrive(execution);
+    expect([status, cause]).toEqual(['SUCCEEDED', '']);
+    expect(new Set(await versions(agents))).toEqual(new Set([agentVersions[to]]));
     await expectClean();
   });
 

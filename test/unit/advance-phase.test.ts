@@ -34,6 +34,7 @@ const planOf = (phase: Phase): Plan => ({
   operation: 'backup',
   backup: '20261120T020000Z',
   nodes: [{ instanceId: instance(1), name: 'master', roles: ['master'], optional: false }],
+  attempt: 0,
   absent: [],
   phases: [phase],
 });

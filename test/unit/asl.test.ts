@@ -3,6 +3,10 @@ import validate from 'asl-validator';
 import { describe, expect, it } from 'vitest';
 import * as errors from '#domain/errors';
 import { functionPlaceholder, stateMachineNames, stateMachinePlaceholder, verbs } from '#domain/naming';
+import { jujuRestorePhases } from '#domain/systems/juju-restore';
+import { jujuUpgradePhases } from '#domain/systems/juju-upgrade';
+import { puppetRestorePhases } from '#domain/systems/puppet-restore';
+import { coreUpgradePhases, rolloutPhases } from '#domain/systems/puppet-upgrade';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -61,10 +65,10 @@ describe.each(stateMachineNames)('%s.asl.json', (name) => {
   });
 });
 
-it.each(['backup', 'restore'])('whatever fails in a %s that has the lock goes the one way out', (name) => {
+it.each(['backup', 'restore', 'upgrade'])('whatever fails in a %s that has the lock goes the one way out', (name) => {
   const machine: { States: Record<string, { Type: string; Catch?: { ErrorEquals: string[]; Next: string }[] }> } =
     JSON.parse(readFileSync(new URL(`../../statemachines/${name}.asl.json`, import.meta.url), 'utf8'));
-  const wayOut = ['ExplainFailure', 'KeepRawFailure', 'Undo', 'ExplainUndoFailure'];
+  const wayOut = ['ExplainFailure', 'KeepRawFailure', 'Undo', 'ExplainUndoFailure', 'Fail'];
   for (const [name, { Type, Catch }] of Object.entries(machine.States)) {
     if (!['Task', 'Map'].includes(Type) || name === 'AcquireLock' || wayOut.includes(name)) continue;
     expect([name, Catch?.at(-1)]).toEqual([
@@ -72,8 +76,24 @@ it.each(['backup', 'restore'])('whatever fails in a %s that has the lock goes th
       expect.objectContaining({ ErrorEquals: ['States.ALL'], Next: 'ExplainFailure' }),
     ]);
   }
-  for (const name of wayOut.filter((state) => state !== 'KeepRawFailure'))
+  for (const name of wayOut.filter((state) => !['KeepRawFailure', 'Fail'].includes(state)))
     expect(machine.States[name]?.Catch?.[0]?.ErrorEquals).toEqual(['States.ALL']);
+});
+
+it.each([
+  ['restore-puppet', puppetRestorePhases],
+  ['upgrade-puppet', [...coreUpgradePhases, ...rolloutPhases]],
+  ['restore-juju', jujuRestorePhases],
+  ['upgrade-juju', jujuUpgradePhases],
+])('every phase of %s is a state, in the order in which it is planned', (name, phases) => {
+  const machine: {
+    StartAt: string;
+    States: Record<string, { Next?: string; Parameters?: { Input?: { phase?: string } } }>;
+  } = JSON.parse(readFileSync(new URL(`../../statemachines/${name}.asl.json`, import.meta.url), 'utf8'));
+  const run: string[] = [];
+  for (let state = machine.States[machine.StartAt]; state; state = machine.States[state.Next ?? ''])
+    if (state.Parameters?.Input?.phase !== undefined) run.push(state.Parameters.Input.phase);
+  expect(run).toEqual(phases);
 });
 
 it('the list of error names is that of the classes', () => {

@@ -24,9 +24,15 @@ const acquired =
   (outcome: 'acquired' | 'duplicate'): Lambda =>
   async ({ run }) => {
     const record = { system: 'pe-main', operation: 'backup', run, backup: slot };
-    const details = { execution: 'arn', startedAt: new Date().toISOString(), scheduled: false, rescue: false };
+    const details = {
+      execution: 'arn',
+      startedAt: new Date().toISOString(),
+      scheduled: false,
+      attempt: 0,
+      rescue: false,
+    };
     await connection.state.write(stateKeys.run(run), JSON.stringify({ ...record, ...details }));
-    return { ...record, outcome };
+    return { ...record, attempt: 0, outcome };
   };
 
 const fail =
@@ -183,11 +189,20 @@ describe('following a run', () => {
     const write = (run: string, phase: string, commandState: object) =>
       connection.state.write(
         stateKeys.phase(run, phase),
-        JSON.stringify({ phase, startedAt: now, commands: [{ id: phase, ...commandState }] }),
+        JSON.stringify({ phase, attempt: 0, startedAt: now, commands: [{ id: phase, ...commandState }] }),
       );
     lambdas['plan-backup'] = async ({ run }) => {
       const phases = ['collect', 'start-services'].map((name) => ({ name, commands: [command(name)] }));
-      const plan = { run, system: 'pe-main', operation: 'backup', backup: slot, nodes: [], absent: [], phases };
+      const plan = {
+        run,
+        system: 'pe-main',
+        operation: 'backup',
+        backup: slot,
+        attempt: 0,
+        nodes: [],
+        absent: [],
+        phases,
+      };
       await connection.state.write(stateKeys.plan(run), JSON.stringify(plan));
       await write(run, 'collect', { state: 'sent', commandId: 'c', sentAt: now });
       await collecting.promise;

@@ -1,7 +1,9 @@
 import { SFNClient } from '@aws-sdk/client-sfn';
+import { FailRunInput } from '#domain/payloads';
 import { localMachines } from '#local/runtime/machines';
 import { startStepFunctions } from '#local/stepfunctions/index';
 import type { Connection } from '../../cli/connection.ts';
+import { failRun } from '../../lambdas/fail-run/fail-run.ts';
 import { memoryBucket } from './cli-fixtures.ts';
 
 const [region, account] = ['us-east-1', '000000000000'];
@@ -23,12 +25,21 @@ const machines = ['backup', 'restore', 'restore-puppet', 'run-phase', 'undo'].ma
 
 /** The real state machines, with buckets in memory and lambdas that do as a test says. */
 export const startDeployment = async (lambdas: Readonly<Record<string, Lambda>>) => {
+  const client = (): SFNClient =>
+    new SFNClient({
+      region,
+      endpoint: stepFunctions.url,
+      credentials: { accessKeyId: 'key', secretAccessKey: 'secret' },
+    });
   const stepFunctions = await startStepFunctions({
     machines: Object.fromEntries(
       Object.entries(localMachines(region, account)).filter(([name]) => machines.includes(name)),
     ),
     invoke: async (arn, payload) => {
-      const lambda = lambdas[arn.split(':holdfast-')[1] ?? ''];
+      const verb = arn.split(':holdfast-')[1] ?? '';
+      // How a run ends is no business of a test's.
+      if (verb === 'fail-run') return failRun(client(), FailRunInput.parse(payload));
+      const lambda = lambdas[verb];
       if (lambda === undefined) throw new Error(`no lambda ${arn}`);
       return lambda(JSON.parse(JSON.stringify(payload)));
     },
@@ -36,11 +47,7 @@ export const startDeployment = async (lambdas: Readonly<Record<string, Lambda>>)
     account,
   });
   const connection: Connection = {
-    stepFunctions: new SFNClient({
-      region,
-      endpoint: stepFunctions.url,
-      credentials: { accessKeyId: 'key', secretAccessKey: 'secret' },
-    }),
+    stepFunctions: client(),
     backupMachineArn: stepFunctions.stateMachineArn('holdfast-backup'),
     vault: memoryBucket(),
     vaultName: 'holdfast-vault-000000000000-us-east-1',

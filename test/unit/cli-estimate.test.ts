@@ -89,7 +89,7 @@ describe('the last run of the same kind', () => {
     const state = memoryBucket();
     const times = { startedAt: '2026-11-20T02:00:00Z', sentAt: '2026-11-20T02:00:00Z' };
     const load = (endedAt: string) => ({
-      ...{ phase: 'load', startedAt: times.startedAt },
+      ...{ phase: 'load', attempt: 0, startedAt: times.startedAt },
       commands: [{ id: 'load', state: 'ended', commandId: 'c', sentAt: times.sentAt, endedAt, invocations: [] }],
     });
     await state.write(stateKeys.phase('wanted', 'load'), JSON.stringify(load('2026-11-20T02:00:40Z')));

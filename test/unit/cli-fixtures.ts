@@ -1,4 +1,4 @@
-import type { Manifest } from '#domain/manifest';
+import type { Manifest, PuppetManifest } from '#domain/manifest';
 import { backupMoment, tagKeys, vaultKeys } from '#domain/naming';
 import type { Bucket } from '#domain/ports';
 import { type Output, outputOn } from '../../cli/output.ts';
@@ -23,6 +23,10 @@ export const memoryBucket = (): Bucket => {
     head: unused,
     tag: unused,
     thaw: unused,
+    stream: unused,
+    listObjects: unused,
+    listUploads: unused,
+    abortUpload: unused,
     abortUploads: unused,
   };
 };
@@ -53,7 +57,7 @@ const upload = (key: string, bytes: number, rawBytes: number) => ({
 });
 
 /** A manifest with one node, one database, one archive and the globals. */
-export const manifestOf = (system: string, backup: string, changes: Partial<Manifest> = {}): Manifest => {
+export const manifestOf = (system: string, backup: string, changes: Partial<PuppetManifest> = {}): PuppetManifest => {
   const startedAt = backupMoment(backup);
   const key = (name: string) => vaultKeys.artifact(system, backup, 'master', name);
   return {

@@ -102,8 +102,6 @@ describe('a wrong command line', () => {
     [['restore', 'pe-main', '--databases', 'some']],
     [['upgrade', 'pe-main']],
     [['upgrade', 'pe-main', 'newest', '--from', 'agents']],
-    [['upgrade', 'pe-main', '2016.4.2']],
-    [['upgrade', 'pe-main', '2016.4.2', '--installer', 'pe.tar.gz']],
     [['completion', 'tcsh']],
   ])('%j ends with 2 and says where to look', async (args) => {
     const { code, stdout, stderr } = await holdfast(args);

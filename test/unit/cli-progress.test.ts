@@ -25,7 +25,12 @@ const ended = (id: string, from: number, to: number, status: 'Success' | 'Failed
   invocations: [invocation(status)],
 });
 const sent = (id: string, from: number) => ({ id, state: 'sent', commandId: id, sentAt: iso(from) }) as const;
-const phase = (...commands: PhaseState['commands']): PhaseState => ({ phase: 'collect', startedAt: iso(0), commands });
+const phase = (...commands: PhaseState['commands']): PhaseState => ({
+  phase: 'collect',
+  attempt: 0,
+  startedAt: iso(0),
+  commands,
+});
 
 describe('a phase', () => {
   it('is running while a command is, and tells how long each takes', () => {

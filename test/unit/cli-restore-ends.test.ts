@@ -47,11 +47,12 @@ beforeEach(async () => {
         execution: 'arn',
         startedAt: '2026-11-21T10:11:12Z',
         scheduled: false,
+        attempt: 0,
         rescue: false,
         restore: request,
       };
       await write(stateKeys.run(run), { ...record, ...details });
-      return { ...record, outcome: 'acquired' };
+      return { ...record, attempt: 0, outcome: 'acquired' };
     },
     'choose-backup': () => ({ backup: chosen, cold: 0 }),
     'plan-inspection': () => ({ phases: ['inspect'] }),
@@ -152,7 +153,7 @@ describe('holdfast restore --watch', () => {
     const restoring = lambdas['acquire-lock'];
     lambdas['acquire-lock'] = (payload) =>
       'lockedBy' in payload.request
-        ? { system: 'pe-main', operation: 'backup', run: payload.run, backup: safety, outcome: 'acquired' }
+        ? { system: 'pe-main', operation: 'backup', run: payload.run, backup: safety, attempt: 0, outcome: 'acquired' }
         : restoring?.(payload);
     lambdas['plan-backup'] = () => ({ phases: [] });
     lambdas['commit-backup'] = () => ({ manifest: 'm' });
@@ -227,11 +228,12 @@ describe('holdfast restore --watch', () => {
       const { run } = payload;
       await write(stateKeys.phase(run, 'reinstall'), {
         phase: 'reinstall',
+        attempt: 0,
         startedAt: '2026-11-21T10:12:00Z',
         commands: [],
       });
       await write(stateKeys.plan(run), {
-        ...{ run, system: 'pe-main', operation: 'restore', backup: chosen, nodes: [], absent: [], phases },
+        ...{ run, system: 'pe-main', operation: 'restore', backup: chosen, attempt: 0, nodes: [], absent: [], phases },
       });
       await seenWaiting.promise;
       return plan?.(payload);

@@ -31,9 +31,15 @@ beforeEach(async () => {
     'acquire-lock': async ({ run, request }) => {
       requested = request;
       const record = { system: 'pe-main', operation: 'restore', run, backup: chosen };
-      const details = { execution: 'arn', startedAt: new Date().toISOString(), scheduled: false, rescue: false };
+      const details = {
+        execution: 'arn',
+        startedAt: new Date().toISOString(),
+        scheduled: false,
+        attempt: 0,
+        rescue: false,
+      };
       await connection.state.write(stateKeys.run(run), JSON.stringify({ ...record, ...details }));
-      return { ...record, outcome: 'acquired' };
+      return { ...record, attempt: 0, outcome: 'acquired' };
     },
     'choose-backup': () => ({ backup: chosen, cold: 0 }),
     'plan-inspection': () => ({ phases: ['inspect'] }),

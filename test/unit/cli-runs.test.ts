@@ -45,10 +45,10 @@ beforeEach(async () => {
     'acquire-lock': async (payload) => {
       const { run, execution, operation, request } = payload;
       const record = { system: request.system, operation, run, backup: chosen };
-      const details = { execution, startedAt: now.toISOString(), scheduled: false, rescue: false };
+      const details = { execution, startedAt: now.toISOString(), scheduled: false, attempt: 0, rescue: false };
       await write(stateKeys.run(run), { ...record, ...details });
       await lock(payload);
-      return { ...record, outcome: 'acquired' };
+      return { ...record, attempt: 0, outcome: 'acquired' };
     },
     'plan-inspection': () => ({ phases: ['inspect'] }),
     'advance-phase': () => ({ status: 'done', waitSeconds: 0 }),

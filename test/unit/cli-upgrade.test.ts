@@ -5,7 +5,7 @@ import { startDeployment } from './cli-deployment.ts';
 import { recordedOutput } from './cli-fixtures.ts';
 
 const summary = {
-  ...{ from: { master: '3.8.7', web: 'agent 3.8.7' }, to: '2016.4.2', plan: 'runs/r/plan.json' },
+  ...{ from: { '3.8.7': 1, 'agent 3.8.7': 1 }, to: '2016.4.2', plan: 'runs/r/plan.json' },
   ...{ warnings: ['no canaries'], steps: ['master: install: Holdfast-InstallPuppet on master'] },
 };
 
@@ -41,7 +41,7 @@ describe('an upgrade', () => {
 
   it('that is planned tells versions, warnings and steps', async () => {
     const { stdout } = await concluded({ kind: 'upgrade-planned', summary });
-    expect(stdout).toContain('master: from 3.8.7 to 2016.4.2\n');
+    expect(stdout).toContain('1 node with 3.8.7, to 2016.4.2\n');
     expect(stdout).toContain('warning: no canaries\nmaster: install: Holdfast-InstallPuppet on master\n');
   });
 
@@ -60,7 +60,6 @@ describe('an upgrade', () => {
   });
 
   it.each<[UpgradeOptions, RegExp]>([
-    [{}, /installer: expected the installer/],
     [{ installer: 'pe.tar.gz' }, /installer/],
     [{ from: 'agents', agents: 'all' }, /agents.maxConcurrency: expected a number or a percentage/],
     [{ from: 'agents', confirm: 'pe-other' }, /confirm: .*pe-main, typed again/],

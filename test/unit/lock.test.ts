@@ -21,6 +21,7 @@ const run = (name: string, second = '00') => ({
   run: name,
   execution: `arn:${name}`,
   startedAt: `2026-11-20T02:00:${second}.000Z`,
+  attempt: 0,
 });
 const request = { operation: 'backup' as const, request: { system: 'pe-main', rescue: false } };
 

@@ -12,6 +12,7 @@ import {
   versionFault,
   wavesOf,
 } from '#domain/systems/puppet-upgrade';
+import { stepsOf } from '../../lambdas/runs.ts';
 import { manifestOf } from './cli-fixtures.ts';
 
 const sha256 = 'ab'.repeat(32);
@@ -197,6 +198,9 @@ describe('an upgrade of a large environment', () => {
     );
     // A command takes fifty ids.
     expect(count([...large(), ...many]) - count(large())).toBe(Math.ceil(991 / 50) - 1);
+    const planned = many.map(({ node }) => node);
+    const told = stepsOf(planRollout({ ...of, nodes: [...large(), ...many] }, upgraded(large())), planned);
+    expect(JSON.stringify(told).length).toBeLessThan(16_000);
   });
 });
 
@@ -214,6 +218,18 @@ describe('an upgrade is refused, with every reason at once,', () => {
     ['2016.4.2', '2018.1.9'],
     ['2016.4.2', '2016.4.2'],
   ])('but not from %s to %s', (from, to) => expect(versionFault(from, to)).toBeUndefined());
+
+  it('for no installer, unless only what comes later is upgraded', () => {
+    expect(() => planCoreUpgrade(upgradeOf({ installer: undefined }))).toThrow(/needs an installer/);
+  });
+
+  it('for a stage that is passed over and not done', () => {
+    expect(checkPuppetUpgrade(upgradeOf({ from: 'compile-masters' })).filter((fault) => /"from"/.test(fault))).toEqual([
+      'master has 2016.2.1, and "from" passes over its stage: begin with master',
+      'puppetdb has 2016.2.1, and "from" passes over its stage: begin with puppetdb',
+      'console has 2016.2.1, and "from" passes over its stage: begin with console',
+    ]);
+  });
 
   it('for blockers, missing modules and missing nodes', () => {
     const nodes = large().map((one) =>
@@ -241,7 +257,6 @@ describe('an upgrade is refused, with every reason at once,', () => {
   });
 
   it.each([
-    ['no installer', { installer: undefined }],
     ['an installer without its checksum', { installer: { name: 'pe.tar.gz' } }],
     ['an installer over plain HTTP', { installer: { url: 'http://example.com/pe.tar.gz', sha256 } }],
     ['another confirmation', { confirm: 'pe-main' }],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cronFault, longestGap, rateMilliseconds, schedulerExpression } from '#domain/schedule';
+import { cronFault, longestGap, overdueAfterSeconds, rateMilliseconds, schedulerExpression } from '#domain/schedule';
 
 const hour = 3_600_000;
 const cron = (text: string): string => schedulerExpression({ cron: text, timezone: 'UTC' });
@@ -40,6 +40,21 @@ describe('the longest gap of a schedule', () => {
   it('is the rate of a rate, and without end for what happens once', () => {
     expect(longestGap({ rate: '6 hours' }, from)).toBe(6 * hour);
     expect(longestGap({ at: '2027-01-01T00:00:00', timezone: 'UTC' }, from)).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe('the age from which a backup is overdue', () => {
+  const from = new Date('2026-06-01T00:00:00Z');
+
+  it('is one and a half gaps of the schedule that fires most often', () => {
+    const timings = [{ cron: '0 2 * * 1-5', timezone: 'UTC' }, { rate: '6 hours' }];
+    expect(overdueAfterSeconds(timings, from)).toBe((1.5 * 6 * hour) / 1000);
+    expect(overdueAfterSeconds(timings.slice(0, 1), from)).toBe((1.5 * 72 * hour) / 1000);
+  });
+
+  it('is 400 days for what happens once, and none where nothing is scheduled', () => {
+    expect(overdueAfterSeconds([{ at: '2027-01-01T00:00:00', timezone: 'UTC' }], from)).toBe(400 * 86_400);
+    expect(overdueAfterSeconds([], from)).toBeUndefined();
   });
 });
 

@@ -7,6 +7,7 @@ import {
   ListExecutionsCommand,
   ListStateMachinesCommand,
   paginateListExecutions,
+  RedriveExecutionCommand,
   SendTaskFailureCommand,
   SendTaskHeartbeatCommand,
   SendTaskSuccessCommand,
@@ -610,6 +611,33 @@ describe('the local Step Functions', () => {
       };
       await serve({ m: chain(states) });
       expect(await run('m', { done: false })).toMatchObject({ status: 'FAILED', error: 'States.Runtime' });
+    });
+
+    it('goes on from the state that failed when it is redriven, with its input, and says how often it was', async () => {
+      let broken = true;
+      handlers['first'] = () => ({ made: 'once' });
+      handlers['second'] = (payload) => {
+        if (broken) throw new Error('broken');
+        return payload;
+      };
+      await serve({
+        work: chain({
+          First: invoke('first'),
+          Second: invoke('second'),
+          Tell: { Type: 'Pass', Parameters: { 'made.$': '$.made', 'redrives.$': '$$.Execution.RedriveCount' } },
+        }),
+      });
+      const execution = await start('work');
+      expect((await ended(execution)).status).toBe('FAILED');
+      broken = false;
+      await client.send(new RedriveExecutionCommand({ executionArn: execution }));
+      const { status, output, redriveCount } = await ended(execution);
+      expect([status, JSON.parse(output ?? ''), redriveCount]).toEqual(['SUCCEEDED', { made: 'once', redrives: 1 }, 1]);
+      expect(calls.filter((name) => name === 'first').length).toBe(1);
+      expect((await history(execution)).map(({ type }) => type)).toContain('ExecutionRedriven');
+      await expect(client.send(new RedriveExecutionCommand({ executionArn: execution }))).rejects.toMatchObject({
+        name: 'ExecutionNotRedrivable',
+      });
     });
 
     it('lists executions, newest first, by status and in pages', async () => {

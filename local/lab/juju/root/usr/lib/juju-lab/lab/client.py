@@ -142,7 +142,7 @@ def bootstrap(name):
     known = (read(f'environments/{name}.jenv') if node.CLASSIC else None) or {}
     config = known.get('bootstrap-config') or (dict(environment(name)) if node.CLASSIC else {})
     authority, server = certificates()
-    config.setdefault('admin-secret', secrets.token_urlsafe(18))
+    config.setdefault('admin-secret', secrets.token_hex(16))
     config.setdefault('ca-cert', authority[0])
     config.setdefault('ca-private-key', authority[1])
     own = ensure_key()
@@ -155,7 +155,7 @@ def bootstrap(name):
     controller, model = (str(uuid.uuid4()) for _ in range(2))
     if node.CLASSIC:
         controller = model
-    password, old = (secrets.token_urlsafe(18) for _ in range(2))
+    password, old = (secrets.token_hex(16) for _ in range(2))
     settings = {
         'tag': 'machine-0',
         'datadir': '/var/lib/juju',

@@ -61,6 +61,8 @@ def start(name):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        # As started by the first process: nothing of whoever asked for it.
+        env={'PATH': os.environ.get('PATH', '/usr/bin:/bin')},
         pass_fds=[writer],
     )
     os.close(writer)

@@ -1,0 +1,82 @@
+import { vaultKeys } from '#domain/naming';
+import { latestBackup, noBackups, parseBackup } from './catalog.ts';
+import { CliError } from './cli-error.ts';
+import { type Connection, sameConnection } from './connection.ts';
+import type { Exit } from './exit-codes.ts';
+import type { FollowOptions } from './follow-run.ts';
+import { formatBytes, formatDuration, pairs } from './format.ts';
+import type { Output } from './output.ts';
+import { type Conclude, runName, startedEntries, startRun, watchRun } from './run.ts';
+
+export interface VerifyOptions extends FollowOptions {
+  readonly system?: string;
+  readonly watch?: boolean;
+  readonly json?: boolean;
+}
+
+/** Starts reading a backup back from the vault and, with `watch`, follows it to its end; then `ok` means that every byte is as it was committed. */
+export const verify = async (
+  connect: () => Promise<Connection>,
+  text: string,
+  { system: apart, watch = false, json = false, ...follow }: VerifyOptions,
+  output: Output,
+): Promise<Exit> => {
+  const { system, backup: wanted } = parseBackup(text, apart);
+  const connection = await connect();
+  const { vault } = connection;
+  const backup = wanted === 'latest' ? await latestBackup(vault, system) : wanted;
+  if (backup === undefined) throw await noBackups(vault, system);
+  if (!(await vault.read(vaultKeys.manifest(system, backup))))
+    throw new CliError(
+      'not-found',
+      `there is no backup ${system}/${backup}`,
+      `Look what there is: ${sameConnection(connection, `holdfast backups ${system}`)}`,
+    );
+  const request = { system, backup };
+  const started = await startRun(connection, 'verify', runName(`${system.slice(0, 28)}-verify`), request);
+  if (!watch) {
+    if (json) output.document(started);
+    else for (const line of pairs(startedEntries(started))) output.line(line);
+    return 'ok';
+  }
+  if (json) output.jsonLine({ event: 'started', ...started });
+  else for (const line of pairs(startedEntries(started))) output.note(line);
+  const ended = await watchRun(connection, started, { json, ...follow }, output);
+  return concludeVerify(connection, started, ended, json, output);
+};
+
+/** Tells what a verification has come to. */
+export const concludeVerify: Conclude = (connection, { system, run }, { outcome, seconds }, json, output) => {
+  const at = (command: string): string => sameConnection(connection, command);
+  switch (outcome?.kind) {
+    case 'verified': {
+      const { sound, cold, bytes } = outcome.summary;
+      if (sound.length === 0)
+        throw new CliError(
+          'failed',
+          `cold storage holds ${cold.map((backup) => `${system}/${backup}`).join(', ')}: it could not be read`,
+          'A restore of it thaws it first, which takes hours. Verify one that is not in cold storage.',
+        );
+      if (json) return 'ok';
+      output.line(
+        `${sound.map((backup) => `${system}/${backup}`).join(', ')}: sound, ${formatBytes(bytes)} read in ${formatDuration(seconds)}`,
+      );
+      if (cold.length > 0) output.note(`Cold storage holds ${cold.join(', ')}: not read.`);
+      return 'ok';
+    }
+    case 'failed':
+      throw new CliError(
+        outcome.error === 'UnknownBackupError' || outcome.error === 'NoBackupError' ? 'not-found' : 'failed',
+        `run ${run}: ${outcome.error}: ${outcome.cause}`,
+        outcome.error === 'BackupDamagedError'
+          ? `Make a new one: ${at(`holdfast backup ${system} --watch`)}. An earlier version of the object may be sound: see docs/runbook.md, verify-failed.`
+          : `Try again: ${at(`holdfast verify ${system}/latest --watch`)}`,
+      );
+    default:
+      throw new CliError(
+        'unexpected',
+        `run ${run} ended as no verification does`,
+        'Look at its execution. A newer Holdfast may know.',
+      );
+  }
+};

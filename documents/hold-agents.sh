@@ -1,0 +1,26 @@
+#!/bin/bash
+#/ Usage: WATCHDOG_SECONDS= RUN= hold-agents.sh
+#/
+#/ Notes the agent of a controller as one that this run stops, since juju-restore stops agents and leaves them so when it
+#/ fails: from here on the run, its undoing or a watchdog start it. Stops nothing itself.
+#/ Exit status: 0 noted; 1 failed, the answer says why.
+set -Eeuo pipefail
+umask 077
+
+. "$(dirname "$0")/library/result.sh"
+. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/postgres.sh"
+. "$(dirname "$0")/library/services.sh"
+. "$(dirname "$0")/library/restore.sh"
+. "$(dirname "$0")/library/juju.sh"
+
+main() {
+  begin_answer
+  begin_work "$RUN"
+  find_server || fail WrongNodeError "no controller of Juju on this node. Check the roles in holdfast.yaml."
+  remember_stopped "$RUN" "$agent_service" "$mongo_service"
+  arm_watchdog "$RUN" "$WATCHDOG_SECONDS"
+  answer "{\"held\":$(json_list "$agent_service" "$mongo_service")}"
+}
+
+main "$@"

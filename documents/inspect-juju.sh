@@ -1,0 +1,145 @@
+#!/bin/bash
+#/ Usage: RUN= PURPOSE= CONTROLLER= CLIENT_USER= inspect-juju.sh
+#/
+#/ Tells what a node of Juju holds: a state server or controller, the client, and what Juju says of all its machines. Changes
+#/ nothing.
+#/   PURPOSE     backup: what is broken is an error; rescue: it is told among the problems, since a restore is to mend it
+#/   CONTROLLER  the environment's or controller's name; empty for the one that the client is switched to
+#/ Exit status: 0 inspected; 1 failed, the answer says why.
+set -Eeuo pipefail
+umask 077
+
+. "$(dirname "$0")/library/result.sh"
+. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/services.sh"
+. "$(dirname "$0")/library/juju.sh"
+. "$(dirname "$0")/library/juju-provider.sh"
+. "$(dirname "$0")/library/juju-status.sh"
+. "$(dirname "$0")/library/node.sh"
+
+# A client that reaches no API server tries for minutes.
+juju_seconds=90
+
+# problem NAME MESSAGE: ends a backup; a rescue notes it and goes on.
+problem() {
+  [ "$PURPOSE" = rescue ] || fail "$1" "$2"
+  printf '%s\n' "$2" >>"$work/problems"
+}
+
+inspect_server() {
+  local name separator='' services=''
+  if ! find_server; then
+    printf 'null'
+    return
+  fi
+  for name in "$mongo_service" "$agent_service"; do
+    has_service "$name" || continue
+    services="$services$separator{\"name\":$(json_string "$name"),\"running\":$(if is_running "$name"; then echo true; else echo false; fi)}"
+    separator=,
+  done
+  printf '{"machine":%s,"version":%s,"uuid":%s,"series":%s,"services":[%s],"databaseBytes":%d}' "$(json_string "$server_machine")" \
+    "$(json_string "$server_version")" "$(json_string "$(server_uuid)")" "$(json_string "$(server_series)")" "$services" "$(($(database_kib || echo 0) * 1024))"
+}
+
+# A controller in an environment of 1.18, which tells of no members, is machine 0.
+status_json() {
+  awk -v classic="$(if is_classic "$client_version"; then echo 1; else echo 0; fi)" '
+    $2 == "M" { machines++; if ($5 == "started") started++ }
+    $2 == "M" && ($7 != "-" || (classic && $3 == "0")) && ($1 == "-" || $1 ~ /(^|\/)controller$/) {
+      list = list separator sprintf("{\"machine\":\"%s\",\"instanceId\":\"%s\",\"healthy\":%s,\"primary\":%s}", $3, $4, ($5 == "started" && ($7 == "-" || $7 == "has-vote")) ? "true" : "false", $8 == "yes" ? "true" : "false")
+      separator = ","
+      if (version == "") version = $6
+    }
+    $2 == "A" { applications++ }
+    END { printf "{\"version\":\"%s\",\"controllers\":[%s],\"machines\":%d,\"started\":%d,\"applications\":%d", version, list, machines, started, applications }
+  ' "$work/status"
+  printf ',"applicationsSha256":"%s","models":[' "$(awk '$2 == "A" { print $1, $3 }' "$work/status" | LC_ALL=C sort | sha256sum | cut -d ' ' -f 1)"
+  awk '{ printf "%s{\"name\":\"%s\",\"version\":\"%s\"}", separator, $1, $2; separator = "," }' "$work/models"
+  printf ']}'
+}
+
+# The UUID by which the client knows the environment or controller; empty when it does not know it at all.
+client_uuid() {
+  if is_classic "$client_version"; then
+    setting "$client_directory/environments/$client_name.jenv" environ-uuid
+  else
+    awk -v name="$client_name" '/^  [^ ]/ { key = $1; gsub(/["\047:]/, "", key); inside = (key == name) } inside && /^    uuid:/ { print $2; exit }' "$client_directory/controllers.yaml" 2>/dev/null
+  fi
+}
+
+is_known() {
+  if is_classic "$client_version"; then
+    [ -r "$client_directory/environments/$client_name.jenv" ]
+  else
+    [ -n "$(client_uuid)" ]
+  fi
+}
+
+# What Juju 1.x takes for its state servers, asked with Juju's own account.
+inspect_provider() {
+  local id separator=''
+  if [ "$PURPOSE" != rescue ] || ! is_classic "$client_version" || ! find_provider; then
+    printf 'null'
+    return
+  fi
+  printf '{"bucket":%s,"instances":[' "$(json_string "$provider_bucket")"
+  for id in $(provider_instances); do
+    printf '%s{"instanceId":%s,"state":%s}' "$separator" "$(json_string "$id")" "$(json_string "$(instance_state "$id")")"
+    separator=,
+  done
+  printf ']}'
+}
+
+inspect_client() {
+  local status=null directory=''
+  if ! find_client "$CLIENT_USER"; then
+    printf 'null'
+    return
+  fi
+  if ! choose_controller "$CONTROLLER"; then
+    problem WrongEnvironmentError "the client of $CLIENT_USER is switched to no environment or controller. Name it in holdfast.yaml."
+    client_name=''
+  elif ! is_known; then
+    problem WrongEnvironmentError "the client of $CLIENT_USER does not know $client_name, or it was never bootstrapped from there. Correct \"controller\" in holdfast.yaml."
+  elif collect_status; then
+    status=$(status_json)
+    is_classic "$client_version" || directory=$(told model-config -m "$client_name:controller" backup-dir || true)
+  else
+    problem NoApiError "Juju's API does not answer: $(juju_words "$work/juju.log") Look at the agents and the database of the state servers."
+  fi
+  printf '{"version":%s,"user":%s,"directory":%s,"name":%s,"uuid":%s,"status":%s,"backupDirectory":%s,"provider":%s}' \
+    "$(json_string "$client_version")" "$(json_string "$client_user")" "$(json_string "$client_directory")" "$(json_string "$client_name")" \
+    "$(json_string "$(client_uuid)")" "$status" "$(json_string "$directory")" "$(inspect_provider)"
+}
+
+main() {
+  local tool line server client space roles=() problems=() warnings=()
+  begin_answer
+  begin_work "$RUN"
+  for tool in aws tar openssl; do require_tool "$tool"; done
+  : >"$work/problems"
+  if find_server; then
+    refuse_unsupported "$server_version"
+    roles+=(juju-controller)
+    for tool in "$mongo_service" "$agent_service"; do
+      if has_service "$tool" && ! is_running "$tool"; then
+        problem ServiceDownError "$tool does not run. Look at its log and start it."
+      fi
+    done
+    if has_service "$mongo_service" && ! wait_until 10 is_up "$mongo_service"; then problem ServiceDownError "$mongo_service takes no connections. Look at its log."; fi
+  fi
+  if find_client "$CLIENT_USER"; then
+    refuse_unsupported "$client_version"
+    roles+=(juju-client)
+  fi
+  server=$(inspect_server)
+  # No subshell: what is wrong there is the answer.
+  inspect_client >"$work/client"
+  client=$(cat "$work/client")
+  space=$(printf '%s\n' "$state_directory" "$juju_data" | space_of)
+  while IFS= read -r line; do problems+=("$line"); done <"$work/problems"
+  if ! command -v zstd >/dev/null; then warnings+=('zstd is not installed: gzip is used, which is slower and packs less'); fi
+  answer "{\"product\":\"juju\",\"hostname\":$(json_string "$(hostname -f)"),\"roles\":$(json_list ${roles[@]+"${roles[@]}"}),\"server\":$server,\"client\":$client,\"tools\":$(tools_of),\"space\":$space,\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
+}
+
+main "$@"

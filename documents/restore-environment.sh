@@ -1,0 +1,53 @@
+#!/bin/bash
+#/ Usage: CONTROLLER= CLIENT_USER= NAME= CONSTRAINTS= RUN= restore-environment.sh
+#/
+#/ Lets Juju 1.x make a new state server of a fetched archive (juju restore). Juju deletes provider-state first, without
+#/ which it can't be run again: a copy is kept, and put back when Juju fails before it has written another one.
+#/ Exit status: 0 restored; 1 failed, the answer says why.
+set -Eeuo pipefail
+umask 077
+
+. "$(dirname "$0")/library/result.sh"
+. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/postgres.sh"
+. "$(dirname "$0")/library/services.sh"
+. "$(dirname "$0")/library/restore.sh"
+. "$(dirname "$0")/library/juju.sh"
+. "$(dirname "$0")/library/juju-provider.sh"
+
+give_up() {
+  local begun
+  put_back_provider_state "$RUN" "$client_user $client_name"
+  begun=$(provider_instances | tr '\n' ' ')
+  if [ -n "$begun" ] && ! cmp -s "$work/provider-state" "$(saved_provider_state "$RUN")"; then
+    fail JujuFailedError "juju restore failed: $(juju_words "$work/restore.log") The new state server that it has begun, ${begun% }, is of no use: terminate it, then start the restore again."
+  fi
+  fail JujuFailedError "juju restore failed: $(juju_words "$work/restore.log") provider-state is as before, so the restore can be started again."
+}
+
+main() {
+  local options=() told
+  begin_answer
+  begin_work "$RUN"
+  require_client
+  find_provider || fail WrongEnvironmentError "the client's files do not tell the control bucket of $client_name. Nothing was touched."
+  read_provider_state "$(saved_provider_state "$RUN")" ||
+    fail ProviderStateError "provider-state can not be read from the bucket $provider_bucket: $(last_words "$work/provider.log") Without it juju restore does nothing. Nothing was touched."
+  note_change "$RUN" provider-state "$client_user $client_name"
+  begin_client_work
+  cp "$(restore_directory "$RUN")/$NAME" "$client_work/archive.tgz"
+  chown "$client_user" "$client_work/archive.tgz"
+  [ -z "$CONSTRAINTS" ] || options=(--constraints "$CONSTRAINTS")
+  told=true
+  if ! juju restore -e "$client_name" ${options[@]+"${options[@]}"} "$client_work/archive.tgz" >"$work/restore.log" 2>&1; then
+    # The state server is restored then, and whoever looks at the machines next says how many of them do not report.
+    if grep -q 'machine update failed' "$work/restore.log"; then
+      told=false
+    else
+      give_up
+    fi
+  fi
+  answer "{\"restored\":$(json_string "$client_name"),\"servers\":$(json_string "$(provider_instances | tr '\n' ' ')"),\"allMachinesTold\":$told}"
+}
+
+main "$@"

@@ -1,0 +1,195 @@
+import * as z from 'zod';
+import { consoleUrl, RunId, stateMachineName } from './naming.ts';
+import { operations } from './payloads.ts';
+
+/** What is told of the end of a run: an event for programs, a mail for people. docs/reference/events.md describes the event. */
+
+/** The event's names on the account's default bus. */
+export const runEnded = { source: 'holdfast', detailType: 'Holdfast Run Ended' } as const;
+
+/** An undoing is no operation that anybody starts, but how it ends matters. */
+const told = [...operations, 'undo'] as const;
+
+/** The event's detail. A field that is added does not change the version; one that is taken away, or means something else, does. */
+export const RunEnded = z.strictObject({
+  version: z.literal(1),
+  run: RunId,
+  operation: z.enum(told),
+  /** Null when the run was started without one. */
+  system: z.string().nullable(),
+  outcome: z.enum(['succeeded', 'failed', 'cancelled', 'timed out']),
+  /** Of one that succeeded: what it has come to. */
+  result: z
+    .enum(['committed', 'duplicate', 'restored', 'upgraded', 'planned', 'nothing to do', 'verified', 'undone'])
+    .nullable(),
+  startedAt: z.iso.datetime(),
+  endedAt: z.iso.datetime(),
+  seconds: z.number().nonnegative(),
+  /** That was made or restored. */
+  backup: z.string().nullable(),
+  /** Of a backup that was committed: what it holds in the vault, and whether anything is missing from it. */
+  bytes: z.number().nullable(),
+  state: z.enum(['complete', 'partial']).nullable(),
+  /** Of a backup, the run before whose changes it was taken; of an undoing, the run that was undone. */
+  of: RunId.nullable(),
+  /** Of one that did not succeed. */
+  error: z.string().nullable(),
+  cause: z.string().nullable(),
+  execution: z.string(),
+  console: z.string(),
+  /** The section of the runbook that says what to do; null when nothing is to be done. */
+  runbook: z.string().nullable(),
+  /** What to type next; null when nothing is to be done. */
+  next: z.string().nullable(),
+});
+export type RunEnded = z.infer<typeof RunEnded>;
+
+/** EventBridge's event on the end of an execution. Made by Step Functions, read by tell-end. */
+export const StatusChange = z.object({
+  detail: z.object({
+    executionArn: z.string(),
+    name: RunId,
+    status: z.enum(['SUCCEEDED', 'FAILED', 'ABORTED', 'TIMED_OUT']),
+    startDate: z.number(),
+    stopDate: z.number(),
+    input: z.string().nullish(),
+    output: z.string().nullish(),
+    error: z.string().nullish(),
+    cause: z.string().nullish(),
+  }),
+});
+export type StatusChange = z.infer<typeof StatusChange>;
+
+const outcomes = { SUCCEEDED: 'succeeded', FAILED: 'failed', ABORTED: 'cancelled', TIMED_OUT: 'timed out' } as const;
+
+/** What is read of an execution's input. */
+const Asked = z.object({
+  system: z.string().optional(),
+  lockedBy: z.string().optional(),
+  rescue: z.boolean().optional(),
+  run: z.string().optional(),
+  AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID: z.string().optional(),
+});
+
+/** What is read of an execution's output. */
+const Output = z.object({
+  backup: z.string().optional(),
+  outcome: z.string().optional(),
+  chosen: z.object({ backup: z.string() }).optional(),
+  proof: z.unknown().optional(),
+  before: z.object({ backup: z.string() }).optional(),
+  plan: z.object({ next: z.string().optional() }).optional(),
+});
+
+const parsed = <T>(schema: z.ZodType<T>, text: string | null | undefined): T | undefined => {
+  try {
+    return schema.safeParse(JSON.parse(text ?? '')).data;
+  } catch {
+    return undefined;
+  }
+};
+
+/** The operation that an execution is of; undefined for a machine that only others start. */
+const operationOf = (execution: string): RunEnded['operation'] | undefined =>
+  told.find((operation) => stateMachineName(operation) === execution.split(':').at(-2));
+
+const resultOf = (operation: RunEnded['operation'], output: z.infer<typeof Output> | undefined): RunEnded['result'] => {
+  switch (operation) {
+    case 'backup':
+      return output?.outcome === 'duplicate' ? 'duplicate' : 'committed';
+    case 'restore':
+      return output?.proof === undefined ? 'planned' : 'restored';
+    case 'upgrade':
+      return output?.before ? 'upgraded' : output?.plan?.next === 'plan-only' ? 'planned' : 'nothing to do';
+    case 'verify':
+      return 'verified';
+    case 'undo':
+      return 'undone';
+    default:
+      return operation satisfies never;
+  }
+};
+
+/** What is known beside the execution itself. */
+export interface Known {
+  /** Where the runbook is read. */
+  readonly runbook: string;
+  /** Of the run that was undone. */
+  readonly undone?: { readonly system: string };
+  readonly committed?: { readonly bytes: number; readonly state: 'complete' | 'partial' };
+}
+
+const nextOf = (operation: RunEnded['operation'], run: string, of: string | null): string =>
+  operation === 'undo'
+    ? `Start holdfast-undo again with {"run": "${of ?? run}"}, once its cause is mended. Services may be down.`
+    : `npx holdfast watch ${run}`;
+
+/** The event that tells of the end of a run; undefined for what nobody waits for. */
+export const runEndedEvent = (
+  { detail }: StatusChange,
+  { runbook, undone, committed }: Known,
+): RunEnded | undefined => {
+  const { name: run, executionArn: execution, status } = detail;
+  const operation = operationOf(execution);
+  if (!operation) return undefined;
+  const asked = parsed(Asked, detail.input);
+  const output = parsed(Output, detail.output);
+  const outcome = outcomes[status];
+  const good = outcome === 'succeeded';
+  const of = (operation === 'undo' ? asked?.run : asked?.lockedBy) ?? null;
+  return {
+    version: 1,
+    ...{ run, operation, outcome, of, execution },
+    system: undone?.system ?? asked?.system ?? null,
+    result: good ? resultOf(operation, output) : null,
+    startedAt: new Date(detail.startDate).toISOString(),
+    endedAt: new Date(detail.stopDate).toISOString(),
+    seconds: Math.max(0, Math.round((detail.stopDate - detail.startDate) / 1000)),
+    backup: output?.backup ?? output?.chosen?.backup ?? null,
+    bytes: committed?.bytes ?? null,
+    state: committed?.state ?? null,
+    error: good ? null : (detail.error ?? { failed: 'Failed', cancelled: 'Aborted', 'timed out': 'TimedOut' }[outcome]),
+    cause: good ? null : (detail.cause ?? 'No reason was given.'),
+    console: consoleUrl(execution) ?? '',
+    runbook: good ? null : `${runbook}#${operation}-failed`,
+    next: good ? null : nextOf(operation, run, of),
+  };
+};
+
+/** True for a run that another one waits for, which tells of its failure as well. */
+export const isWaitedFor = ({ detail }: StatusChange): boolean => {
+  const asked = parsed(Asked, detail.input);
+  return asked?.lockedBy !== undefined || asked?.AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID !== undefined;
+};
+
+/** True for the end of a backup that a restore may choose by itself. */
+export const isGoodBackup = ({ result }: RunEnded, { detail }: StatusChange): boolean =>
+  result === 'committed' && parsed(Asked, detail.input)?.rescue !== true;
+
+/** A mail as SNS takes it: its subject is one line of at most 100 printable ASCII characters. */
+export interface Mail {
+  readonly subject: string;
+  readonly text: string;
+}
+
+/** What a person reads of a run that did not succeed: what, why, where, and what to type next; undefined for one that did. */
+export const mailOf = (event: RunEnded): Mail | undefined => {
+  const { operation, system, outcome, run, of, seconds, error, cause, console, next, runbook } = event;
+  if (outcome === 'succeeded') return undefined;
+  const what = operation === 'undo' ? `The undoing of ${of ?? 'a run'}` : `The ${operation}`;
+  const ended = { failed: 'failed', cancelled: 'was cancelled', 'timed out': 'took longer than it may' }[outcome];
+  const subject = `Holdfast: ${operation} of ${system ?? 'an unknown system'} ${outcome}: ${error}`;
+  return {
+    subject: subject.replaceAll(/[^ -~]+/g, ' ').slice(0, 100),
+    text: [
+      `${what} of ${system ?? 'an unknown system'} ${ended} after ${seconds} s.`,
+      '',
+      `Why:    ${error}: ${cause}`,
+      `Where:  ${run}`,
+      `        ${console}`,
+      `Next:   ${next}`,
+      `        What each error means and how to mend it: ${runbook}`,
+      '',
+    ].join('\n'),
+  };
+};

@@ -1,0 +1,96 @@
+import * as z from 'zod';
+import type { Juju } from '#domain/config';
+import { CheckFailedError, UnreadableResultError } from '#domain/errors';
+import { documentName } from '#domain/naming';
+import { resultsOf } from '#domain/phase';
+import type { Command, Phase } from '#domain/plan';
+import { clientOf, driverOf, jujuNodes, numbersOf } from './juju.ts';
+import type { UpgradeOf, Upgrading } from './kind.ts';
+
+/** What an upgrade of Juju consists of: the environment or controller, then its models. */
+
+/** The answer of documents/preflight-juju.sh. */
+const Preflight = z.object({ best: z.string(), problems: z.array(z.string()) });
+
+/** The phases, which are the states of upgrade-juju.asl.json. */
+export const jujuUpgradePhases = ['upgrade-controller', 'upgrade-models', 'check-health'] as const;
+
+/** Agents fetch their tools and restart; databases may be migrated. */
+const agentsSeconds = 7200;
+const stepSeconds = 1800;
+
+const compare = (a: string, b: string): number => {
+  const [left, right] = [numbersOf(a), numbersOf(b)];
+  return left.map((number, at) => number - (right[at] ?? 0)).find((difference) => difference !== 0) ?? 0;
+};
+
+/** Why a version can't follow another one in place, for people; undefined when it can. */
+export const jujuVersionFault = (from: string, to: string): string | undefined => {
+  const [[major, minor], [nextMajor, nextMinor]] = [numbersOf(from), numbersOf(to)];
+  if (driverOf(to) === undefined) return `no backup could be made of Juju ${to}, so it is not upgraded to`;
+  if (compare(from, to) > 0)
+    return `${to} is older than ${from}, which is installed: an upgrade never goes back. Restore a backup of ${to} instead`;
+  if (major !== nextMajor || (major > 1 && minor !== nextMinor))
+    return `${from} can not be upgraded to ${to} in place: bootstrap a controller of ${to} beside it and migrate the models`;
+  return undefined;
+};
+
+/** Throws an UnreadableResultError when Juju's dry run gave no answer. */
+export const upgradeJuju = (config: Juju, of: UpgradeOf): Upgrading => {
+  const nodes = jujuNodes(of.nodes);
+  const client = clientOf(nodes);
+  if (!client) throw new CheckFailedError('No node holds a Juju client. Correct the roles in holdfast.yaml.');
+  const preflight = resultsOf(of.inspected, 'preflight', Preflight)[0]?.result;
+  if (!preflight) throw new UnreadableResultError(`${client.node.name} gave no preflight.`);
+  const { version } = of.request;
+  const status = client.client.status;
+  const found = status?.version ?? '';
+  const models = (status?.models ?? []).filter(({ name }) => !/(^|\/)controller$/.test(name));
+  const command = (script: string, parameters: Readonly<Record<string, string>>, seconds: number): Command => ({
+    id: `${script} (${client.node.name})`,
+    document: documentName(script),
+    instanceIds: [client.node.instanceId],
+    parameters: { RunId: of.run, Controller: client.client.name, User: config.user, ...parameters },
+    executionTimeoutSeconds: seconds,
+  });
+  const stage = (Stage: string): Command =>
+    command(
+      'upgrade-juju',
+      { Version: version, Stage, SecondsToWait: String(agentsSeconds) },
+      agentsSeconds + stepSeconds,
+    );
+  return {
+    check: () => {
+      if (!status) return ["Juju's API does not answer"];
+      const fault = jujuVersionFault(found, version);
+      const sick = status.controllers.filter(({ healthy }) => !healthy).map(({ machine }) => machine);
+      return [
+        ...of.absent.map((what) => `every node must be there: ${what}`),
+        ...(fault === undefined ? [] : [fault]),
+        ...(sick.length > 0 ? [`the replica set is not healthy: machine ${sick.join(', ')}`] : []),
+        ...nodes.flatMap(({ node, inspection }) => inspection.problems.map((problem) => `${node.name}: ${problem}`)),
+        // What Juju says of a version that is there already is no reason against it.
+        ...(found === version ? [] : preflight.problems),
+      ];
+    },
+    warn: () => [
+      ...(status && status.started < status.machines
+        ? [
+            `${status.machines - status.started} of ${status.machines} machines do not report: the upgrade waits for them in vain`,
+          ]
+        : []),
+      `Juju does not go back by itself: the way back is a restore of the backup that is taken first, {"system": "${of.system}", "backup": "…", "allow": ["version"]}`,
+    ],
+    isNothingToDo: found === version && models.every((model) => model.version === version),
+    found: [found, ...models.map((model) => model.version)],
+    plan: (): readonly Phase[] => [
+      { name: 'upgrade-controller', commands: [stage('controller')] },
+      { name: 'upgrade-models', commands: models.length > 0 ? [stage('models')] : [] },
+      {
+        name: 'check-health',
+        commands: [command('check-juju', { SecondsToWait: '900', Share: '100' }, stepSeconds)],
+      },
+    ],
+    foresee: () => [],
+  };
+};

@@ -1,0 +1,216 @@
+import * as z from 'zod';
+import type { Juju } from '#domain/config';
+import { CommandFailedError, WrongRoleError } from '#domain/errors';
+import type { JujuInspection } from '#domain/inspection';
+import type { JujuDriver } from '#domain/manifest';
+import { backupMoment, documentName, encodeText, vaultKeys } from '#domain/naming';
+import { resultsOf } from '#domain/phase';
+import { type Command, forNodes, inspectionPhase, type Phase } from '#domain/plan';
+import { collectTimeoutSeconds, expectedBytes } from './expectation.ts';
+import type { BackupOf, Collection, Inspected, Kind } from './kind.ts';
+
+/** What a backup of Juju consists of, 1.16 to 3.6, made from what its nodes were found to hold. */
+
+export type JujuNode = Inspected<JujuInspection>;
+type Server = NonNullable<JujuInspection['server']>;
+type Client = NonNullable<JujuInspection['client']>;
+
+export const jujuNodes = (nodes: readonly Inspected[]): readonly JujuNode[] =>
+  nodes.flatMap(({ node, inspection }) => (inspection.product === 'juju' ? [{ node, inspection }] : []));
+
+/** Nodes that are a state server or controller. */
+export const serversOf = (nodes: readonly JujuNode[]): readonly (JujuNode & { readonly server: Server })[] =>
+  nodes.flatMap((one) => (one.inspection.server ? [{ ...one, server: one.inspection.server }] : []));
+
+/** The node whose user works with Juju: the first that holds a client and was configured as one. */
+export const clientOf = (nodes: readonly JujuNode[]): (JujuNode & { readonly client: Client }) | undefined =>
+  nodes.flatMap((one) =>
+    one.inspection.client && one.node.roles.includes('juju-client') ? [{ ...one, client: one.inspection.client }] : [],
+  )[0];
+
+/** The numbers of a version, `3.6-beta2` as 3, 6, 0. */
+export const numbersOf = (version: string): readonly [number, number, number] => {
+  const [, major = '0', minor = '0', patch = '0'] = /^(\d+)\.(\d+)(?:\.(\d+))?/.exec(version) ?? [];
+  return [Number(major), Number(minor), Number(patch)];
+};
+
+/** How a version of Juju makes a backup; undefined when there is no way that could be trusted. */
+export const driverOf = (version: string): JujuDriver | undefined => {
+  const [major, minor, patch] = numbersOf(version);
+  switch (major) {
+    case 1:
+      return minor < 16 ? undefined : minor <= 21 ? 'plugin' : 'stored';
+    case 2:
+      // From 2.9.22 on the controllers keep the archive as a file, which a download deletes.
+      return minor < 9 || (minor === 9 && patch < 22) ? 'stored' : 'file';
+    case 3:
+      return 'file';
+    default:
+      return undefined;
+  }
+};
+
+/** A node starts its database itself this long after the dump should have ended at the latest. */
+const watchdogMarginSeconds = 600;
+
+/** What create-juju-archive answers. */
+const Created = z.object({ sha1: z.string(), machine: z.string(), path: z.string() });
+
+const check = ({ node, inspection }: JujuNode): void => {
+  for (const role of node.roles.filter((one) => !inspection.roles.includes(one)))
+    throw new WrongRoleError(
+      `${node.name} (${node.instanceId}) is configured as ${role}, but only ${inspection.roles.join(', ') || 'nothing of Juju'} was found on it. Correct its roles in holdfast.yaml.`,
+    );
+};
+
+/** Refuses controllers that are not the client's. In 1.x a restore lets the two differ; there the dump tells the name. */
+const checkSame = (
+  client: Client,
+  servers: readonly { readonly node: { name: string }; readonly server: Server }[],
+): void => {
+  for (const { node, server } of servers)
+    if (client.uuid !== '' && server.uuid !== '' && client.uuid !== server.uuid)
+      throw new WrongRoleError(
+        `${node.name} belongs to ${server.uuid}, but ${client.name} is ${client.uuid} for the client. Correct "controller" or the nodes in holdfast.yaml.`,
+      );
+};
+
+const planJujuBackup = (of: BackupOf, config: Juju): readonly Phase[] => {
+  const nodes = jujuNodes(of.nodes);
+  if (!of.rescue) for (const one of nodes) check(one);
+  const servers = serversOf(nodes);
+  const client = clientOf(nodes);
+  const version = servers[0]?.server.version ?? client?.client.status?.version ?? client?.client.version ?? '';
+  const driver = driverOf(version);
+  if (driver === undefined)
+    throw new CommandFailedError(`Juju ${version || '(none)'} was found; this procedure covers 1.16 to 3.6.`);
+  if (!client) throw new WrongRoleError('No node holds a Juju client. Correct the roles in holdfast.yaml.');
+  if (!of.rescue && numbersOf(version)[0] > 1) checkSame(client.client, servers);
+  const timeout = collectTimeoutSeconds(of.previous);
+  const date = backupMoment(of.backup).toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  // 1.x takes no name of its own but by the environment, and the plugin's dump is of machine 0 alone.
+  const name = client.client.name || config.controller || '';
+  const backup = ({ node }: JujuNode, what: JujuDriver): Command => ({
+    id: `backup-juju (${node.name})`,
+    document: documentName('backup-juju'),
+    instanceIds: [node.instanceId],
+    executionTimeoutSeconds: timeout,
+    parameters: {
+      RunId: of.run,
+      Driver: what,
+      Controller: name,
+      User: config.user,
+      Directory: encodeText(client.client.backupDirectory),
+      Bucket: of.vaultBucket,
+      Key: vaultKeys.artifact(of.system, of.backup, node.instanceId, `juju/juju-backup-${date}`),
+      ExpectedBytes: expectedBytes(
+        of.previous,
+        node.instanceId,
+        { kind: 'juju' },
+        Math.max(...servers.map(({ server }) => server.databaseBytes), 100_000_000),
+      ),
+      WatchdogSeconds: String(timeout + watchdogMarginSeconds),
+    },
+  });
+  const directory: Command = {
+    id: `archive-files client (${client.node.name})`,
+    document: documentName('archive-files'),
+    instanceIds: [client.node.instanceId],
+    executionTimeoutSeconds: timeout,
+    parameters: {
+      RunId: of.run,
+      Bucket: of.vaultBucket,
+      Key: vaultKeys.artifact(of.system, of.backup, client.node.instanceId, 'files/client'),
+      ExpectedBytes: expectedBytes(of.previous, client.node.instanceId, { kind: 'files', name: 'client' }, 10_000_000),
+      Group: 'client',
+      Paths: encodeText(client.client.directory),
+    },
+  };
+  switch (driver) {
+    case 'plugin': {
+      // Restoring takes the credentials of machine 0, so the archive of another one would be of no use.
+      const initial = servers.find(({ server }) => server.machine === '0');
+      if (!initial)
+        throw new CommandFailedError(
+          `The initial state server, machine 0, is not among the nodes that answer (${servers.map(({ server }) => server.machine).join(', ') || 'none'}): juju restore takes only its archive.`,
+        );
+      return [{ name: 'collect', commands: [backup(initial, driver), directory] }];
+    }
+    case 'stored':
+      return [{ name: 'collect', commands: [backup(client, driver), directory] }];
+    case 'file':
+      if (servers.length === 0)
+        throw new WrongRoleError('No node holds a Juju controller. Correct the roles in holdfast.yaml.');
+      return [
+        {
+          name: 'create-archive',
+          commands: [
+            {
+              id: `create-juju-archive (${client.node.name})`,
+              document: documentName('create-juju-archive'),
+              instanceIds: [client.node.instanceId],
+              executionTimeoutSeconds: timeout,
+              parameters: { RunId: of.run, Controller: name, User: config.user },
+            },
+          ],
+        },
+        { name: 'collect', commands: [...servers.map((one) => backup(one, driver)), directory] },
+      ];
+    default:
+      return driver satisfies never;
+  }
+};
+
+const incompleteJuju = ({ rescue, collected, phases }: Collection): string | undefined => {
+  const archives = collected.flatMap(({ collected: one }) => (one.kind === 'juju' ? [one] : []));
+  const creation = phases.find(({ phase }) => phase === 'create-archive');
+  const created = creation && resultsOf(creation, 'create-juju-archive', Created)[0]?.result;
+  const [archive] = archives;
+  if (!archive)
+    return created
+      ? `the archive ${created.path} that Juju made on machine ${created.machine} is on none of the controllers. Either somebody has downloaded it, which deletes it, or not every controller is among the nodes in holdfast.yaml. Nothing was committed; start the backup again.`
+      : 'no archive of Juju was collected.';
+  if (archives.length > 1) return `${archives.length} controllers have an archive of this run; one was expected.`;
+  if (created && created.sha1 !== '' && created.sha1 !== archive.sha1)
+    return `the archive that was stored has the SHA-1 ${archive.sha1}, Juju printed ${created.sha1}. Nothing was committed; start the backup again.`;
+  if (!rescue && !collected.some(({ collected: one }) => one.kind === 'files' && one.group === 'client'))
+    return "the client's directory was not collected.";
+  return undefined;
+};
+
+export const juju = (config: Juju): Kind => ({
+  // State servers that are to be restored are gone.
+  selectors: (operation) =>
+    operation === 'restore'
+      ? config.nodes.map((one) => ({ ...one, optional: one.optional || !one.roles.includes('juju-client') }))
+      : config.nodes,
+  inspect: ({ run, purpose, nodes, upgrade }) => {
+    const asClient = { Controller: config.controller ?? '', User: config.user };
+    const inspection = inspectionPhase('inspect', run, 'inspect-juju', purpose, nodes, asClient);
+    if (!upgrade) return inspection;
+    const preflight = {
+      id: 'preflight-juju',
+      document: documentName('preflight-juju'),
+      executionTimeoutSeconds: 300,
+      parameters: { RunId: run, ...asClient, Version: upgrade.version },
+    };
+    const clients = nodes.filter(({ roles }) => roles.includes('juju-client')).slice(0, 1);
+    return {
+      ...inspection,
+      commands: [
+        ...inspection.commands,
+        ...forNodes(
+          preflight,
+          clients.map(({ instanceId }) => instanceId),
+        ),
+      ],
+    };
+  },
+  planBackup: (of) => planJujuBackup(of, config),
+  missingFrom: ({ inspection }) => inspection.problems,
+  incomplete: incompleteJuju,
+  // The plugin stops the database; later dumps follow the oplog to one moment.
+  consistency: (collected) =>
+    collected.some((one) => one.kind === 'juju' && one.driver === 'plugin') ? 'quiesced' : 'live',
+  extraPaths: [],
+});

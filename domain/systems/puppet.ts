@@ -1,0 +1,106 @@
+import * as z from 'zod';
+import { isInfrastructure, type PuppetEnterprise } from '#domain/config';
+import { UnreadableResultError } from '#domain/errors';
+import type { PuppetManifest } from '#domain/manifest';
+import { documentName } from '#domain/naming';
+import { resultsOf } from '#domain/phase';
+import { forNodes, inspectionPhase } from '#domain/plan';
+import type { Inspected, Kind, Restoration, RestoreOf, UpgradeOf, Upgrading } from './kind.ts';
+import { type InspectedNode, incompletePuppet, missingFrom, planPuppetBackup } from './puppet-enterprise.ts';
+import { proveRestore, RowCount } from './puppet-proof.ts';
+import { checkPuppetRestore, planPuppetRestore, targetsOf, warnPuppetRestore } from './puppet-restore.ts';
+import {
+  checkPuppetUpgrade,
+  isNothingToDo,
+  Preflight,
+  type PuppetUpgrade,
+  planCoreUpgrade,
+  planRollout,
+  warnPuppetUpgrade,
+} from './puppet-upgrade.ts';
+
+/** Puppet Enterprise as one kind among others. */
+
+export const puppetNodes = (nodes: readonly Inspected[]): readonly InspectedNode[] =>
+  nodes.flatMap(({ node, inspection }) => (inspection.product === 'puppet-enterprise' ? [{ node, inspection }] : []));
+
+export const puppetEnterprise = (config: PuppetEnterprise): Kind => ({
+  selectors: () => config.nodes.filter(isInfrastructure),
+  inspect: ({ run, purpose, nodes, upgrade }) => {
+    const inspection = inspectionPhase('inspect', run, 'inspect-puppet', purpose, nodes);
+    if (!upgrade) return inspection;
+    const preflight = 'preflight-upgrade';
+    const command = {
+      id: preflight,
+      document: documentName(preflight),
+      executionTimeoutSeconds: 300,
+      parameters: { RunId: run },
+    };
+    const ids = nodes.map(({ instanceId }) => instanceId);
+    return { ...inspection, commands: [...inspection.commands, ...forNodes(command, ids)] };
+  },
+  planBackup: (of) => planPuppetBackup({ ...of, config, nodes: puppetNodes(of.nodes) }),
+  missingFrom: (one) => puppetNodes([one]).flatMap(missingFrom),
+  incomplete: (of) => incompletePuppet({ ...of, nodes: puppetNodes(of.nodes) }),
+  consistency: () => config.consistency,
+  extraPaths: config.extraPaths,
+});
+
+/** Throws a CheckFailedError when a node without which there is no installation has no counterpart. */
+export const restorePuppet = (manifest: PuppetManifest, { nodes, ...rest }: RestoreOf): Restoration => {
+  const of = { ...rest, manifest, ...targetsOf(manifest, puppetNodes(nodes), rest.request.onto) };
+  return {
+    check: () => checkPuppetRestore(of),
+    warn: () => warnPuppetRestore(of),
+    plan: () => planPuppetRestore(of),
+    // Where nothing is installed, nothing can be lost.
+    replaces: of.targets.some(({ inspection }) => inspection.version !== ''),
+    prove: (restored, phase) => {
+      const counts = phase('count-rows');
+      return proveRestore(
+        of,
+        new Map(puppetNodes(restored).map(({ node, inspection }) => [node.instanceId, inspection])),
+        counts ? resultsOf(counts, 'count-rows', z.object(RowCount.shape)) : [],
+      );
+    },
+  };
+};
+
+/** Throws an UnreadableResultError when a node did not tell what is against its upgrade. */
+export const puppetUpgradeOf = (config: PuppetEnterprise, { inspected, nodes, ...of }: UpgradeOf): PuppetUpgrade => {
+  const preflights = resultsOf(inspected, 'preflight', Preflight);
+  return {
+    ...of,
+    config,
+    nodes: puppetNodes(nodes).map((one) => {
+      const preflight = preflights.find(({ instanceId }) => instanceId === one.node.instanceId)?.result;
+      if (!preflight) throw new UnreadableResultError(`${one.node.name} gave no preflight.`);
+      return { ...one, preflight };
+    }),
+  };
+};
+
+export const upgradePuppet = (config: PuppetEnterprise, upgradeOf: UpgradeOf): Upgrading => {
+  const of = puppetUpgradeOf(config, upgradeOf);
+  const plan = () => planCoreUpgrade(of);
+  return {
+    check: () => checkPuppetUpgrade(of),
+    warn: () => warnPuppetUpgrade(of),
+    isNothingToDo: isNothingToDo(of),
+    found: of.nodes.map(({ inspection }) => inspection.version || `agent ${inspection.agentVersion}`),
+    plan,
+    // What comes after is planned when these are upgraded; a person sees all of it before.
+    foresee: () => {
+      const isPending = plan().some(({ name, commands }) => name === 'hold-agents' && commands.length > 0);
+      const expected = of.nodes.map(({ node, inspection }) => ({
+        node,
+        inspection: {
+          ...inspection,
+          version: of.request.version,
+          ...(isPending && { agentVersion: 'that of the upgraded master' }),
+        },
+      }));
+      return planRollout(of, expected);
+    },
+  };
+};

@@ -1,0 +1,152 @@
+import type { Change } from './history.ts';
+import { BackupId, backupMoment, vaultKeys } from './naming.ts';
+import { type ExpiringClass, type RetentionTag, retentionTags } from './retention.ts';
+
+/** What the janitor does once a day: decided here from what was found, done elsewhere. */
+
+const hour = 3_600_000;
+const day = 24 * hour;
+
+/** An upload that goes on for longer is nobody's: the vault's lifecycle ends it at the same age. */
+const uploadOrphanedAfter = day;
+
+/** A backup is made in less than that; what has no manifest then never gets one. */
+const objectOrphanedAfter = 2 * day;
+
+/** The undoing of a run that has died ends in an hour. A lock that is there after two was never undone. */
+const lockOrphanedAfter = 2 * hour;
+
+/** A committed backup as it is found. */
+export interface FoundBackup {
+  readonly backup: string;
+  readonly class: ExpiringClass;
+  /** A restore may choose it by itself. */
+  readonly good: boolean;
+  readonly complete: boolean;
+  readonly committedAt: Date;
+  /** The retention tag of each of its objects, its manifest among them. */
+  readonly tags: Readonly<Record<string, string | undefined>>;
+  /** Of its retention. */
+  readonly lastChange?: Change;
+  /** Somebody holds it. */
+  readonly held: boolean;
+}
+
+/** All that is known of a system in the vault. */
+export interface Found {
+  readonly system: string;
+  /** Below its prefixes, manifests among them. */
+  readonly objects: readonly { readonly key: string; readonly modifiedAt: Date }[];
+  readonly uploads: readonly { readonly key: string; readonly uploadId: string; readonly startedAt: Date }[];
+  /** The ids of all manifests, also of those that can not be read. */
+  readonly committed: readonly string[];
+  /** Those that can be read. */
+  readonly backups: readonly FoundBackup[];
+  /** `endedAt` is absent while its run lives. */
+  readonly lock?: {
+    readonly run: string;
+    readonly execution: string;
+    readonly backup: string;
+    readonly endedAt?: Date;
+  };
+}
+
+/** One thing to do. */
+export type Chore =
+  | { readonly kind: 'undo run'; readonly run: string; readonly execution: string }
+  | { readonly kind: 'abort upload'; readonly key: string; readonly uploadId: string }
+  | { readonly kind: 'delete objects'; readonly backup: string; readonly keys: readonly string[] }
+  | {
+      readonly kind: 'change retention';
+      readonly backup: string;
+      readonly tag: RetentionTag;
+      readonly change: 'kept' | 'let go';
+      /** Objects whose tag is another now. */
+      readonly keys: readonly string[];
+    };
+
+export interface Tidying {
+  readonly chores: readonly Chore[];
+  readonly objects: number;
+  /** Objects that the chores would delete or tag. */
+  readonly touched: number;
+  /** So many that something must be wrong with what was found: nothing is done. */
+  readonly refused: boolean;
+}
+
+/** The backup that an object belongs to; undefined for installers and what nodes hand to each other. */
+const backupOf = (system: string, key: string): string | undefined => {
+  const prefix = vaultKeys.system(system);
+  const id = key.startsWith(prefix) ? key.slice(prefix.length).split('/')[0] : undefined;
+  return BackupId.safeParse(id).success ? id : undefined;
+};
+
+const orphans = ({ system, objects, committed, lock }: Found, now: Date): Chore[] => {
+  const spared = new Set([...committed, ...(lock ? [lock.backup] : [])]);
+  const isOld = (moment: Date): boolean => now.getTime() - moment.getTime() > objectOrphanedAfter;
+  const byBackup = new Map<string, { readonly keys: string[]; old: boolean }>();
+  for (const { key, modifiedAt } of objects) {
+    const backup = backupOf(system, key);
+    if (backup === undefined || spared.has(backup)) continue;
+    const found = byBackup.get(backup) ?? { keys: [], old: isOld(backupMoment(backup)) };
+    found.keys.push(key);
+    // One object that came lately: somebody is still at it.
+    found.old &&= isOld(modifiedAt);
+    byBackup.set(backup, found);
+  }
+  return Array.from(byBackup, ([backup, { keys, old }]) =>
+    old ? [{ kind: 'delete objects' as const, backup, keys }] : [],
+  ).flat();
+};
+
+/** The tag that a backup should have; undefined when it may stay as it is. */
+const expectedTags = ({ backups }: Found, keepLast: number): ReadonlyMap<string, RetentionTag | undefined> => {
+  const good = backups.filter((one) => one.good);
+  const ranked = new Map(retentionTags(good, keepLast).map(({ backup, tag }) => [backup, tag]));
+  const lastCommit = Math.max(...good.map(({ committedAt }) => committedAt.getTime()));
+  return new Map(
+    backups.map(({ backup, held, class: own, good: isGood, lastChange }) => {
+      if (held) return [backup, 'keep'];
+      if (!isGood) return [backup, own];
+      // Who releases a backup is told that it stays until the next commit.
+      const waits = lastChange?.change === 'released' && Date.parse(lastChange.at) >= lastCommit;
+      const tag = ranked.get(backup);
+      return [backup, waits && tag !== 'keep' ? undefined : tag];
+    }),
+  );
+};
+
+const retagged = (found: Found, keepLast: number): Chore[] => {
+  const expected = expectedTags(found, keepLast);
+  return found.backups.flatMap(({ backup, tags }) => {
+    const tag = expected.get(backup);
+    if (tag === undefined) return [];
+    const keys = Object.keys(tags).filter((key) => tags[key] !== tag);
+    const change = tag === 'keep' ? 'kept' : 'let go';
+    return keys.length === 0 ? [] : [{ kind: 'change retention', backup, tag, change, keys }];
+  });
+};
+
+/**
+ * What is to be done for a system: uploads that nobody ends, objects of backups that were never committed, a lock whose run
+ * has died, tags that should have changed. It is refused when it would touch more than `share` of the system's objects.
+ */
+export const planTidying = (
+  found: Found,
+  { now, keepLast, share }: { readonly now: Date; readonly keepLast: number; readonly share: number },
+): Tidying => {
+  const { lock, uploads, objects } = found;
+  const since = (moment: Date): number => now.getTime() - moment.getTime();
+  const chores: readonly Chore[] = [
+    ...(lock?.endedAt && since(lock.endedAt) > lockOrphanedAfter
+      ? [{ kind: 'undo run' as const, run: lock.run, execution: lock.execution }]
+      : []),
+    ...uploads
+      .filter(({ startedAt }) => since(startedAt) > uploadOrphanedAfter)
+      .map(({ key, uploadId }) => ({ kind: 'abort upload' as const, key, uploadId })),
+    ...orphans(found, now),
+    ...retagged(found, keepLast),
+  ];
+  const touched = chores.reduce((sum, chore) => sum + ('keys' in chore ? chore.keys.length : 0), 0);
+  return { chores, objects: objects.length, touched, refused: touched > objects.length * share };
+};

@@ -1,0 +1,61 @@
+import * as z from 'zod';
+import { Verified } from './history.ts';
+import { BackupId, backupMoment, SystemId } from './naming.ts';
+import { HashState } from './sha256.ts';
+
+/** Reading backups back from the vault: which are due, and how far a run of it has come. */
+
+const day = 86_400_000;
+
+/** Whatever lives longer than that was read at least once meanwhile. */
+export const coverageDays = 365;
+
+/** The longest time between two monthly runs. */
+const betweenRunsDays = 31;
+
+/** Eleven runs read everything, so that within a year one may be missed. */
+const runsToCoverAll = 11;
+
+/** What the choice of backups to read needs to know of one. */
+export interface Verifiable {
+  readonly backup: string;
+  /** Absent when it never was. */
+  readonly verifiedAt?: Date;
+}
+
+/**
+ * The backups that a monthly run reads back, those first that were not for longest: an eleventh of all, whatever would
+ * otherwise pass a year before the next run, and in any case the newest, which a restore would take.
+ */
+export const dueForVerification = (backups: readonly Verifiable[], now: Date): readonly string[] => {
+  const since = ({ backup, verifiedAt }: Verifiable): number => (verifiedAt ?? backupMoment(backup)).getTime();
+  const stalest = backups.toSorted((a, b) => since(a) - since(b) || (a.backup < b.backup ? -1 : 1));
+  const share = Math.ceil(backups.length / runsToCoverAll);
+  const latest = now.getTime() - (coverageDays - betweenRunsDays) * day;
+  const due = stalest.filter((one, rank) => rank < share || since(one) <= latest).map(({ backup }) => backup);
+  const newest = backups
+    .map(({ backup }) => backup)
+    .toSorted()
+    .at(-1);
+  return newest === undefined || due.includes(newest) ? due : [...due, newest];
+};
+
+/** How far a run has come: what its next slice goes on from. */
+export const Verification = z.object({
+  system: SystemId,
+  /** What is left, the first one in its midst. */
+  todo: z.array(BackupId),
+  /** The object of the first one that is being read, by its place in the manifest. */
+  object: z.int().nonnegative(),
+  /** What was read of that object. */
+  hash: HashState.optional(),
+  /** Of the first one: bytes read, and what is not as it was committed. */
+  bytes: z.int().nonnegative(),
+  faults: z.array(z.string()),
+  cold: z.boolean(),
+  done: z.array(Verified.pick({ outcome: true, bytes: true, faults: true }).extend({ backup: BackupId })),
+});
+export type Verification = z.infer<typeof Verification>;
+
+/** Before the first byte of a backup. */
+export const untouched = { object: 0, bytes: 0, faults: [], cold: false } as const;

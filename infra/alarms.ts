@@ -1,0 +1,146 @@
+import { Duration, type Stack } from 'aws-cdk-lib';
+import { Alarm, ComparisonOperator, type IMetric, Metric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import type { Topic } from 'aws-cdk-lib/aws-sns';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
+import { type Config, timingsOf } from '#domain/config';
+import { type SystemMetric, systemMetrics } from '#domain/naming';
+import { overdueAfterSeconds } from '#domain/schedule';
+import type { VerbFunction } from './verb.ts';
+
+export interface AlarmsProps {
+  readonly config: Config;
+  readonly now: Date;
+  readonly topic: Topic;
+  readonly machines: Readonly<Record<'backup' | 'restore' | 'upgrade' | 'verify' | 'undo', StateMachine>>;
+  readonly undelivered: Queue;
+  readonly measureAge: VerbFunction;
+  readonly janitor: VerbFunction;
+}
+
+/** A month, a missed run and a few days. */
+const verifyOverdueSeconds = 65 * 86_400;
+
+/** A system's metric as its publisher names it. */
+export const systemMetric = (
+  system: string,
+  name: SystemMetric,
+  { statistic = Stats.MAXIMUM, period = Duration.hours(1) } = {},
+): Metric =>
+  new Metric({
+    namespace: systemMetrics.namespace,
+    metricName: systemMetrics.names[name],
+    dimensionsMap: systemMetrics.dimensions(system),
+    ...{ statistic, period },
+  });
+
+interface Wakes {
+  /** Of docs/runbook.md, and the alarm's name. */
+  readonly section: string;
+  readonly system?: string;
+  readonly metric: IMetric;
+  readonly above: number;
+  readonly says: string;
+  readonly missing?: TreatMissingData;
+  /** For how many periods in a row. */
+  readonly periods?: number;
+}
+
+/** What wakes somebody. Each alarm has a section of its name in docs/runbook.md, to which its description leads. */
+export const addAlarms = (
+  stack: Stack,
+  { config, now, topic, machines, undelivered, measureAge, janitor }: AlarmsProps,
+): readonly Alarm[] => {
+  const tell = new SnsAction(topic);
+  const runbook = config.notifications.runbook ?? 'docs/runbook.md';
+  const alarm = ({ section, system, metric, above, says, missing, periods = 1 }: Wakes): Alarm => {
+    const alarmName = ['holdfast', ...(system === undefined ? [] : [system]), section].join('-');
+    const made = new Alarm(stack, `Alarm-${alarmName}`, {
+      alarmName,
+      alarmDescription: `${says} See ${runbook}#${section}`,
+      metric,
+      threshold: above,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+      evaluationPeriods: periods,
+      treatMissingData: missing ?? TreatMissingData.NOT_BREACHING,
+    });
+    made.addAlarmAction(tell);
+    made.addOkAction(tell);
+    return made;
+  };
+  const failed = (section: keyof typeof machines, says: string): Alarm =>
+    alarm({
+      section: `${section}-failed`,
+      metric: machines[section].metricFailed({ period: Duration.minutes(5) }),
+      above: 0,
+      says,
+    });
+  const ofSystem = (system: string, scheduled: boolean, threshold: number): Alarm[] => [
+    ...(scheduled
+      ? [
+          alarm({
+            ...{ section: 'backup-overdue', system, metric: systemMetric(system, 'age'), above: threshold },
+            says: `The newest good backup of ${system} is older than ${threshold} s, or its age is not known.`,
+            missing: TreatMissingData.BREACHING,
+          }),
+        ]
+      : []),
+    alarm({
+      ...{ section: 'backup-size-unusual', system, metric: systemMetric(system, 'deviation') },
+      // At half or double.
+      above: 1.99,
+      says: `The newest backup of ${system} has half of the size of the five before it or less, or double or more.`,
+    }),
+    alarm({
+      ...{ section: 'verify-overdue', system, metric: systemMetric(system, 'verificationAge') },
+      above: verifyOverdueSeconds,
+      says: `No backup of ${system} was read back and found sound for ${verifyOverdueSeconds / 86_400} days.`,
+    }),
+    alarm({
+      section: 'uploads-orphaned',
+      system,
+      metric: systemMetric(system, 'orphanUploads', { statistic: Stats.MINIMUM, period: Duration.days(1) }),
+      above: 0,
+      periods: 2,
+      says: `Uploads of ${system} that nobody ends lie in the vault, and neither its lifecycle nor the janitor has removed them.`,
+    }),
+    alarm({
+      ...{ section: 'janitor-refused', system, metric: systemMetric(system, 'janitorRefused') },
+      above: 0,
+      says: `The janitor would have touched more than a tenth of the objects of ${system}, and did nothing.`,
+    }),
+  ];
+  return [
+    ...Object.entries(config.systems).flatMap(([system, configured]) => {
+      const timings = timingsOf(config, configured).map(({ timing }) => timing);
+      const threshold = overdueAfterSeconds(timings, now);
+      return ofSystem(system, threshold !== undefined, threshold ?? 0);
+    }),
+    failed('backup', 'A backup failed and was undone.'),
+    failed('restore', 'A restore failed and was undone.'),
+    failed('upgrade', 'An upgrade failed and was stopped where it was.'),
+    failed('verify', 'A backup could not be read back, or is no longer what was committed.'),
+    failed('undo', 'The traces of a failed run could not be removed: services may be down.'),
+    alarm({
+      section: 'event-undelivered',
+      metric: undelivered.metricApproximateNumberOfMessagesVisible({
+        ...{ period: Duration.minutes(5), statistic: Stats.MAXIMUM },
+      }),
+      above: 0,
+      says: 'A schedule or rule could not start what it should.',
+    }),
+    alarm({
+      section: 'measure-age-failed',
+      metric: measureAge.function.metricErrors({ period: Duration.hours(1) }),
+      above: 0,
+      says: 'The age of backups could not be measured.',
+    }),
+    alarm({
+      section: 'janitor-failed',
+      metric: janitor.function.metricErrors({ period: Duration.hours(1) }),
+      above: 0,
+      says: 'The janitor ended with an error: a system was not tidied up.',
+    }),
+  ];
+};

@@ -1,0 +1,55 @@
+import * as z from 'zod';
+import type { Config } from '#domain/config';
+import { isGoodBackup, isWaitedFor, mailOf, type RunEnded, runEndedEvent, type StatusChange } from '#domain/events';
+import { storedBytes } from '#domain/manifest';
+import { stateKeys } from '#domain/naming';
+import { RunRecord } from '#domain/payloads';
+import type { Bucket, Notices, State } from '#domain/ports';
+import { readManifest } from '../catalog.ts';
+
+export interface Services {
+  readonly notifications: Config['notifications'];
+  readonly state: State;
+  readonly vault: Bucket;
+  readonly notices: Notices;
+  readonly warn: (message: string) => void;
+}
+
+/** The run that an undoing was asked to undo. */
+const Undone = z.object({ run: z.string() });
+
+/**
+ * Tells of the end of a run: an event for programs, a mail for people when it did not succeed and nobody else tells of it, and a
+ * ping after a good backup. A ping that fails is passed over: what it would have told is true all the same.
+ */
+export const tellEnd = async (
+  { notifications, state, vault, notices, warn }: Services,
+  change: StatusChange,
+): Promise<RunEnded | undefined> => {
+  const runbook = notifications.runbook ?? 'docs/runbook.md';
+  const known = runEndedEvent(change, { runbook });
+  // Undoings that end well are part of what failed.
+  if (!known || (known.operation === 'undo' && known.outcome === 'succeeded')) return undefined;
+  const undone =
+    known.operation === 'undo'
+      ? await state.read(stateKeys.run(Undone.parse(JSON.parse(change.detail.input ?? '{}')).run), RunRecord)
+      : undefined;
+  const manifest =
+    known.result === 'committed' && known.system !== null && known.backup !== null
+      ? await readManifest(vault, known.system, known.backup)
+      : undefined;
+  const event =
+    runEndedEvent(change, {
+      runbook,
+      ...(undone && { undone }),
+      ...(manifest && { committed: { bytes: storedBytes(manifest), state: manifest.state } }),
+    }) ?? known;
+  await notices.publish(event);
+  const mail = mailOf(event);
+  if (mail && !isWaitedFor(change)) await notices.mail(mail);
+  if (notifications.ping !== undefined && isGoodBackup(event, change)) {
+    const url = notifications.ping.replaceAll('{system}', encodeURIComponent(event.system ?? ''));
+    await notices.ping(url).catch((error: unknown) => warn(`The ping after ${event.backup} failed: ${error}`));
+  }
+  return event;
+};

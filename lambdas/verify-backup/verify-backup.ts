@@ -1,0 +1,141 @@
+import { BackupDamagedError, NoBackupError, UnknownBackupError } from '#domain/errors';
+import { lastVerified, type Verified } from '#domain/history';
+import { type Upload, uploadsOf } from '#domain/manifest';
+import { backupId, stateKeys } from '#domain/naming';
+import type { RunRecord, VerifyBackupOutput, VerifyRequest } from '#domain/payloads';
+import type { Bucket, State } from '#domain/ports';
+import { Sha256 } from '#domain/sha256';
+import { dueForVerification, untouched, Verification } from '#domain/verification';
+import { committedBackups, enterVerification, newestGood, readHistory, readManifest } from '../catalog.ts';
+
+export interface Services {
+  readonly state: State;
+  readonly vault: Bucket;
+  readonly now: () => Date;
+  /** Read at once. */
+  readonly rangeBytes: number;
+}
+
+/** At a bad megabyte per second it takes less than half of what a lambda may run. */
+export const rangeBytes = 256 * 1024 ** 2;
+
+/** After that no further range is begun: 5 minutes and a range of 5 are less than the lambda's 15. */
+const sliceMilliseconds = 300_000;
+
+/** Faults that are told of one backup. */
+const faultsTold = 20;
+
+const toRead = async (
+  { vault, now }: Services,
+  { system, backup }: VerifyRequest,
+): Promise<readonly [string, ...string[]]> => {
+  if (backup !== undefined) {
+    const manifest = backup === 'latest' ? await newestGood(vault, system) : await readManifest(vault, system, backup);
+    if (manifest) return [manifest.backup];
+    throw new UnknownBackupError(
+      `${system} has no backup ${backup}. \`holdfast backups ${system}\` lists what there is.`,
+    );
+  }
+  const verifiable = [];
+  for (const id of await committedBackups(vault, system)) {
+    const verified = lastVerified(await readHistory(vault, system, id));
+    verifiable.push({ backup: id, ...(verified && { verifiedAt: new Date(verified.at) }) });
+  }
+  const [first, ...others] = dueForVerification(verifiable, now());
+  if (first === undefined) throw new NoBackupError(`${system} has no backup that could be verified.`);
+  return [first, ...others];
+};
+
+/** What an object's headers say against it, before it is read; `cold` when it can't be. */
+const look = async (vault: Bucket, { key, bytes }: Upload): Promise<{ fault?: string; cold?: true }> => {
+  const found = await vault.head(key);
+  if (!found) return { fault: `${key}: the vault does not have it` };
+  if (found.bytes !== bytes) return { fault: `${key}: the vault has ${found.bytes} bytes of ${bytes}` };
+  return found.cold === undefined ? {} : { cold: true };
+};
+
+/** Takes one backup a range, or one of its objects, further. */
+const advance = async (services: Services, run: string, before: Verification): Promise<Verification> => {
+  const { vault, now, rangeBytes: range } = services;
+  const { system, todo, object, hash, bytes, faults, cold, done } = before;
+  const [backup = '', ...rest] = todo;
+  const manifest = await readManifest(vault, system, backup);
+  // It has expired since it was chosen.
+  if (!manifest) return { system, done, todo: rest, ...untouched, faults: [] };
+  const upload = manifest.artifacts.flatMap(({ collected }) => uploadsOf(collected))[object];
+  if (!upload) {
+    const outcome = faults.length > 0 ? 'damaged' : cold ? 'cold' : 'sound';
+    const verified: Verified = { at: now().toISOString(), change: 'verified', outcome, bytes, faults, run };
+    await enterVerification(vault, manifest, verified);
+    return { system, done: [...done, { backup, outcome, bytes, faults }], todo: rest, ...untouched, faults: [] };
+  }
+  const next = { system, todo, done, object: object + 1, bytes, faults, cold };
+  const withFault = (fault: string): string[] => [...faults, fault].slice(0, faultsTold);
+  if (!hash) {
+    const seen = await look(vault, upload);
+    if (seen.cold) return { ...next, cold: true };
+    if (seen.fault !== undefined) return { ...next, faults: withFault(seen.fault) };
+  }
+  const sha256 = new Sha256(hash);
+  const end = Math.min(sha256.bytes + range, upload.bytes);
+  const from = sha256.bytes;
+  for await (const chunk of vault.stream(upload.key, from, end - 1)) sha256.update(chunk);
+  if (sha256.bytes !== end) throw new Error(`${upload.key} was cut off at ${sha256.bytes} of ${end} bytes.`);
+  const read = bytes + end - from;
+  if (end < upload.bytes) return { ...before, bytes: read, hash: sha256.save() };
+  const found = sha256.digest();
+  if (found === upload.sha256) return { ...next, bytes: read };
+  return { ...next, bytes: read, faults: withFault(`${upload.key}: its SHA-256 is ${found}, not ${upload.sha256}`) };
+};
+
+const outputOf = ({ system, todo, done }: Verification): VerifyBackupOutput => {
+  if (todo.length > 0) return { status: 'reading' };
+  const of = (outcome: Verified['outcome']): string[] =>
+    done.filter((one) => one.outcome === outcome).map(({ backup }) => backup);
+  const summary = {
+    operation: 'verify' as const,
+    system,
+    bytes: done.reduce((sum, { bytes }) => sum + bytes, 0),
+    ...{ sound: of('sound'), damaged: of('damaged'), cold: of('cold') },
+  };
+  if (summary.damaged.length === 0) return { status: 'read', ...summary };
+  const told = done.flatMap(({ backup, faults: [first, ...more] }) =>
+    first === undefined ? [] : [`${backup}: ${first}${more.length === 0 ? '' : `, and ${more.length} more`}`],
+  );
+  return {
+    status: 'damaged',
+    ...summary,
+    error: new BackupDamagedError().name,
+    cause: `What lies in the vault of ${system} is not what was committed. ${told.join('; ')}.`.slice(0, 8000),
+  };
+};
+
+/**
+ * Reads backups back for some minutes, compares every object with the manifest, and enters each backup's outcome in its
+ * history. `reading` asks to be called again. Throws an UnknownBackupError or a NoBackupError.
+ */
+export const verifyBackup = async (
+  services: Services,
+  { run, execution, startedAt }: Pick<RunRecord, 'run' | 'execution' | 'startedAt'>,
+  request: VerifyRequest,
+): Promise<VerifyBackupOutput> => {
+  const { state, now } = services;
+  const until = now().getTime() + sliceMilliseconds;
+  const key = stateKeys.verification(run);
+  let progress = await state.read(key, Verification);
+  if (!progress) {
+    const todo = await toRead(services, request);
+    const record: RunRecord = {
+      ...{ system: request.system, operation: 'verify', run, execution, startedAt, attempt: 0 },
+      ...{ backup: request.backup === undefined ? backupId(new Date(startedAt)) : todo[0] },
+      ...{ scheduled: request.backup === undefined, rescue: false },
+    };
+    await state.write(stateKeys.run(run), record);
+    progress = { system: request.system, todo: [...todo], done: [], ...untouched, faults: [] };
+  }
+  do {
+    progress = await advance(services, run, progress);
+    await state.write(key, progress);
+  } while (progress.todo.length > 0 && now().getTime() < until);
+  return outputOf(progress);
+};

@@ -1,0 +1,225 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { GetObjectCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
+import { DescribeExecutionCommand, StartExecutionCommand } from '@aws-sdk/client-sfn';
+import { afterAll, afterEach, beforeAll, expect, onTestFinished } from 'vitest';
+import { s3Bucket } from '#aws/bucket';
+import { s3Client, sfnClient } from '#aws/clients';
+import { JujuManifest } from '#domain/manifest';
+import { parseManifestKey, stateKeys, vaultKeys } from '#domain/naming';
+import type { JujuEra } from '#local/lab/juju/node';
+import type { LabNode } from '#local/lab/node';
+import { type Lab, type LabOptions, startLab } from '#local/runtime/lab';
+import type { Ending } from './harness.ts';
+
+/** A holdfast.yaml with a client and state servers, one or three; these by their names, since a restore makes new ones. */
+export const environment = (servers: 1 | 3 = 1, of: 'my-env' | 'controller' = 'my-env'): string => `
+systems:
+  juju-main:
+    kind: juju
+    controller: my-env
+    nodes:
+      - { instance: i-0123456789abcdeff, roles: [juju-client] }
+${Array.from({ length: servers }, (_, number) => `      - { tag: { key: Name, value: juju-${of}-machine-${number} }, roles: [juju-controller] }\n`).join('')}`;
+
+/** A lab with one system of Juju and what a test does with it. */
+export const startJujuBench = async (era: JujuEra, servers: 1 | 3 = 1, options: Partial<LabOptions> = {}) => {
+  const lab: Lab = await startLab({
+    pollMilliseconds: 100,
+    configuration: environment(servers, era.startsWith('1.') ? 'my-env' : 'controller'),
+    eras: { 'juju-main': era },
+    ...options,
+  });
+  const juju = lab.juju['juju-main'];
+  if (!juju) throw new Error('the lab has no Juju');
+  const [s3, sfn] = [s3Client(), sfnClient()];
+  const vault = s3Bucket(s3, lab.runtime.vaultBucket);
+  const state = s3Bucket(s3, lab.runtime.stateBucket);
+
+  /** Instances that are powered on. */
+  const running = (): LabNode[] =>
+    juju.cloud.nodes.filter(({ instanceId }) => juju.cloud.state(instanceId) === 'running');
+
+  const run = async (machine: string, input: object): Promise<Ending> => {
+    const { executionArn } = await sfn.send(
+      new StartExecutionCommand({
+        stateMachineArn: lab.runtime.stateMachineArn(machine),
+        input: JSON.stringify({ system: 'juju-main', ...input }),
+      }),
+    );
+    for (;;) {
+      const { status, error, cause, output } = await sfn.send(new DescribeExecutionCommand({ executionArn }));
+      if (status !== 'RUNNING')
+        return { status: status ?? '', error, cause: cause ?? '', output: JSON.parse(output ?? '{}') };
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  };
+
+  const succeed = async (command: string): Promise<string> => {
+    const { code, stdout, stderr } = await juju.juju(command);
+    if (code !== 0) throw new Error(`${command}: exit ${code}\n${stdout}${stderr}`);
+    return stdout;
+  };
+
+  const shell = async (on: LabNode, command: string): Promise<string> => {
+    const { code, stdout, stderr } = await on.exec(command);
+    if (code !== 0) throw new Error(`${command}: ${stdout}${stderr}`);
+    return stdout;
+  };
+
+  return {
+    lab,
+    juju,
+    vault,
+    client: juju.client,
+    machine: (name: string): LabNode => juju.machine(name),
+    succeed,
+    shell,
+    backUp: (): Promise<Ending> => run('holdfast-backup', {}),
+    /** Removes a run's traces once more. */
+    undo: (of: string): Promise<Ending> => run('holdfast-undo', { run: of }),
+    restore: (input: object = {}): Promise<Ending> =>
+      run('holdfast-restore', { backup: 'latest', safetyBackup: false, confirm: 'juju-main', ...input }),
+    upgrade: (input: object): Promise<Ending> => run('holdfast-upgrade', { confirm: 'juju-main', ...input }),
+    applications: async (): Promise<string[]> => {
+      const model = era.startsWith('1.') ? '' : '-m default';
+      const status = JSON.parse(await succeed(`juju status ${model} --format json`));
+      return Object.keys(status.services ?? status.applications);
+    },
+    manifest: async (backup: string): Promise<JujuManifest> =>
+      JujuManifest.parse(JSON.parse((await vault.read(vaultKeys.manifest('juju-main', backup)))?.text ?? '{}')),
+    /** Plays a fault on a node until the test ends. */
+    play: async (node: LabNode, fault: string, text = ''): Promise<() => Promise<void>> => {
+      const file = node.path(`/etc/juju-lab/${fault}`);
+      await writeFile(file, text);
+      const end = (): Promise<void> => rm(file, { force: true });
+      onTestFinished(end);
+      return end;
+    },
+    /** What a run may leave behind, and must not. */
+    traces: async () => ({
+      manifests: (await vault.list(vaultKeys.catalog('juju-main'))).flatMap(
+        (key) => parseManifestKey(key)?.backup ?? [],
+      ),
+      objects: await vault.list('backups/'),
+      uploads: (
+        (await s3.send(new ListMultipartUploadsCommand({ Bucket: lab.runtime.vaultBucket }))).Uploads ?? []
+      ).map(({ Key }) => Key ?? ''),
+      lock: (await state.read(stateKeys.lock('juju-main'))) !== undefined,
+      onNodes: (
+        await Promise.all(
+          running().map(async (node) => {
+            const { stdout } = await node.exec(
+              "find /var/lib/holdfast -mindepth 2 2>/dev/null; find /tmp -name 'juju-backup-*.tar.gz' 2>/dev/null; for e in /proc/[0-9]*/environ; do tr '\\0' '\\n' <$e 2>/dev/null | grep -E '^HOLDFAST_(RUN|WATCHDOG)='; done",
+            );
+            return stdout.split('\n').filter((line) => line !== '');
+          }),
+        )
+      ).flat(),
+      down: await servicesDown(running()),
+    }),
+    /** Puts another manifest in the place of the newest. */
+    putManifest: async (text: string): Promise<void> => {
+      const { backup } = JujuManifest.parse(JSON.parse(text));
+      const key = vaultKeys.manifest('juju-main', backup);
+      await vault.replace(key, text, (await vault.read(key))?.etag ?? '');
+    },
+    /** The bytes of an object in the vault. */
+    object: async (Key: string): Promise<Buffer> => {
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket: lab.runtime.vaultBucket, Key }));
+      return Buffer.from((await Body?.transformToByteArray()) ?? []);
+    },
+    /** Removes every committed backup, so that the next test begins with an empty vault. */
+    forget: async (): Promise<void> => {
+      for (const key of await vault.list('')) await vault.delete(key);
+    },
+    close: async (): Promise<void> => {
+      s3.destroy();
+      sfn.destroy();
+      await lab.close();
+    },
+  };
+};
+
+export type JujuBench = Awaited<ReturnType<typeof startJujuBench>>;
+
+/** A lab for all tests of a file; each begins with an empty vault. */
+export const useJujuBench = (...options: Parameters<typeof startJujuBench>): (() => JujuBench) => {
+  let bench: JujuBench;
+  beforeAll(async () => {
+    bench = await startJujuBench(...options);
+  });
+  afterEach(() => bench.forget());
+  afterAll(() => bench?.close());
+  return () => bench;
+};
+
+/** The archive that a backup has stored. */
+export const archiveOf = (manifest: JujuManifest) => {
+  const [found] = manifest.artifacts.flatMap(({ node, collected }) =>
+    collected.kind === 'juju' ? [{ node, ...collected }] : [],
+  );
+  if (!found) throw new Error('the manifest has no archive of Juju');
+  return found;
+};
+
+/** What Juju told the client when the backup was taken. */
+export const clientOf = (manifest: JujuManifest) =>
+  manifest.nodes.map(({ inspection }) => inspection.client).find((client) => client !== null);
+
+/** Runs a backup that must fail, and looks that nothing is left of it. */
+export const failedBackup = async (bench: JujuBench): Promise<string> => {
+  const { status, error, cause } = await bench.backUp();
+  expect(status).toBe('FAILED');
+  expect(await bench.traces()).toEqual(noTraces);
+  return `${error}: ${cause}`;
+};
+
+/** Backs up and gives back the manifest. */
+export const backedUp = async (bench: JujuBench): Promise<JujuManifest> => {
+  const { status, cause, output } = await bench.backUp();
+  expect({ status, cause }).toEqual({ status: 'SUCCEEDED', cause: '' });
+  expect(await bench.traces()).toMatchObject({ uploads: [], lock: false, onNodes: [], down: [] });
+  return bench.manifest(output.backup ?? '');
+};
+
+/** Runs a restore that must fail, and looks that no trace of it is left on any node. */
+export const failedRestore = async (bench: JujuBench, input: object = {}): Promise<string> => {
+  const { status, error, cause } = await bench.restore(input);
+  expect(status).toBe('FAILED');
+  expect(await bench.traces()).toMatchObject({ lock: false, onNodes: [], down: [] });
+  return `${error}: ${cause}`;
+};
+
+/** Runs a restore and gives back what it has compared. */
+export const restored = async (bench: JujuBench, input: object = {}): Promise<string> => {
+  const { status, cause, output } = await bench.restore(input);
+  expect({ status, cause }).toEqual({ status: 'SUCCEEDED', cause: '' });
+  expect(await bench.traces()).toMatchObject({ lock: false, onNodes: [], down: [] });
+  return output.proof?.compared.join('\n') ?? '';
+};
+
+/** The paths in a stored archive. */
+export const listed = async (bench: JujuBench, manifest: JujuManifest): Promise<string[]> => {
+  const { contents } = archiveOf(manifest);
+  const bytes = await bench.object(contents.key);
+  const text = (contents.compression === 'zstd' ? zstdDecompressSync(bytes) : gunzipSync(bytes)).toString();
+  return text.split('\n').map((line) => line.split('\t')[1] ?? '');
+};
+
+/** Databases and agents of Juju that do not run, by their nodes. */
+const servicesDown = async (nodes: readonly LabNode[]): Promise<string[]> => {
+  const down = nodes.map(async (node) => {
+    const { stdout } = await node.exec(
+      `for job in $(cd / && ls etc/init/juju*.conf 2>/dev/null | sed 's|.*/||; s|.conf$||'); do initctl status $job | grep -q start/running || echo $job; done
+       for unit in $(cd / && ls etc/systemd/system/*juju*.service 2>/dev/null | sed 's|.*/||; s|.service$||'); do systemctl is-active --quiet $unit || echo $unit; done`,
+    );
+    return stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => `${node.hostname}: ${line}`);
+  });
+  return (await Promise.all(down)).flat();
+};
+
+export const noTraces = { manifests: [], objects: [], uploads: [], lock: false, onNodes: [], down: [] };

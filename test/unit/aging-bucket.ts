@@ -1,0 +1,124 @@
+import { AlreadyExistsError } from '#domain/errors';
+import { parseHistoryKey, parseManifestKey, tagKeys } from '#domain/naming';
+import type { Bucket } from '#domain/ports';
+import type { ExpiringClass } from '#domain/retention';
+
+const day = 86_400_000;
+
+/** What the vault's rules say; test/infra/vault.test.ts proves that they do. */
+export interface Rules {
+  /** Days after which a manifest of a class expires; its artifacts live two days longer. */
+  readonly lifetimes: Readonly<Record<ExpiringClass, number>>;
+  readonly noncurrentDays: number;
+}
+
+interface Version {
+  /** Absent in a delete marker. */
+  readonly text?: string;
+  readonly createdAt: number;
+  tags: Readonly<Record<string, string>>;
+  /** Since when a newer version lies on top of it. */
+  noncurrentSince?: number;
+}
+
+/** The first midnight, in UTC, at which something that is due after some days is done: S3 rounds up. */
+const due = (from: number, days: number): number => Math.ceil((from + days * day) / day) * day;
+
+/**
+ * A versioned bucket as S3 keeps it, with a clock: every write is a version of its own, a deletion is a marker, and each
+ * midnight the lifecycle expires current versions by their age and tag, removes old noncurrent ones, and markers that nothing
+ * lies below.
+ */
+export const agingBucket = (rules: Rules, clock: () => number) => {
+  const keys = new Map<string, Version[]>();
+  let tagsLeft = Number.POSITIVE_INFINITY;
+  const versions = (key: string): Version[] => keys.get(key) ?? [];
+  const current = (key: string): (Version & { readonly text: string }) | undefined => {
+    const top = versions(key).at(-1);
+    return top?.text === undefined ? undefined : { ...top, text: top.text };
+  };
+  const put = (key: string, version: Omit<Version, 'createdAt'>): void => {
+    const list = versions(key);
+    const top = list.at(-1);
+    if (top) top.noncurrentSince = clock();
+    keys.set(key, [...list, { ...version, createdAt: clock() }]);
+  };
+  const etag = (key: string): string => String(versions(key).length);
+  const unused = (): never => {
+    throw new Error('retention has no business here');
+  };
+  const live = (prefix: string): string[] =>
+    [...keys.keys()].filter((key) => key.startsWith(prefix) && current(key)).toSorted();
+
+  const lifetime = (key: string, tag: string | undefined): number | undefined => {
+    const days = Object.entries(rules.lifetimes).find(([name]) => name === tag)?.[1];
+    if (days === undefined) return undefined;
+    if (key.startsWith('catalog/')) return days;
+    return key.startsWith('backups/') ? days + 2 : undefined;
+  };
+
+  const bucket: Bucket = {
+    read: async (key) => {
+      const found = current(key);
+      return found && { text: found.text, etag: etag(key) };
+    },
+    create: async (key, text, tags = {}) => {
+      if (current(key)) throw new AlreadyExistsError(key);
+      put(key, { text, tags });
+    },
+    replace: async (key, text, expected) => {
+      if (!current(key) || etag(key) !== expected) throw new AlreadyExistsError(key);
+      put(key, { text, tags: {} });
+    },
+    write: async (key, text) => put(key, { text, tags: {} }),
+    head: async (key) => {
+      const found = current(key);
+      return found && { bytes: found.text.length, etag: etag(key) };
+    },
+    list: async (prefix) => live(prefix),
+    listObjects: async (prefix) =>
+      live(prefix).map((key) => ({ key, modifiedAt: new Date(current(key)?.createdAt ?? Number.NaN) })),
+    tags: async (key) => current(key)?.tags ?? {},
+    tag: async (key, tags) => {
+      if (tagsLeft <= 0) throw new Error('the lambda was killed');
+      tagsLeft -= 1;
+      const top = versions(key).at(-1);
+      if (top?.text === undefined) throw new Error(`no such key: ${key}`);
+      top.tags = tags;
+    },
+    delete: async (key) => {
+      if (keys.has(key)) put(key, { tags: {} });
+    },
+    listUploads: async () => [],
+    abortUploads: async () => 0,
+    abortUpload: unused,
+    stream: unused,
+    thaw: unused,
+  };
+  return {
+    bucket,
+    /** From now on the bucket fails after so many changes of tags, as when whoever makes them is killed. */
+    failAfter: (tags: number): void => {
+      tagsLeft = tags;
+    },
+    /** What the lifecycle does at midnight. */
+    midnight: (): void => {
+      const now = clock();
+      for (const [key, list] of keys) {
+        const top = list.at(-1);
+        const days = top?.text === undefined ? undefined : lifetime(key, top.tags[tagKeys.retention]);
+        if (top && days !== undefined && due(top.createdAt, days) <= now) put(key, { tags: {} });
+        const kept = versions(key).filter(
+          ({ noncurrentSince: since }) => since === undefined || due(since, rules.noncurrentDays) > now,
+        );
+        if (kept.length === 1 && kept[0]?.text === undefined) keys.delete(key);
+        else keys.set(key, kept);
+      }
+    },
+    has: (key: string): boolean => current(key) !== undefined,
+    /** Every key of which anything is left, be it a marker. */
+    remains: (): readonly string[] => [...keys.keys()],
+    manifests: (): readonly string[] => live('catalog/').flatMap((key) => parseManifestKey(key)?.backup ?? []),
+    histories: (): readonly string[] => live('catalog/').flatMap((key) => parseHistoryKey(key)?.backup ?? []),
+  };
+};

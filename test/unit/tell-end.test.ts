@@ -1,0 +1,242 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { SNSClient } from '@aws-sdk/client-sns';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { jsonState } from '#aws/bucket';
+import { awsNotices } from '#aws/notices';
+import { Config } from '#domain/config';
+import { parseConfig } from '#domain/config-file';
+import { type Mail, mailOf, RunEnded, runEndedEvent, StatusChange } from '#domain/events';
+import { stateKeys } from '#domain/naming';
+import { tellEnd } from '#lambdas/tell-end/tell-end';
+import { createNotices } from '#local/runtime/notices';
+import { commit, manifestOf } from './cli-fixtures.ts';
+import { memoryBucket } from './memory.ts';
+
+const startDate = Date.UTC(2026, 10, 20, 2);
+const executionArn = (machine: string, run = 'run-1'): string =>
+  `arn:aws:states:eu-central-1:111122223333:execution:holdfast-${machine}:${run}`;
+
+const ended = (machine: string, status: string, more: object = {}): StatusChange =>
+  StatusChange.parse({
+    'detail-type': 'Step Functions Execution Status Change',
+    detail: {
+      ...{ executionArn: executionArn(machine), name: 'run-1', status, startDate, stopDate: startDate + 95_400 },
+      ...{ input: '{"system":"pe-main"}', output: null, error: null, cause: null, ...more },
+    },
+  });
+
+const failed = (machine: string, more: object = {}): StatusChange =>
+  ended(machine, 'FAILED', { error: 'CommandFailedError', cause: 'master: No space\nleft "on" device', ...more });
+
+const backup = '20261120T020000Z';
+const committed = ended('backup', 'SUCCEEDED', {
+  output: JSON.stringify({ operation: 'backup', system: 'pe-main', backup, outcome: 'acquired' }),
+});
+
+const bench = async (notifications: object = {}, ping: (url: string) => Promise<void> = async () => undefined) => {
+  const vault = memoryBucket();
+  await commit(vault, manifestOf('pe-main', backup));
+  const state = jsonState(memoryBucket());
+  const [events, mails, pings, warnings]: [RunEnded[], Mail[], string[], string[]] = [[], [], [], []];
+  const services = {
+    ...{ vault, state, notifications: Config.shape.notifications.parse(notifications) },
+    notices: {
+      publish: async (event: RunEnded) => void events.push(event),
+      mail: async (mail: Mail) => void mails.push(mail),
+      ping: async (url: string) => {
+        pings.push(url);
+        await ping(url);
+      },
+    },
+    warn: (message: string) => void warnings.push(message),
+  };
+  return { state, events, mails, pings, warnings, tell: (change: StatusChange) => tellEnd(services, change) };
+};
+
+describe('the end of a run', () => {
+  it('of a backup that was committed is told as an event, with what it holds, and to nobody by mail', async () => {
+    const { tell, events, mails } = await bench();
+    await tell(committed);
+    expect(events).toEqual([
+      {
+        ...{ version: 1, run: 'run-1', operation: 'backup', system: 'pe-main', outcome: 'succeeded' },
+        ...{ result: 'committed', startedAt: '2026-11-20T02:00:00.000Z', endedAt: '2026-11-20T02:01:35.400Z' },
+        ...{ seconds: 95, backup, bytes: expect.any(Number), state: 'complete', of: null, error: null, cause: null },
+        ...{ execution: executionArn('backup'), runbook: null, next: null },
+        console: expect.stringMatching(/^https:\/\/eu-central-1\.console\.aws\.amazon\.com\/states/),
+      },
+    ]);
+    expect(mails).toEqual([]);
+  });
+
+  it.each(['backup', 'restore', 'upgrade', 'verify'])(
+    'of a %s that failed is told by mail: what, why, where, what next',
+    async (machine) => {
+      const { tell, mails, events } = await bench({ runbook: 'https://wiki.example.com/holdfast/runbook' });
+      await tell(failed(machine));
+      expect(events).toMatchObject([{ operation: machine, outcome: 'failed', error: 'CommandFailedError' }]);
+      expect(mails).toEqual([
+        {
+          subject: `Holdfast: ${machine} of pe-main failed: CommandFailedError`,
+          text: `The ${machine} of pe-main failed after 95 s.
+
+Why:    CommandFailedError: master: No space
+left "on" device
+Where:  run-1
+        https://eu-central-1.console.aws.amazon.com/states/home?region=eu-central-1#/v2/executions/details/${executionArn(machine)}
+Next:   npx holdfast watch run-1
+        What each error means and how to mend it: https://wiki.example.com/holdfast/runbook#${machine}-failed
+`,
+        },
+      ]);
+    },
+  );
+
+  it('that was cancelled or took too long is told once, not again with its undoing', async () => {
+    const { tell, mails } = await bench();
+    await tell(ended('backup', 'ABORTED', { error: 'Stopped', cause: 'by a person' }));
+    await tell(ended('backup', 'TIMED_OUT'));
+    await tell(ended('undo', 'SUCCEEDED', { input: '{"run":"run-1"}' }));
+    expect(mails.map(({ subject }) => subject)).toEqual([
+      'Holdfast: backup of pe-main cancelled: Stopped',
+      'Holdfast: backup of pe-main timed out: TimedOut',
+    ]);
+  });
+
+  it('of an undoing that failed names the system, and the run whose traces are still there', async () => {
+    const { tell, mails, state } = await bench();
+    await state.write(stateKeys.run('run-0'), {
+      ...{ system: 'pe-main', operation: 'backup', run: 'run-0', backup, execution: 'arn', attempt: 0 },
+      ...{ startedAt: '2026-11-20T02:00:00Z', scheduled: true, rescue: false },
+    });
+    await tell(failed('undo', { input: '{"run":"run-0"}' }));
+    expect(mails).toMatchObject([{ subject: 'Holdfast: undo of pe-main failed: CommandFailedError' }]);
+    expect(mails[0]?.text).toContain('Start holdfast-undo again with {"run": "run-0"}');
+    expect(mails[0]?.text).toContain('docs/runbook.md#undo-failed');
+  });
+
+  it('of a run that another one waits for is told by that one, and is an event all the same', async () => {
+    const { tell, mails, events } = await bench();
+    await tell(failed('backup', { input: '{"system":"pe-main","lockedBy":"run-0","rescue":true}' }));
+    expect(events).toMatchObject([{ of: 'run-0' }]);
+    expect(mails).toEqual([]);
+  });
+
+  it('of a machine that only others start is told to nobody', async () => {
+    const { tell, events } = await bench();
+    expect(await tell(failed('run-phase'))).toBeUndefined();
+    expect(events).toEqual([]);
+  });
+
+  it.each([
+    ['restore', { chosen: { backup }, plan: { summary: {} } }, 'planned'],
+    ['restore', { chosen: { backup }, plan: { summary: {} }, proof: { compared: [] } }, 'restored'],
+    ['upgrade', { plan: { next: 'plan-only' } }, 'planned'],
+    ['upgrade', { plan: { next: 'nothing-to-do' } }, 'nothing to do'],
+    ['upgrade', { plan: { next: 'approval' }, before: { backup } }, 'upgraded'],
+    ['backup', { backup, outcome: 'duplicate' }, 'duplicate'],
+    ['verify', { sound: [backup] }, 'verified'],
+  ])('of a %s that ended with %j is %s', (machine, output, result) => {
+    const change = ended(machine, 'SUCCEEDED', { output: JSON.stringify(output) });
+    expect(runEndedEvent(change, { runbook: 'r' })).toMatchObject({ result, outcome: 'succeeded' });
+  });
+});
+
+describe('the ping', () => {
+  const url = 'https://ping.example.com/{system}';
+
+  it('is called after a good backup, and after nothing else', async () => {
+    const { tell, pings } = await bench({ ping: url });
+    const output = (outcome: string) => JSON.stringify({ backup, outcome });
+    await tell(failed('backup'));
+    await tell(ended('restore', 'SUCCEEDED', { output: '{}' }));
+    await tell(ended('backup', 'SUCCEEDED', { output: output('duplicate') }));
+    const rescue = '{"system":"pe-main","rescue":true,"lockedBy":"run-0"}';
+    await tell(ended('backup', 'SUCCEEDED', { output: output('acquired'), input: rescue }));
+    expect(pings).toEqual([]);
+    await tell(committed);
+    expect(pings).toEqual(['https://ping.example.com/pe-main']);
+  });
+
+  it('that fails fails nothing', async () => {
+    const { tell, events, warnings } = await bench({ ping: url }, () => Promise.reject(new Error('no such host')));
+    await tell(committed);
+    expect(events).toHaveLength(1);
+    expect(warnings).toEqual([`The ping after ${backup} failed: Error: no such host`]);
+  });
+
+  it.each(['http://ping.example.com', 'ftp://x', 'https://', 'https://user:pw@x.example.com'])(
+    'is never %s',
+    (address) => {
+      const text = `
+systems:
+  pe-main: { kind: puppet-enterprise, nodes: [{ instance: i-0123456789abcdef0, roles: [master, puppetdb, console] }] }
+notifications: { ping: '${address}' }`;
+      expect(() => parseConfig(text)).toThrow(/notifications\.ping: expected an https URL/);
+    },
+  );
+});
+
+it('whatever a run says when it fails, its event keeps the schema and its mail the form that SNS takes', () => {
+  const text = fc.option(fc.string({ unit: 'binary', maxLength: 300 }), { nil: null });
+  fc.assert(
+    fc.property(
+      fc.constantFrom('backup', 'restore', 'upgrade', 'verify', 'undo'),
+      fc.constantFrom('FAILED', 'ABORTED', 'TIMED_OUT', 'SUCCEEDED'),
+      fc.record({ error: text, cause: text, input: text, output: text }),
+      (machine, status, more) => {
+        const event = runEndedEvent(ended(machine, status, more), { runbook: 'docs/runbook.md' });
+        expect(RunEnded.parse(JSON.parse(JSON.stringify(event)))).toEqual(event);
+        const mail = event && mailOf(event);
+        expect(mail === undefined).toBe(status === 'SUCCEEDED');
+        if (mail) expect(mail.subject).toMatch(/^Holdfast: [ -~]{1,90}$/);
+      },
+    ),
+  );
+});
+
+describe('on the wire', () => {
+  const notices = createNotices();
+  let refusal: string | undefined;
+  const server = createServer((request, response) => {
+    if (refusal === undefined) return void notices.handle(request, response);
+    response.end(JSON.stringify({ FailedEntryCount: 1, Entries: [{ ErrorCode: refusal, ErrorMessage: 'later' }] }));
+  });
+  beforeAll(() => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve)));
+  afterAll(() => void server.close());
+  const over = () => {
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    const connection = {
+      ...{ endpoint: `http://127.0.0.1:${port}`, region: 'eu-central-1', maxAttempts: 1 },
+      credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+    };
+    return awsNotices(new EventBridgeClient(connection), new SNSClient(connection), 'arn:aws:sns:eu-central-1:1:t');
+  };
+  const event = RunEnded.parse(runEndedEvent(failed('backup'), { runbook: 'docs/runbook.md' }));
+
+  it('the event and the mail arrive as they were written, quotes and lines included', async () => {
+    const mail = mailOf(event) ?? { subject: '', text: '' };
+    await over().publish(event);
+    await over().mail(mail);
+    expect(notices.events).toEqual([event]);
+    expect(notices.mails).toEqual([mail]);
+  });
+
+  it('an event that the bus refuses is an error, so that it is tried again', async () => {
+    refusal = 'ThrottlingException';
+    await expect(over().publish(event)).rejects.toThrow('EventBridge refused the event: ThrottlingException: later');
+  });
+});
+
+it('docs/reference/events.md has the fields of the event, and an example that is one', () => {
+  const page = readFileSync(new URL('../../docs/reference/events.md', import.meta.url), 'utf8');
+  const rows = page.split('\n').filter((line) => line.startsWith('| `'));
+  const fields = rows.flatMap((row) => Array.from((row.split('|')[1] ?? '').matchAll(/`(\w+)`/g), ([, name]) => name));
+  expect(fields.toSorted()).toEqual(Object.keys(RunEnded.shape).toSorted());
+  const [, , example = ''] = page.split('```json');
+  RunEnded.parse(JSON.parse(example.split('```')[0] ?? ''));
+});
