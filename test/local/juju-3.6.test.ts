@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   archiveOf,
   backedUp,
@@ -127,9 +127,9 @@ describe('a restore of Juju 3.6', () => {
     expect(await refused((text) => text.replaceAll(/"series":"[a-z]+"/g, '"series":"xenial"'))).toContain(
       'the backup is of xenial',
     );
-    expect(await refused((text) => text.replace('"format":1', '"format":2'))).toContain(
-      'which juju-restore 0.14 does not know',
-    );
+    expect(
+      await refused((text) => text.replace('"format":1,"controllerUuid"', '"format":2,"controllerUuid"')),
+    ).toContain('which juju-restore 0.14 does not know');
     expect(await refused((text) => text.replace('"version":"3.6.4","format"', '"version":"3.6.5","format"'))).toContain(
       'the backup is of the newer 3.6.5',
     );
@@ -141,13 +141,19 @@ describe('a restore of Juju 3.6', () => {
 
   it('fails when agents do not reconnect', async () => {
     await changed();
-    await bench().machine('default:0').exec('systemctl stop jujud-machine-0');
+    const agent = (verb: string) => bench().machine('default:0').exec(`systemctl ${verb} jujud-machine-0`);
+    await agent('stop');
+    onTestFinished(async () => void (await agent('start')));
+    await vi.waitFor(
+      async () => expect(await bench().succeed('juju status -m default --format json')).toContain('"current": "down"'),
+      30_000,
+    );
     const { status, cause } = await bench().restore({ juju: { reconnectSeconds: 10 } });
     expect({ status, cause }).toMatchObject({
       status: 'FAILED',
       cause: expect.stringMatching(/UnhealthyError: 1 of 2 machines report after 10 s, 100 % are needed/),
     });
-    await bench().machine('default:0').exec('systemctl start jujud-machine-0');
+    await agent('start');
     await bench().juju.agentsStarted();
   });
 });
