@@ -260,8 +260,8 @@ const entered = async (execution: string, machine: string, state: string): Promi
 };
 
 describe('a restore that is aborted', () => {
-  // Those that this restore does not enter: nothing is dead, cold, or without a confirmation.
-  const passedOver = ['UndoDeadRun', 'WaitForApproval', 'ThawBackup', 'SafetyBackup'];
+  // Those that this restore does not enter: nothing is dead, cold, without a confirmation, or of another kind.
+  const passedOver = ['UndoDeadRun', 'WaitForApproval', 'ThawBackup', 'SafetyBackup', 'RestoreJuju'];
   const moments = [...statesOf('restore').filter((state) => !passedOver.includes(state)), 'SafetyBackup'].map(
     (state) => ['restore', state] as const,
   );
