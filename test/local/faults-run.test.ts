@@ -84,10 +84,10 @@ describe('a backup that never begins', () => {
 
   it('because SSM knows no such node', async () => {
     const { nodes } = bench.lab;
-    const [system = ''] = Object.keys(nodes);
+    const [[system = '', known] = []] = Object.entries(nodes);
     Reflect.deleteProperty(nodes, system);
     const ending = await bench.backUp();
-    Reflect.set(nodes, system, bench.node);
+    Reflect.set(nodes, system, known);
     expect(ending).toMatchObject({ status: 'FAILED', error: 'NodeUnreachableError' });
     expect(ending.cause).toMatch(new RegExp(`SSM knows no instance for ${instanceId}.*AmazonSSMManagedInstanceCore`));
     expect(await bench.traces()).toEqual(noTraces);
