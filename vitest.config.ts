@@ -14,7 +14,7 @@ const lab = {
   // A lab mostly waits: two of them use two cores better than one.
   maxWorkers: 2,
 };
-const upgrade = 'test/local/upgrade.test.ts';
+const upgrade = 'test/local/*upgrade.test.ts';
 const juju = 'test/local/juju-*.test.ts';
 const standIns = ['test/local/lab-juju.test.ts', 'test/local/lab-2016.test.ts', 'test/local/lab-split.test.ts'];
 

@@ -21,12 +21,16 @@ import type * as z from 'zod';
 import { AlreadyExistsError } from '#domain/errors';
 import type { Bucket, PendingUpload, State, StoredObject } from '#domain/ports';
 
-const isStatus = (error: unknown, ...statuses: number[]): boolean =>
+const isStatus = (error: unknown, ...statuses: number[]): error is S3ServiceException =>
   error instanceof S3ServiceException && statuses.includes(error.$metadata.httpStatusCode ?? 0);
 
-/** S3 answers 412 when the condition does not hold, and 409 when another conditional write is under way. */
+/**
+ * S3 answers 412 when the condition does not hold, 409 when another conditional write is under way, and 404 when the object
+ * that was to be replaced is gone.
+ */
 const refusedAs = (key: string) => (error: unknown) => {
-  if (isStatus(error, 412, 409)) throw new AlreadyExistsError(`${key} is there already, or has changed meanwhile.`);
+  if (isStatus(error, 412, 409) || (isStatus(error, 404) && error.name === 'NoSuchKey'))
+    throw new AlreadyExistsError(`${key} is there already, or has changed meanwhile.`);
   throw error;
 };
 

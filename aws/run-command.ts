@@ -16,10 +16,11 @@ import { type Invocation, InvocationStatus } from '#domain/phase';
 import { deliveryTimeoutSeconds } from '#domain/plan';
 import type { ManagedNode, RunCommand } from '#domain/ports';
 
-const managedNode = ({ InstanceId, ComputerName, PingStatus }: InstanceInformation): ManagedNode => ({
+const managedNode = ({ InstanceId, ComputerName, PingStatus, AgentVersion }: InstanceInformation): ManagedNode => ({
   instanceId: InstanceId ?? '',
   name: ComputerName || InstanceId || '',
   online: PingStatus === 'Online',
+  ...(AgentVersion !== undefined && { agent: AgentVersion }),
 });
 
 /** Nodes of each kind of failure that are told of a command on thousands. */

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { Collected, type Upload, uploadsOf } from '#domain/manifest';
 import { encodeText } from '#domain/naming';
-import { fetchedName } from '#domain/systems/puppet-restore';
+import { fetchedName } from '#domain/systems/puppet-restore-scope';
 import { type LabNode, writeAwsConfig } from '../local/lab/node.ts';
 import type { Lab } from '../local/runtime/lab.ts';
 import { controlCredentials } from '../local/runtime/s3.ts';

@@ -1,5 +1,6 @@
 import { storedBytes } from '#domain/manifest';
 import { assertSystem } from './catalog.ts';
+import { concludeCheck } from './check-report.ts';
 import { CliError } from './cli-error.ts';
 import { type Connection, sameConnection } from './connection.ts';
 import type { Exit } from './exit-codes.ts';
@@ -51,6 +52,8 @@ export const concludeBackup: Conclude = (connection, { system, run }, { outcome,
       output.note(`Look at it: ${sameConnection(connection, `holdfast show ${id}`)}`);
       return 'ok';
     }
+    case 'checked':
+      return concludeCheck(outcome.report, json, output);
     case 'duplicate': {
       const id = `${system}/${outcome.backup}`;
       if (!outcome.committed)
@@ -63,7 +66,7 @@ export const concludeBackup: Conclude = (connection, { system, run }, { outcome,
       return 'ok';
     }
     case 'failed':
-      throw failure(system, run, outcome);
+      throw backupFailure(run, outcome, `holdfast backup ${system} --watch`);
     default:
       throw new CliError(
         'unexpected',
@@ -74,27 +77,31 @@ export const concludeBackup: Conclude = (connection, { system, run }, { outcome,
 };
 
 /** What another exit code or another advice belongs to than to an ordinary failure. */
-const failures: Readonly<Record<string, { readonly exit?: Exit; readonly next: (system: string) => string }>> = {
+const failures: Readonly<Record<string, { readonly exit?: Exit; readonly next: (again: string) => string }>> = {
   SystemBusyError: {
     exit: 'busy',
-    next: (system) => `Wait until that run has ended, then try again: holdfast backup ${system} --watch`,
+    next: (again) => `Wait until that run has ended, then try again: ${again}`,
   },
   UnknownSystemError: {
     exit: 'not-found',
     next: () => 'Add it to holdfast.yaml, try holdfast config check, then deploy.',
   },
   NodeUnreachableError: {
-    next: (system) =>
-      `Look at the node in Fleet Manager of Systems Manager, then try again: holdfast backup ${system} --watch`,
+    next: (again) => `Look at the node in Fleet Manager of Systems Manager, then try again: ${again}`,
   },
   UndoFailedError: { next: () => 'Look at the nodes now: a service may still be stopped.' },
 };
 
-const failure = (system: string, run: string, { error, cause }: Extract<Outcome, { kind: 'failed' }>): CliError => {
+/** Why there is no backup, or no check for one; `again` is the command to type once that is mended. */
+export const backupFailure = (
+  run: string,
+  { error, cause }: Extract<Outcome, { kind: 'failed' }>,
+  again: string,
+): CliError => {
   const known = failures[error];
   return new CliError(
     known?.exit ?? 'failed',
     `run ${run} made no backup: ${error}: ${cause}`,
-    known?.next(system) ?? `Mend the cause, then try again: holdfast backup ${system} --watch`,
+    known?.next(again) ?? `Mend the cause, then try again: ${again}`,
   );
 };

@@ -74,10 +74,8 @@ export const listLocks = async (state: Bucket): Promise<readonly Lock[]> => {
 
 /** The systems of which the vault has a backup. */
 export const systemsWithBackups = async (vault: Bucket): Promise<readonly string[]> => [
-  ...new Set((await vault.list(catalogRoot)).flatMap((key) => parseManifestKey(key)?.system ?? [])),
+  ...new Set((await vault.list(vaultKeys.catalogs)).flatMap((key) => parseManifestKey(key)?.system ?? [])),
 ];
-
-const catalogRoot = vaultKeys.catalog('').replace(/\/+$/, '/');
 
 /** Throws a CliError when a text can't be a system's id. */
 export const assertSystem = (text: string): void => {

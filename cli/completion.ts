@@ -3,8 +3,8 @@ import type { Exit } from './exit-codes.ts';
 import type { Output } from './output.ts';
 
 /**
- * What a shell completes, generated from the command line itself. The script is complete: pressing Tab starts no process
- * and runs nothing of what was typed.
+ * What a shell completes, generated from the command line itself: verbs, options and their values without a process. Names of
+ * systems, backups and runs are asked of the deployment by `holdfast names`, which runs nothing of what was typed.
  */
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
@@ -15,8 +15,14 @@ interface Word {
   readonly description: string;
 }
 
-/** What a shell can complete in a place: files, or one of a few words; none where it can't know any. */
-type Candidates = 'files' | readonly string[];
+/** What a shell can complete in a place: files, names of a deployment, or one of a few words; none where it can't know any. */
+type Candidates = 'files' | { readonly names: Names } | readonly string[];
+
+/** Names that a deployment knows. */
+
+export type Names = 'systems' | 'backups' | 'runs';
+
+const asked: Readonly<Record<string, Names>> = { system: 'systems', backup: 'backups', run: 'runs' };
 
 /** What may follow a verb, `config check`, or the program alone, whose path is empty. */
 interface Place {
@@ -26,8 +32,17 @@ interface Place {
   readonly argument: Candidates;
 }
 
-const candidatesOf = (name: string, choices: readonly string[] = []): Candidates =>
-  name === 'file' ? 'files' : choices;
+const candidatesOf = (name: string, choices: readonly string[] = []): Candidates => {
+  const names = asked[name];
+  if (names !== undefined) return { names };
+  return name === 'file' ? 'files' : choices;
+};
+
+/** Asks the deployment that the environment names; quietly, since nobody has pressed Tab to read an error. */
+const namesCommand = (name: string, names: string): string => `command ${name} names ${names} 2>/dev/null </dev/null`;
+
+/** Options that lead to another deployment than the environment does: after one of them no names are known. */
+const elsewhere = `*' --region'* | *' --profile'* | *' --endpoint-url'*`;
 
 const placesOf = (command: Command, path: readonly string[] = []): readonly Place[] => {
   const help = command.createHelp();
@@ -42,7 +57,8 @@ const placesOf = (command: Command, path: readonly string[] = []): readonly Plac
         return {
           word: long ?? flags,
           description,
-          ...(value !== undefined && { value: candidatesOf(value, argChoices) }),
+          // A confirmation is worth something because it is typed.
+          ...(value !== undefined && { value: long === '--confirm' ? [] : candidatesOf(value, argChoices) }),
         };
       }),
       argument: candidatesOf(argument?.name() ?? '', argument?.argChoices),
@@ -70,6 +86,14 @@ const verbLoop = (places: readonly Place[], first: number, until: string, words:
   '  done',
 ];
 
+/** What completes the argument of a verb: a name only where the first one belongs. */
+const argumentOf = ({ verbs, argument }: Place, previous: string, complete: (value: Candidates) => string): string => {
+  const rest = complete(verbs.length > 0 ? verbs.map(({ word }) => word) : argument);
+  return verbs.length === 0 && typeof argument === 'object' && 'names' in argument
+    ? `[[ ${previous} != "\${verb##* }" ]] || ${rest}`
+    : rest;
+};
+
 /** A case for each option that takes a value. */
 const valueCases = (places: readonly Place[], complete: (value: Candidates) => string): readonly string[] =>
   places.flatMap((place) =>
@@ -79,22 +103,28 @@ const valueCases = (places: readonly Place[], complete: (value: Candidates) => s
   );
 
 const bash = (name: string, places: readonly Place[]): readonly string[] => {
-  const complete = (value: Candidates): string =>
-    value === 'files' ? 'files=yes' : `words=${quoted(value.join(' '))}`;
+  const complete = (value: Candidates): string => {
+    if (value === 'files') return 'files=yes';
+    return 'names' in value ? `names=${value.names}` : `words=${quoted(value.join(' '))}`;
+  };
   return [
     `_${name}() {`,
-    `  local word=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} verb='' words='' files='' i`,
+    `  local word=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} verb='' words='' files='' names='' i`,
     ...verbLoop(places, 1, 'COMP_CWORD', 'COMP_WORDS'),
     '  case "$verb $previous" in',
     ...valueCases(places, complete),
     '    *)',
     '      case "$verb" in',
     ...places.map((place) => {
-      const rest = complete(place.verbs.length > 0 ? place.verbs.map(({ word }) => word) : place.argument);
+      const rest = argumentOf(place, '$previous', complete);
       return `        ${quoted(pathOf(place))}) if [[ $word == -* ]]; then words=${quoted(wordsOf(place.options))}; else ${rest}; fi ;;`;
     }),
     '      esac',
     '      ;;',
+    '  esac',
+    '  case "$names $COMP_LINE" in',
+    `    ' '* | ${elsewhere}) ;;`,
+    `    *) words=$(${namesCommand(name, '"$names"')}) ;;`,
     '  esac',
     '  COMPREPLY=($(compgen -W "$words" -- "$word"))',
     '  if [[ $files ]]; then',
@@ -111,12 +141,15 @@ const bash = (name: string, places: readonly Place[]): readonly string[] => {
 const zsh = (name: string, places: readonly Place[]): readonly string[] => {
   const described = (words: readonly Word[]): string =>
     words.map(({ word, description }) => quoted(`${word}:${description}`)).join(' ');
-  const complete = (value: Candidates): string =>
-    value === 'files' ? '_files; return' : value.length === 0 ? 'return' : `compadd -- ${value.join(' ')}; return`;
+  const complete = (value: Candidates): string => {
+    if (value === 'files') return '_files; return';
+    if ('names' in value) return `names=${value.names}`;
+    return value.length === 0 ? 'return' : `compadd -- ${value.join(' ')}; return`;
+  };
   return [
     `#compdef ${name}`,
     `_${name}() {`,
-    "  local verb='' i",
+    "  local verb='' names='' i",
     '  local -a found',
     ...verbLoop(places, 2, 'CURRENT', 'words'),
     '  case "$verb $words[CURRENT-1]" in',
@@ -124,9 +157,14 @@ const zsh = (name: string, places: readonly Place[]): readonly string[] => {
     '  esac',
     '  case "$verb" in',
     ...places.map((place) => {
-      const rest = place.verbs.length > 0 ? `found=(${described(place.verbs)})` : complete(place.argument);
+      const rest =
+        place.verbs.length > 0 ? `found=(${described(place.verbs)})` : argumentOf(place, '$words[CURRENT-1]', complete);
       return `    ${quoted(pathOf(place))}) if [[ $PREFIX == -* ]]; then found=(${described(place.options)}); else ${rest}; fi ;;`;
     }),
+    '  esac',
+    '  case "$names $words[*]" in',
+    `    ' '* | ${elsewhere}) ;;`,
+    `    *) compadd -- \${(f)"$(${namesCommand(name, '$names')})"}; return ;;`,
     '  esac',
     `  _describe ${name} found`,
     '}',
@@ -140,6 +178,7 @@ const fish = (name: string, places: readonly Place[]): readonly string[] => {
   const complete = (value: Candidates | undefined): string => {
     if (value === undefined) return '';
     if (value === 'files') return ' -rF';
+    if ('names' in value) return ` -xa '(${namesCommand(name, value.names)})'`;
     return value.length === 0 ? ' -x' : ` -xa ${text(value.join(' '))}`;
   };
   return [
@@ -151,7 +190,11 @@ const fish = (name: string, places: readonly Place[]): readonly string[] => {
       return [
         ...verbs.map(({ word, description }) => `${here} -a ${word} -d ${text(description)}`),
         ...(argument === 'files' ? [`${here} -F`] : []),
-        ...(argument === 'files' || argument.length === 0 ? [] : [`${here} -a ${text(argument.join(' '))}`]),
+        ...(typeof argument === 'object' && 'names' in argument
+          ? [`${here} -a '(${namesCommand(name, argument.names)})'`]
+          : argument === 'files' || argument.length === 0
+            ? []
+            : [`${here} -a ${text(argument.join(' '))}`]),
         ...options.map(
           ({ word, description, value }) =>
             `${here} -l ${word.replace(/^--/, '')} -d ${text(description)}${complete(value)}`,

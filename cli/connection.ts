@@ -54,8 +54,15 @@ export const connect = async (options: ConnectionOptions): Promise<Connection> =
       'Name the account and region where it is with --profile and --region, or deploy it.',
     );
   const { account, region } = parseArn(backupMachineArn);
-  // A bucket's name can't be part of a local endpoint's host name.
-  const s3 = new S3Client({ ...shared, region, forcePathStyle: options.endpointUrl !== undefined });
+  const local = options.endpointUrl !== undefined;
+  const s3 = new S3Client({
+    ...shared,
+    region,
+    // A bucket's name can't be part of a local endpoint's host name.
+    forcePathStyle: local,
+    // The local S3 server replaces an object and its checksum one after the other, and a watcher reads in between.
+    ...(local && { responseChecksumValidation: 'WHEN_REQUIRED' }),
+  });
   const vaultName = vaultBucketName(account, region);
   return {
     stepFunctions,

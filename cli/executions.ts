@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-sfn';
 import * as z from 'zod';
 import { RunId, stateMachineName } from '#domain/naming';
-import { operations, RestoreSummary, type RunRef, UpgradeSummary, VerifySummary } from '#domain/payloads';
+import { CheckSummary, operations, RestoreSummary, type RunRef, UpgradeSummary, VerifySummary } from '#domain/payloads';
 import { CliError } from './cli-error.ts';
 import { type Connection, executionArn, machineArn, sameConnection } from './connection.ts';
 
@@ -46,7 +46,14 @@ export interface Run {
 
 /** What a state machine ends with. */
 const Ended = z.discriminatedUnion('operation', [
-  z.object({ operation: z.literal('backup'), system: z.string(), backup: z.string(), outcome: z.string() }),
+  z.object({
+    operation: z.literal('backup'),
+    system: z.string(),
+    backup: z.string(),
+    outcome: z.string(),
+    /** Of a check, which makes no backup. */
+    check: CheckSummary.optional(),
+  }),
   z.object({
     operation: z.literal('restore'),
     chosen: z.object({ backup: z.string() }),
@@ -221,3 +228,16 @@ export async function* listRuns(connection: Listing, wanted: Wanted = {}): Async
 
 /** The statuses of a run that ended without success. */
 export const unsuccessful = ['FAILED', 'TIMED_OUT', 'ABORTED'] as const satisfies readonly ExecutionStatus[];
+
+/** The names of the newest runs of each operation: a call each, since nothing more is told of them. */
+export const runNames = async (connection: Listing, each: number): Promise<readonly string[]> => {
+  const lists = operations.map(async (operation) => {
+    const names: string[] = [];
+    for await (const { name } of listMachine(connection, operation, undefined)) {
+      if (name !== undefined) names.push(name);
+      if (names.length === each) break;
+    }
+    return names;
+  });
+  return (await Promise.all(lists)).flat();
+};

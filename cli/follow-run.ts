@@ -1,11 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { jsonState } from '#aws/bucket';
+import { CheckReport } from '#domain/check';
 import type { Manifest } from '#domain/manifest';
 import { stateKeys, vaultKeys } from '#domain/naming';
 import { type RestoreSummary, RunRecord, type UpgradeSummary, type VerifySummary } from '#domain/payloads';
 import { type CommandState, isDone, PhaseState, type Progress } from '#domain/phase';
 import { isUndoPhase, Plan } from '#domain/plan';
 import type { Bucket } from '#domain/ports';
+import { bytesRead, Verification } from '#domain/verification';
 import { readBackup } from './catalog.ts';
 import { CliError } from './cli-error.ts';
 import { type Connection, sameConnection } from './connection.ts';
@@ -44,6 +46,14 @@ export interface UploadedProgress {
   readonly underWay: number;
 }
 
+/** What a verification has read back. */
+export interface ReadProgress {
+  readonly bytes: number;
+  /** That there are to read; absent when it is not known. */
+  readonly total?: number;
+  readonly bytesPerSecond?: number;
+}
+
 /** How a run ended. A backup is `committed` only when its manifest was read. */
 export type Outcome =
   | { readonly kind: 'committed'; readonly manifest: Manifest }
@@ -62,6 +72,8 @@ export type Outcome =
   | { readonly kind: 'upgraded'; readonly summary: UpgradeSummary; readonly before: string }
   /** Nothing was upgraded: only a plan was asked for, or every node has the version already. */
   | { readonly kind: 'upgrade-planned' | 'upgrade-not-needed'; readonly summary: UpgradeSummary }
+  /** Whether a backup could be made; none was. */
+  | { readonly kind: 'checked'; readonly report: CheckReport }
   | { readonly kind: 'verified'; readonly summary: VerifySummary }
   | { readonly kind: 'failed'; readonly error: string; readonly cause: string };
 
@@ -81,6 +93,8 @@ export interface RunProgress {
   readonly phases: readonly PhaseProgress[];
   /** Absent until uploads are expected, and when looking at them is not permitted. */
   readonly uploaded?: UploadedProgress;
+  /** Of a verification: absent until it has begun. */
+  readonly read?: ReadProgress;
   /** Absent when no run of this kind has ended well before, and when nothing can be said. */
   readonly estimate?: Estimate;
   /** Absent while the run is under way. */
@@ -107,10 +121,11 @@ export async function* followRun(
   executionArn: string,
   { pollMilliseconds = 2000 }: FollowOptions = {},
 ): AsyncGenerator<RunProgress, void, undefined> {
-  const { state, vault } = connection;
+  const { state } = connection;
   const typed = jsonState(state);
   const phases = phaseReader(state);
   const uploads = uploadReader(connection);
+  const measureRead = rateMeter();
   let record: RunRecord | undefined;
   let last: Promise<LastRun | undefined> | undefined;
   for (;;) {
@@ -131,10 +146,14 @@ export async function* followRun(
     const until = described.endedAt ?? now;
     const seen = await phases(run, plan, until, described.state !== 'running');
     const uploaded =
-      record?.operation === 'backup' && (await uploads(vaultKeys.backup(record.system, record.backup), now));
-    const outcome = await outcomeOf(described, vault);
+      record?.operation === 'backup' &&
+      !record.planOnly &&
+      (await uploads(vaultKeys.backup(record.system, record.backup), now));
+    const verification =
+      operation === 'verify' ? await typed.read(stateKeys.verification(run), Verification) : undefined;
+    const outcome = await outcomeOf(described, connection);
     const step = outcome ? undefined : await readStep(connection, run, executionArn);
-    if (record && !outcome) last ??= lastRun(connection, record);
+    if (record && !outcome && !record.planOnly) last ??= lastRun(connection, record);
     const before = await last;
     const expected = before && !outcome && estimate(seen, uploaded || undefined, before);
     yield {
@@ -148,6 +167,7 @@ export async function* followRun(
       phases: seen,
       ...(step && { step }),
       ...(uploaded && { uploaded }),
+      ...(verification && { read: readProgress(verification, measureRead(now, bytesRead(verification))) }),
       ...(expected && { estimate: expected }),
       ...(outcome && { outcome }),
     };
@@ -264,6 +284,12 @@ export const rateMeter = (): ((at: Date, bytes: number) => number | undefined) =
   };
 };
 
+const readProgress = (verification: Verification, bytesPerSecond: number | undefined): ReadProgress => ({
+  bytes: bytesRead(verification),
+  ...(verification.total !== undefined && { total: verification.total }),
+  ...(bytesPerSecond !== undefined && { bytesPerSecond }),
+});
+
 /** Looks at the uploads of one backup. */
 const uploadReader = ({ uploads }: Followed) => {
   const measure = rateMeter();
@@ -283,7 +309,10 @@ const uploadReader = ({ uploads }: Followed) => {
   };
 };
 
-const outcomeOf = async ({ state, ended, failure, run }: Run, vault: Bucket): Promise<Outcome | undefined> => {
+const outcomeOf = async (
+  { state, ended, failure, run }: Run,
+  { vault, state: notes }: Pick<Connection, 'vault' | 'state'>,
+): Promise<Outcome | undefined> => {
   if (state === 'running') return undefined;
   if (failure) return { kind: 'failed', ...failure };
   if (ended === undefined)
@@ -300,7 +329,10 @@ const outcomeOf = async ({ state, ended, failure, run }: Run, vault: Bucket): Pr
         : { kind: 'planned', summary: plan.summary };
     }
     case 'backup': {
-      const { system, backup, outcome } = ended;
+      const { system, backup, outcome, check } = ended;
+      const report = check && (await jsonState(notes).read(stateKeys.check(run), CheckReport));
+      if (report) return { kind: 'checked', report };
+      if (check) return { kind: 'failed', error: 'Expired', cause: 'what the check has found is no longer kept' };
       const entry = await readBackup(vault, system, backup);
       if (outcome === 'duplicate') return { kind: 'duplicate', backup, committed: entry !== undefined };
       if (entry?.readable) return { kind: 'committed', manifest: entry.manifest };

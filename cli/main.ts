@@ -1,7 +1,8 @@
 import { Argument, type Command, CommanderError, Option, program } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import type { BackupOptions } from './backup.ts';
-import type { Shell } from './completion.ts';
+import type { CheckOptions } from './check.ts';
+import type { Names, Shell } from './completion.ts';
 import type { Connection, ConnectionOptions } from './connection.ts';
 import { type Exit, exitCodes, exitHelp } from './exit-codes.ts';
 import { printable } from './format.ts';
@@ -123,6 +124,22 @@ connected(
 
 connected(
   program
+    .command('check')
+    .description(
+      'look whether a system could be backed up now: agents, tools, space, keys, clock, the way to S3; nothing is changed',
+    )
+    .argument('<system>', 'the id of a system in holdfast.yaml'),
+)
+  .addHelpText(
+    'after',
+    exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'busy', 'failed', 'connection', 'interrupted']),
+  )
+  .action((system: string, options: ConnectionOptions & CheckOptions) =>
+    runConnected(options, async (connect) => (await import('./check.ts')).check(connect, system, options, output)),
+  );
+
+connected(
+  program
     .command('restore')
     .description('restore a backup; only with --watch does 0 mean that everything is proven')
     .argument('<system>', 'the id of a system in holdfast.yaml')
@@ -138,10 +155,20 @@ connected(
         'keep: roles and tablespaces stay; globals: they are made anew (default: keep)',
       ).choices(['keep', 'globals']),
     )
-    .option('--allow <difference...>', 'version, hostname, certname, missing-nodes')
+    .option(
+      '--allow <difference...>',
+      'version, hostname, certname, missing-nodes; of Juju: version, stopped-server, format',
+    )
     .option('--no-safety-backup', 'take no backup of what is there before')
     .option('--reinstall <installer>', 'purge, and install again from this archive in the vault')
     .option('--onto <role=instance...>', 'the instance that takes the place of the node that held a role')
+    .option(
+      '--constraints <constraints>',
+      'Juju 1.x: what the new state server is to have, such as "mem=4G cpu-cores=2"',
+    )
+    .option('--ensure-availability <number>', 'Juju 1.x: state servers to have afterwards, 3, 5 or 7')
+    .option('--reconnect-seconds <seconds>', 'Juju: how long agents may take to report (default: 900)')
+    .option('--reconnect-percent <percent>', 'Juju: how many of all machines must report (default: 100)')
     .option('--watch', 'follow the run to its end; Ctrl-C detaches, the run goes on'),
 )
   .addHelpText(
@@ -285,6 +312,17 @@ connected(
   .action((backup: string, options: ConnectionOptions & VerifyOptions) =>
     runConnected(options, async (connect) => (await import('./verify.ts')).verify(connect, backup, options, output)),
   );
+
+program
+  .command('names', { hidden: true })
+  .description('print names for the completion of a shell')
+  .addArgument(new Argument('<kind>', 'of what').choices(['systems', 'backups', 'runs']))
+  .addOption(new Option('--endpoint-url <url>').env('AWS_ENDPOINT_URL'))
+  .action((kind: Names, options: ConnectionOptions) => {
+    // Nobody waits longer for what a Tab offers.
+    setTimeout(() => process.exit(exitCodes.connection.code), 2000).unref();
+    return runConnected(options, async (connect) => (await import('./names.ts')).names(connect, kind, output));
+  });
 
 const held = [
   ['keep', 'held', 'put a hold on a backup: it does not expire'],

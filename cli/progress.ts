@@ -1,5 +1,5 @@
 import { type Connection, sameConnection } from './connection.ts';
-import type { CommandProgress, PhaseProgress, RunProgress, UploadedProgress } from './follow-run.ts';
+import type { CommandProgress, PhaseProgress, ReadProgress, RunProgress, UploadedProgress } from './follow-run.ts';
 import { formatAmount, formatBytes, formatCount, formatDuration, formatMoment } from './format.ts';
 import type { Estimate } from './last-run.ts';
 import type { Output } from './output.ts';
@@ -16,6 +16,14 @@ const uploadedText = ({ bytes, bytesPerSecond, stored, underWay }: UploadedProgr
     ...(bytesPerSecond === undefined ? [] : [`${formatBytes(bytesPerSecond)}/s`]),
     `${formatAmount(stored, 'object')} stored`,
     ...(underWay === 0 ? [] : [`${underWay} under way`]),
+  ].join(', ');
+
+const readText = ({ bytes, total, bytesPerSecond }: ReadProgress): string =>
+  [
+    `${formatBytes(bytes)}${total === undefined ? '' : ` of ${formatBytes(total)}`} read back`,
+    ...(bytesPerSecond === undefined ? [] : [`${formatBytes(bytesPerSecond)}/s`]),
+    ...(total ? [`${Math.floor((bytes / total) * 100)}%`] : []),
+    ...(total && bytesPerSecond ? [`about ${formatDuration((total - bytes) / bytesPerSecond)} left`] : []),
   ].join(', ');
 
 const phaseText = ({ state, seconds, commands }: PhaseProgress): string => {
@@ -95,6 +103,7 @@ export const progressBlock = (progress: RunProgress): readonly string[] => {
       ];
     }),
     ...(progress.uploaded === undefined ? [] : [`  ${uploadedText(progress.uploaded)}`]),
+    ...(progress.read === undefined ? [] : [`  ${readText(progress.read)}`]),
     ...(progress.estimate === undefined ? [] : [`  ${estimateText(progress.estimate)}`]),
   ];
 };
@@ -141,10 +150,15 @@ export const progressDisplay = (
     if (output.isTerminal) output.draw(progressBlock(progress));
     else {
       for (const line of progressChanges(before, progress)) output.note(line);
-      const { uploaded, estimate, seconds } = progress;
-      if (uploaded && seconds - bytesTold >= bytesEverySeconds) {
+      const { uploaded, read, estimate, seconds } = progress;
+      const moved = [
+        ...(uploaded ? [uploadedText(uploaded)] : []),
+        ...(read ? [readText(read)] : []),
+        ...(estimate ? [estimateText(estimate)] : []),
+      ];
+      if ((uploaded || read) && seconds - bytesTold >= bytesEverySeconds) {
         bytesTold = seconds;
-        note(`${uploadedText(uploaded)}${estimate === undefined ? '' : `, ${estimateText(estimate)}`}`);
+        note(moved.join(', '));
       }
     }
     waitedFor = waiting;

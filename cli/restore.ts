@@ -18,6 +18,10 @@ export interface RestoreOptions extends ApprovedOptions {
   readonly safetyBackup?: boolean;
   readonly reinstall?: string;
   readonly onto?: readonly string[];
+  readonly constraints?: string;
+  readonly ensureAvailability?: string;
+  readonly reconnectSeconds?: string;
+  readonly reconnectPercent?: string;
 }
 
 /**
@@ -52,11 +56,20 @@ const requestOf = (system: string, backup: string | undefined, options: RestoreO
     safetyBackup,
     reinstall: reinstall === undefined ? undefined : { installer: reinstall },
     onto: onto && ontoOf(onto),
+    juju: jujuOf(options),
   };
   const parsed = RestoreRequest.safeParse(request);
   if (parsed.success) return { request, approvalSeconds: parsed.data.approvalSeconds };
   const said = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
   throw new CliError('usage', said, 'All options: holdfast restore --help');
+};
+
+const jujuOf = (options: RestoreOptions): object | undefined => {
+  const { constraints, ensureAvailability, reconnectSeconds, reconnectPercent } = options;
+  const typed = Object.entries({ ensureAvailability, reconnectSeconds, reconnectPercent }).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, Number(value)] as const],
+  );
+  return constraints === undefined && typed.length === 0 ? undefined : { constraints, ...Object.fromEntries(typed) };
 };
 
 const ontoOf = (typedPairs: readonly string[]): Readonly<Record<string, string>> => {

@@ -3,7 +3,7 @@ import { CliError } from './cli-error.ts';
 import { type Connection, sameConnection } from './connection.ts';
 import { listRuns, type Run } from './executions.ts';
 import type { Exit } from './exit-codes.ts';
-import { formatDuration, formatMoment, table } from './format.ts';
+import { formatAmount, formatDuration, formatMoment, table } from './format.ts';
 import type { Output } from './output.ts';
 import { waitingText } from './progress.ts';
 import { readStep } from './step.ts';
@@ -92,6 +92,7 @@ const resultText = ({ ended, failure }: Run): string => {
   if (failure) return failure.error;
   switch (ended?.operation) {
     case 'backup':
+      if (ended.check) return `checked, ${formatAmount(ended.check.problems, 'problem')}`;
       return ended.outcome === 'duplicate' ? `${ended.backup} was made by another run` : ended.backup;
     case 'restore':
       return `${ended.chosen.backup} ${ended.proof ? 'restored' : 'planned'}`;

@@ -1,10 +1,10 @@
-import { type Config, timingsOf } from '#domain/config';
+import { jsonState } from '#aws/bucket';
 import { InvalidConfigError, parseConfig } from '#domain/config-file';
 import { isGood, storedBytes } from '#domain/manifest';
-import { backupMoment } from '#domain/naming';
+import { Deployed, deployedSystems } from '#domain/measurement';
+import { backupMoment, stateKeys } from '#domain/naming';
 import type { Lock } from '#domain/payloads';
 import type { Bucket } from '#domain/ports';
-import { overdueAfterSeconds } from '#domain/schedule';
 import { committedBackups } from '#lambdas/catalog';
 import { listLocks, readBackup, systemsWithBackups } from './catalog.ts';
 import { CliError } from './cli-error.ts';
@@ -18,7 +18,7 @@ import { waitingText } from './progress.ts';
 import { readStep } from './step.ts';
 
 export interface SystemsOptions {
-  /** A holdfast.yaml; the one of the current folder when it has one. */
+  /** A holdfast.yaml in place of what is deployed. */
   readonly config?: string;
   readonly json?: boolean;
 }
@@ -60,12 +60,13 @@ export const systems = async (
   output: Output,
   now = new Date(),
 ): Promise<Exit> => {
-  const config = await configured(options, output);
+  const named = options.config === undefined ? undefined : await configured(options.config, now);
   const connection = await connect();
+  const expected = named ?? (await deployed(connection.state)) ?? (await atHand(now, output));
   const failures = await lastFailures(connection);
   const locks = await listLocks(connection.state);
   const known = new Set([
-    ...Object.keys(config?.systems ?? {}),
+    ...Object.keys(expected?.systems ?? {}),
     ...(await systemsWithBackups(connection.vault)),
     ...locks.map(({ system }) => system),
     ...failures.keys(),
@@ -79,13 +80,13 @@ export const systems = async (
   const found = await Promise.all(
     [...known].toSorted().map(async (system): Promise<Status> => {
       const newest = await newestGood(connection.vault, system, now, output);
-      const limit = config && overdueAfter(config, system, now);
+      const limit = expected?.systems[system]?.overdueAfterSeconds;
       const lock = locks.find((held) => held.system === system);
       const underWay = lock && (await underWayOf(connection, lock, now));
       const lastFailure = failures.get(system);
       return {
         system,
-        state: stateOf(config, system, newest, limit),
+        state: stateOf(expected, system, newest, limit),
         ...(newest && { newest }),
         ...(limit !== undefined && { overdueAfterSeconds: limit }),
         ...(underWay && { underWay }),
@@ -100,28 +101,40 @@ export const systems = async (
       found.map((status) => row(status, now)),
     ))
       output.line(line);
-    for (const note of notes(connection, config, found)) output.note(note);
+    for (const note of notes(connection, expected, found)) output.note(note);
   }
   return found.some(isAlarming) ? 'overdue' : 'ok';
 };
 
-/** The configuration that the person has at hand. One that was not named is used if it can be, and otherwise left out. */
-const configured = async ({ config: named }: SystemsOptions, output: Output): Promise<Config | undefined> => {
-  const file = named ?? 'holdfast.yaml';
-  let text: string;
+/** What a configuration that the person names expects. Throws a CliError when it has mistakes. */
+const configured = async (file: string, now: Date): Promise<Deployed> => {
   try {
-    text = await read(file);
-  } catch (error) {
-    if (named === undefined) return undefined;
-    throw error;
-  }
-  try {
-    return parseConfig(text, file);
+    return deployedSystems(parseConfig(await read(file), file), now);
   } catch (error) {
     if (!(error instanceof InvalidConfigError)) throw error;
     const said = `${file} has ${formatAmount(error.faults.length, 'mistake')}`;
-    if (named !== undefined) throw new CliError('invalid', said, `They are told by: holdfast config check ${file}`);
-    output.note(`${said} and is left out. They are told by: holdfast config check`);
+    throw new CliError('invalid', said, `They are told by: holdfast config check ${file}`);
+  }
+};
+
+/** What is deployed; undefined when that was not noted yet, and when it may not be read. */
+const deployed = async (state: Bucket): Promise<Deployed | undefined> => {
+  try {
+    return await jsonState(state).read(stateKeys.deployed, Deployed);
+  } catch (error) {
+    if (error instanceof Error && error.name.startsWith('AccessDenied')) return undefined;
+    throw error;
+  }
+};
+
+/** What the holdfast.yaml of this folder expects; undefined when there is none that can be used. */
+const atHand = async (now: Date, output: Output): Promise<Deployed | undefined> => {
+  try {
+    return await configured('holdfast.yaml', now);
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    if (error.exit === 'invalid')
+      output.note(`${error.message} and is left out. They are told by: holdfast config check`);
     return undefined;
   }
 };
@@ -155,25 +168,13 @@ const newestGood = async (vault: Bucket, system: string, now: Date, output: Outp
   return undefined;
 };
 
-/** The age in seconds from which the alarm on overdue backups is raised; undefined for a system without a schedule. */
-const overdueAfter = (config: Config, system: string, now: Date): number | undefined => {
-  const known = config.systems[system];
-  return (
-    known &&
-    overdueAfterSeconds(
-      timingsOf(config, known).map(({ timing }) => timing),
-      now,
-    )
-  );
-};
-
 const stateOf = (
-  config: Config | undefined,
+  expected: Deployed | undefined,
   system: string,
   newest: Newest | undefined,
   limit: number | undefined,
 ): Status['state'] => {
-  if (config && config.systems[system] === undefined) return 'not configured';
+  if (expected && expected.systems[system] === undefined) return 'not configured';
   if (newest === undefined) return 'no backup';
   return limit !== undefined && newest.ageSeconds > limit ? 'overdue' : 'ok';
 };
@@ -239,7 +240,7 @@ const documentOf = ({ newest, underWay, lastFailure, ...status }: Status) => ({
 });
 
 /** What a person should do, then whether all is well. */
-const notes = (connection: Connection, config: Config | undefined, found: readonly Status[]): readonly string[] => {
+const notes = (connection: Connection, expected: Deployed | undefined, found: readonly Status[]): readonly string[] => {
   const at = (command: string): string => sameConnection(connection, command);
   const watched = found.filter((status) => status.state !== 'not configured');
   const good = watched.filter((status) => !isAlarming(status));
@@ -266,8 +267,10 @@ const notes = (connection: Connection, config: Config | undefined, found: readon
       return `${system} ${what}. Make one: ${at(`holdfast backup ${system} --watch`)}`;
     }),
     `${good.length} of ${formatAmount(watched.length, 'system')} backed up${oldest ? `; the oldest of the newest backups is ${formatDuration(oldest.ageSeconds)} old, of ${oldest.system}` : ''}.`,
-    ...(config
+    ...(expected
       ? []
-      : ['Without holdfast.yaml (--config) nothing is known of schedules, nor of systems that have never run.']),
+      : [
+          'What is deployed is noted a quarter of an hour after it is: until then, or with --config, nothing is known of schedules and of systems that have never run.',
+        ]),
   ];
 };

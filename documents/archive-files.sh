@@ -12,6 +12,7 @@ umask 077
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
 . "$(dirname "$0")/library/vault.sh"
+. "$(dirname "$0")/library/secrets.sh"
 
 # A file that changes while it is read makes tar end with 1; a second look a moment later mostly finds it at rest.
 readonly attempts=3
@@ -35,28 +36,15 @@ use_what_tar_knows() {
   done
 }
 
-# Names of what must not be missing. Directories of private keys count with all that they hold.
-find_secrets() {
-  find "$@" \( -path '*/private_keys/*' -o -path '*/private/*' -o -path '*/secrets/*' -o -name '*_key.pem' -o -name '*.key' \
-    -o -name '*.ks' -o -name '*.jks' -o -name '*.p12' -o -name '*passphrase*' -o -name '*.pass' -o -name 'id_rsa*' \
-    -o -name 'id_ed25519*' -o -name 'credentials' -o -name 'database.yml' -o -name 'database.ini' \) \
-    "${find_type[@]}" -print
-}
-
-# A key behind a link that leads nowhere exists and can't be copied: no backup without it.
 refuse_broken_links() {
   local broken
-  find_type=(-xtype l)
-  broken=$({ find_secrets "$@" && find "$@" -path '*/ssl/*' -xtype l -print; } | sort -u | head -n 1)
-  if [ -n "$broken" ]; then
-    fail SecretUnreadableError "$broken leads to $(readlink "$broken"), which is not there. Mount or mend it, then start the operation again."
-  fi
+  broken=$(broken_secrets "$@" | head -n 1)
+  [ -z "$broken" ] || fail SecretUnreadableError "$(broken_words "$broken"). Mount or mend it, then start the operation again."
 }
 
 require_secrets() {
   local missing
-  find_type=(-type f)
-  find_secrets "$@" | sed 's|^/||' | LC_ALL=C sort -u >"$work/secrets"
+  find_secrets -type f -- "$@" | sed 's|^/||' | LC_ALL=C sort -u >"$work/secrets"
   missing=$(LC_ALL=C sort -u "$stored_contents" | LC_ALL=C comm -23 "$work/secrets" - | head -n 1)
   if [ -n "$missing" ]; then
     fail SecretMissingError "/$missing exists and is not in the archive. Nothing was committed; start the operation again."

@@ -31,7 +31,7 @@ end_backup() {
     start_recorded "$RUN"
     [ -n "$down" ] || disarm_watchdog "$RUN"
   fi
-  [ -z "${stored_id-}" ] || remove_stored "$stored_id" >/dev/null 2>&1
+  remove_stored "$RUN"
   end_work
 }
 
@@ -106,11 +106,8 @@ make_with_plugin() {
 
 # --- stored
 
-remove_stored() {
-  if is_classic "$client_version"; then juju backups remove "$1"; else juju remove-backup -m "$client_name:controller" "$1"; fi
-}
-
 make_with_juju() {
+  local stored_id
   require_client
   begin_client_work
   archive=$client_work/archive.tgz
@@ -119,7 +116,8 @@ make_with_juju() {
   else
     make_archive create-backup -m "$client_name:controller" --no-download "$juju_note $RUN"
   fi
-  stored_id=$(grep -oE '[0-9]{8}-[0-9]{6}\.[0-9a-f-]{36}' "$said" | head -n 1) || fail JujuFailedError "juju told no id of its backup."
+  stored_id=$(grep -ohE '[0-9]{8}-[0-9]{6}\.[0-9a-f-]{36}' "$said" "$work/create.log" | head -n 1) || fail JujuFailedError "juju told no id of its backup."
+  note_stored "$RUN" "$stored_id"
   expected_sha1=$(printed checksum)
   if is_classic "$client_version"; then
     juju backups download "$stored_id" --filename "$archive" >"$work/download.log" 2>&1 || fail JujuFailedError "juju backups download failed: $(juju_words "$work/download.log")"
@@ -200,6 +198,7 @@ main() {
       mkdir -p "$state_directory/juju" && decode_text "$DIRECTORY" >"$state_directory/juju/$RUN"
       archive=$(archives_of "$RUN" "$(decode_text "$DIRECTORY")" | tail -n 1)
       if [ -z "$archive" ]; then
+        remove_archives "$RUN"
         answer '{"kind":"nothing"}'
         exit 0
       fi

@@ -11,19 +11,12 @@ umask 077
 . "$(dirname "$0")/library/work.sh"
 . "$(dirname "$0")/library/puppet.sh"
 
-has_module() {
-  local directory
-  while IFS= read -r directory; do
-    if [ -r "$directory/$1/metadata.json" ]; then return 0; fi
-  done < <(split_path "$(puppet_setting modulepath "$puppet_modules")")
-  return 1
-}
-
 main() {
   local name missing=''
   begin_answer
   begin_work "$RUN"
-  for name in $MODULES; do has_module "$name" || missing="$missing $name"; done
+  module_names >"$work/modules"
+  for name in $MODULES; do grep -qxF "$name" "$work/modules" || missing="$missing $name"; done
   [ -z "$missing" ] || fail ModulesMissingError "this node lacks the modules:$missing. Install them (puppet module install puppetlabs-NAME), then start the upgrade again: it goes on from here."
   answer '{"complete":true}'
 }

@@ -39,6 +39,11 @@ const parameter = {
     allowedPattern: '^[A-Za-z0-9_-]{1,40000}$',
     variable: 'PATHS',
   },
+  Keys: {
+    description: 'Absolute paths whose keys must be readable, one per line, in base64url.',
+    allowedPattern: '^[A-Za-z0-9_-]{0,40000}$',
+    variable: 'KEYS',
+  },
   Services: {
     description: 'Names of services in the order of stopping, a blank between.',
     allowedPattern: '^([a-z0-9-]{1,64}( [a-z0-9-]{1,64}){0,30})?$',
@@ -223,6 +228,10 @@ export const documents = {
     description: 'Streams a verified archive of files into the vault.',
     parameters: ['RunId', 'Bucket', 'Key', 'ExpectedBytes', 'Group', 'Paths'],
   },
+  'check-node': {
+    description: 'Tells whether a node could be backed up. Changes nothing.',
+    parameters: ['RunId', 'Bucket', 'Key', 'Keys'],
+  },
   'stop-services': {
     description: 'Stops services and remembers which were running.',
     parameters: ['RunId', 'Services', 'WatchdogSeconds'],
@@ -348,6 +357,10 @@ export const documents = {
     description: 'Restores the database of a Juju controller with juju-restore.',
     parameters: ['RunId', 'Name', 'Downgrade'],
   },
+  'restore-juju-archive': {
+    description: 'Lets Juju 2.0 to 2.9.21 restore a backup into its controller.',
+    parameters: ['RunId', 'Controller', 'User', 'Name'],
+  },
   'check-juju': {
     description: 'Looks whether the agents of Juju report.',
     parameters: ['RunId', 'Controller', 'User', 'SecondsToWait', 'Share'],
@@ -368,11 +381,15 @@ export type DocumentScript = keyof typeof documents;
 
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
 
-/** A script with its libraries in place of the lines that name them: one text that needs no other file. */
+/**
+ * A script with its libraries in place of the lines that name them: one text that needs no other file. Its comments stay
+ * here, but for what it is for: they are a quarter of the megabyte that all documents may have in a template.
+ */
 const inlined = (script: DocumentScript): string =>
   read(`${script}.sh`)
     .replace(/^#!.*\n/, '')
-    .replace(/^\. "\$\(dirname "\$0"\)\/(library\/[a-z-]+\.sh)"\n/gm, (_, library: string) => read(library));
+    .replace(/^\. "\$\(dirname "\$0"\)\/(library\/[a-z-]+\.sh)"\n/gm, (_, library: string) => read(library))
+    .replace(/^[ ]*#(?: .*)?\n/gm, '');
 
 /** The content of a script's SSM document, schema 2.2. */
 export const composeDocument = (script: DocumentScript): object => {

@@ -50,7 +50,7 @@ main() {
       fail NoSpaceError "can't unpack $OBJECT. $(free_space "$work") Free some space, then start the restore again."
     fi
     if [ "${statuses[0]}" -ne 0 ]; then
-      fail DownloadFailedError "s3://$BUCKET/$OBJECT can not be read: $(last_words "$work/download.log") Nothing was touched."
+      fail DownloadFailedError "s3://$BUCKET/$OBJECT can not be read: $(last_words "$work/download.log") Nothing was touched. Look whether the instance has its profile, the right time and a way to S3, then start the restore again."
     fi
     if [ "$bytes" != "$BYTES" ]; then
       fail ArtifactDamagedError "s3://$BUCKET/$OBJECT has $bytes bytes, its manifest says $BYTES. Nothing was touched. Restore another backup."

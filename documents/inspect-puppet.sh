@@ -15,9 +15,6 @@ umask 077
 . "$(dirname "$0")/library/puppet.sh"
 . "$(dirname "$0")/library/node.sh"
 
-# Every service of PE 3.0 to 2018.1, in the order of stopping; PostgreSQL last.
-readonly services='pe-httpd pe-nginx pe-puppetserver pe-console-services pe-orchestration-services pe-puppet puppet pe-mcollective mcollective pxp-agent pe-puppet-dashboard-workers pe-activemq pe-puppetdb pe-memcached pe-postgresql'
-
 # One line of JSON about the database that it runs in: PostgreSQL writes it itself.
 readonly database_sql="
   SELECT row_to_json(d) FROM (
@@ -116,7 +113,7 @@ inspect_authority() {
 inspect_services() {
   local name separator=''
   printf '['
-  for name in $services; do
+  for name in $puppet_services; do
     has_service "$name" || continue
     printf '%s{"name":"%s","running":%s}' "$separator" "$name" "$(if is_running "$name"; then echo true; else echo false; fi)"
     separator=,

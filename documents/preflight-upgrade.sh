@@ -58,25 +58,28 @@ check_agent() {
   [ ! -e "$file" ] || problem "the agent is disabled (puppet agent --enable): $(head -c 200 "$file" | tr -d '\n')"
 }
 
-modules() {
-  local directory file names=()
-  while IFS= read -r directory; do
-    for file in "$directory"/*/metadata.json; do
-      if [ -r "$file" ]; then names+=("$(basename "$(dirname "$file")")"); fi
-    done
-  done < <(split_path "$(puppet_setting modulepath "$puppet_modules")")
-  json_list ${names[@]+"${names[@]}"}
+# The installer makes users' directories through login shells; what those keep from others, services can't read afterwards.
+check_umask() {
+  local mask
+  mask=$(umask 022 && su - root -c umask 2>/dev/null </dev/null | tail -n 1) || true
+  case $mask in
+    '' | 0022 | 022) ;;
+    *) problem "a login shell of root has the umask $mask, the installer needs 0022: set it in /etc/profile, /etc/login.defs or root's own profile" ;;
+  esac
 }
 
 main() {
+  local name modules=()
   begin_answer
   begin_work "$RUN"
   check_temporary_directory
+  check_umask
   check_settings
   check_autosign
   check_packages
   check_agent
-  answer "{\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"modules\":$(modules),\"interrupted\":$(json_string "$(interrupted_upgrade)")}"
+  while IFS= read -r name; do modules+=("$name"); done < <(module_names)
+  answer "{\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"modules\":$(json_list ${modules[@]+"${modules[@]}"}),\"interrupted\":$(json_string "$(interrupted_upgrade)")}"
 }
 
 main "$@"

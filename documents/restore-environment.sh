@@ -34,9 +34,7 @@ main() {
   read_provider_state "$(saved_provider_state "$RUN")" ||
     fail ProviderStateError "provider-state can not be read from the bucket $provider_bucket: $(last_words "$work/provider.log") Without it juju restore does nothing. Nothing was touched."
   note_change "$RUN" provider-state "$client_user $client_name"
-  begin_client_work
-  cp "$(restore_directory "$RUN")/$NAME" "$client_work/archive.tgz"
-  chown "$client_user" "$client_work/archive.tgz"
+  lend_archive "$NAME"
   [ -z "$CONSTRAINTS" ] || options=(--constraints "$CONSTRAINTS")
   told=true
   if ! juju restore -e "$client_name" ${options[@]+"${options[@]}"} "$client_work/archive.tgz" >"$work/restore.log" 2>&1; then

@@ -23,6 +23,7 @@ main() {
   recover "$UNDO_RUN"
   forget_restore "$UNDO_RUN"
   remove_archives "$UNDO_RUN"
+  remove_stored "$UNDO_RUN"
   rm -rf "$state_directory/runs/$UNDO_RUN".* "/root/.holdfast-$UNDO_RUN"
   if [ -n "$not_rolled_back" ]; then
     disarm_watchdog "$UNDO_RUN"

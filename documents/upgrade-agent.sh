@@ -48,7 +48,7 @@ leave_running() {
 }
 
 main() {
-  local before status=0
+  local before status=0 differs=''
   begin_answer
   begin_work "$RUN"
   before=$(agent_version)
@@ -60,12 +60,11 @@ main() {
     arm_watchdog "$RUN" "$watchdog_seconds"
     printf '%s\n' "$before" >"$upgrade_marker"
     env -u HOLDFAST_RUN bash "$work/script" >"$work/log" 2>&1 </dev/null 4>&- || status=$?
-    if ! has_versions; then
+    has_versions || differs="; the agent is $(agent_version), expected $AGENT_VERSION${VERSION:+; Puppet Enterprise is $(installed_version), expected $VERSION}"
+    if [ "$status" -ne 0 ] || [ -n "$differs" ]; then
       leave_running
-      fail UpgradeFailedError "the script of $URL ended with $status; the agent is $(agent_version), expected $AGENT_VERSION${VERSION:+; Puppet Enterprise is $(installed_version), expected $VERSION}. Its last words: $(last_words "$work/log")"
+      fail UpgradeFailedError "the script of $URL ended with $status$differs. Its last words: $(last_words "$work/log")"
     fi
-    [ "$status" -eq 0 ] || leave_running
-    [ "$status" -eq 0 ] || fail UpgradeFailedError "the script of $URL ended with $status: $(last_words "$work/log")"
     expect_services "$work/running"
     rm -f "$upgrade_marker"
     release_services "$RUN"

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { InstanceId, SystemId } from './naming.ts';
+import { InstanceId, ScheduleName, SystemId } from './naming.ts';
 import { type ExpiringClass, expiringClasses } from './retention.ts';
 import { cronFault, rateMilliseconds, type Timing } from './schedule.ts';
 
@@ -268,12 +268,7 @@ const Notifications = z.strictObject({
 /** The whole file. */
 export const Config = z.strictObject({
   systems: z.record(SystemId, System).refine((all) => Object.keys(all).length > 0, 'expected at least one system'),
-  schedules: z
-    .record(
-      z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'expected a name of lower-case letters, digits and hyphens'),
-      Schedule,
-    )
-    .default({}),
+  schedules: z.record(ScheduleName, Schedule).default({}),
   retention: Retention.prefault({}),
   vault: Vault.prefault({}),
   notifications: Notifications.prefault({}),

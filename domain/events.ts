@@ -77,6 +77,7 @@ const Output = z.object({
   outcome: z.string().optional(),
   chosen: z.object({ backup: z.string() }).optional(),
   proof: z.unknown().optional(),
+  check: z.unknown().optional(),
   before: z.object({ backup: z.string() }).optional(),
   plan: z.object({ next: z.string().optional() }).optional(),
 });
@@ -96,6 +97,7 @@ const operationOf = (execution: string): RunEnded['operation'] | undefined =>
 const resultOf = (operation: RunEnded['operation'], output: z.infer<typeof Output> | undefined): RunEnded['result'] => {
   switch (operation) {
     case 'backup':
+      if (output?.check !== undefined) return 'planned';
       return output?.outcome === 'duplicate' ? 'duplicate' : 'committed';
     case 'restore':
       return output?.proof === undefined ? 'planned' : 'restored';

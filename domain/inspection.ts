@@ -6,6 +6,17 @@ const tools = z.object({ aws: z.string(), zstd: z.string().nullable(), tar: z.st
 /** Free and total bytes where data is put. */
 const space = z.array(z.object({ path: z.string(), mount: z.string(), freeBytes: z.number(), totalBytes: z.number() }));
 
+const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 1_048_576)} MiB`;
+
+/** Tells people that a file system has too little room, where it has. `what` is a sentence that ends in `needs`. */
+export const spaceFault = (
+  node: string,
+  { mount, freeBytes }: { readonly mount: string; readonly freeBytes: number },
+  what: string,
+  bytes: number,
+): readonly string[] =>
+  freeBytes >= bytes ? [] : [`${node}: ${mount} has ${mebibytes(freeBytes)} free; ${what} ${mebibytes(bytes)}`];
+
 export const Database = z.object({
   name: z.string().min(1),
   owner: z.string(),

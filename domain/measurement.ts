@@ -1,5 +1,8 @@
+import * as z from 'zod';
+import { type Config, timingsOf } from './config.ts';
 import { type Manifest, storedBytes } from './manifest.ts';
 import { backupMoment, type SystemMetric } from './naming.ts';
+import { overdueAfterSeconds } from './schedule.ts';
 
 /** What is measured of a system, from what was committed alone. */
 
@@ -49,3 +52,25 @@ export const measure = (
     orphanUploads: uploads.filter(({ startedAt }) => now.getTime() - startedAt.getTime() > orphanedAfter).length,
   };
 };
+
+/** The systems that are deployed, also those that have never run. Made by measure-age, read by the command line. */
+export const Deployed = z.object({
+  systems: z.record(
+    z.string(),
+    z.object({
+      /** The age of its newest good backup from which the alarm is raised; absent without a schedule. */
+      overdueAfterSeconds: z.number().optional(),
+    }),
+  ),
+});
+export type Deployed = z.infer<typeof Deployed>;
+
+/** What is expected of each configured system. */
+export const deployedSystems = (config: Config, now: Date): Deployed => ({
+  systems: Object.fromEntries(
+    Object.entries(config.systems).map(([system, configured]) => {
+      const timings = timingsOf(config, configured).map(({ timing }) => timing);
+      return [system, { overdueAfterSeconds: overdueAfterSeconds(timings, now) }];
+    }),
+  ),
+});

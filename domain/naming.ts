@@ -34,12 +34,16 @@ export const backupMoment = (id: string): Date => {
   return moment;
 };
 
+/** The part of an artifact's key that names it in its node's share of the backup: `databases/console.dump.zst`. */
+export const artifactName = (key: string): string => key.split('/').slice(4).join('/');
+
 /** Where things lie in the vault bucket. */
 export const vaultKeys = {
   system: (system: string): string => `backups/${system}/`,
   backup: (system: string, backup: string): string => `backups/${system}/${backup}/`,
   artifact: (system: string, backup: string, node: string, artifact: string): string =>
     `backups/${system}/${backup}/${node}/${artifact}`,
+  catalogs: 'catalog/',
   catalog: (system: string): string => `catalog/${system}/`,
   manifest: (system: string, backup: string): string => `catalog/${system}/${backup}.json`,
   /** What became of a backup's retention since its commit. */
@@ -48,6 +52,8 @@ export const vaultKeys = {
   installer: (system: string, name: string): string => `backups/${system}/installers/${name}`,
   /** What nodes hand to each other while they are upgraded; it ends with the run. */
   upgrade: (system: string, run: string): string => `backups/${system}/upgrades/${run}/`,
+  /** Where a check begins uploads, and takes them back. */
+  check: (system: string, run: string): string => `backups/${system}/checks/${run}/`,
 } as const;
 
 /** A number of nodes, or a share of them. */
@@ -80,6 +86,10 @@ export const stateKeys = {
   paused: (run: string): string => `runs/${run}/paused.json`,
   /** How far a verification has come. */
   verification: (run: string): string => `runs/${run}/verification.json`,
+  /** The systems that are deployed. */
+  deployed: 'deployed/systems.json',
+  /** What a check has found. */
+  check: (run: string): string => `runs/${run}/check.json`,
   /** The backup that was taken before a run's changes. */
   safety: (run: string): string => `runs/${run}/safety.json`,
 } as const;
@@ -90,6 +100,12 @@ export const encodeText = (text: string): string =>
     .replaceAll('+', '-')
     .replaceAll('/', '_')
     .replaceAll('=', '');
+
+/** The text that `encodeText` was given. */
+export const decodeText = (encoded: string): string =>
+  new TextDecoder().decode(
+    Uint8Array.from(atob(encoded.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0)),
+  );
 
 /** A name as it may stand in a key: what is not plain is percent-encoded, so that two names never meet in one key. */
 export const keySafe = (name: string): string =>
@@ -165,6 +181,7 @@ export const verbs = [
   'plan-rollout',
   'advance-phase',
   'commit-backup',
+  'conclude-check',
   'release-lock',
   'explain-failure',
   'fail-run',
@@ -195,8 +212,16 @@ export const stateMachinePlaceholder = (machine: StateMachineName): string => `$
 /** The group of all our schedules. */
 export const scheduleGroup = 'holdfast';
 
-/** The name of a system's schedule, as EventBridge Scheduler takes it. */
-export const scheduleName = (system: string, name: string): string => `holdfast-${system}-${name}`.slice(0, 64);
+/** A schedule's name in the configuration. */
+export const ScheduleName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,30}$/, 'expected a name of lower-case letters, digits and hyphens');
+
+/** The name of a system's schedule in EventBridge Scheduler, which takes 64 characters. Neither part holds a dot. */
+export const scheduleName = (system: string, name: string): string => `${system}.${name}`;
+
+/** The name of the schedule that verifies a system's backups. */
+export const verifyScheduleName = (system: string): string => `${system}.verify.monthly`;
 
 /** The name of an SSM document, `Holdfast-DumpDatabase`, from its script's name, `dump-database`. */
 export const documentName = (script: string): string => `Holdfast-${pascal(script)}`;

@@ -29,6 +29,8 @@ export const BackupRequest = z.strictObject({
   lockedBy: RunId.optional(),
   /** What is broken is left out instead of failing: the last look at what a restore replaces. */
   rescue: z.boolean().default(false),
+  /** A check: tells whether a backup could be made now, and changes nothing. */
+  planOnly: z.boolean().default(false),
 });
 export type BackupRequest = z.infer<typeof BackupRequest>;
 
@@ -310,6 +312,15 @@ export interface PlanOutput {
   readonly phases: readonly string[];
 }
 
+/** Made by plan-backup, read by the state machine: what it does, and whether a check is all that was asked for. */
+export interface PlanBackupOutput extends PlanOutput {
+  readonly planOnly: boolean;
+}
+
+/** What a check has come to; the whole of it lies in the state bucket. */
+export const CheckSummary = z.object({ nodes: z.int(), problems: z.int(), warnings: z.int() });
+export type CheckSummary = z.infer<typeof CheckSummary>;
+
 /** One step of one phase. Made by run-phase, read by advance-phase. */
 export const AdvancePhaseInput = RunRef.extend({ phase: PhaseName }).strict();
 export type AdvancePhaseInput = z.infer<typeof AdvancePhaseInput>;
@@ -359,6 +370,8 @@ export const RunRecord = RunRef.extend({
   /** The run under whose lock a backup works. */
   lockedBy: RunId.optional(),
   rescue: z.boolean(),
+  /** Of a backup that is only checked for. */
+  planOnly: z.boolean().optional(),
   /** What a restore was asked for. Its `backup` is the chosen one as soon as it has chosen. */
   restore: RestoreRequest.optional(),
   upgrade: UpgradeRequest.optional(),

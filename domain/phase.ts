@@ -224,11 +224,14 @@ export const optionalFailures = (
   phase: Phase,
   state: PhaseState,
   nodeName: (id: string) => string,
-): readonly string[] =>
+): readonly { readonly instanceId: string; readonly message: string }[] =>
   phase.commands.flatMap((command) => {
     const ended = state.commands.find(({ id }) => id === command.id);
     if (!command.optional || ended?.state !== 'ended') return [];
-    return ended.invocations.flatMap((one) => failureOf(command, one, nodeName)?.message ?? []);
+    return ended.invocations.flatMap((one) => {
+      const message = failureOf(command, one, nodeName)?.message;
+      return message === undefined ? [] : [{ instanceId: one.instanceId, message }];
+    });
   });
 
 /** True when every command has ended on every node. */

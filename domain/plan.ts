@@ -20,6 +20,8 @@ export const PlannedNode = z.object({
   roles: z.array(z.string()),
   /** A backup goes on without it. */
   optional: z.boolean(),
+  /** The version of its SSM agent. */
+  agent: z.string().optional(),
 });
 export type PlannedNode = z.infer<typeof PlannedNode>;
 
@@ -62,12 +64,43 @@ export const Plan = z.object({
   nodes: z.array(PlannedNode),
   /** Optional nodes that did not answer when the run began, for people. */
   absent: z.array(z.string()),
+  /** Of a check alone, which goes on without them: why each node that is needed did not answer. */
+  unreachable: z.array(z.string()).optional(),
   phases: z.array(Phase),
 });
 export type Plan = z.infer<typeof Plan>;
 
+/** A command that has no nodes yet. */
+export type Errand = Omit<Command, 'instanceIds'>;
+
+/** A step may take this long. */
+export const stepSeconds = 1800;
+
+/** Says what a document of this run is to do. `what` tells apart commands of one phase: `dump-database pe-puppetdb`. */
+export const errands =
+  (run: string) =>
+  (
+    script: string,
+    parameters: Readonly<Record<string, string>> = {},
+    { what, seconds = stepSeconds }: { readonly what?: string | undefined; readonly seconds?: number } = {},
+  ): Errand => ({
+    id: what === undefined ? script : `${script} ${what}`,
+    document: documentName(script),
+    parameters: { RunId: run, ...parameters },
+    executionTimeoutSeconds: seconds,
+  });
+
+/** Commands of this run for one node; a person sees its name with each. */
+export const commandsOn = (run: string, { instanceId, name }: Pick<PlannedNode, 'instanceId' | 'name'>) => {
+  const errand = errands(run);
+  return (...of: Parameters<typeof errand>): Command => {
+    const command = errand(...of);
+    return { ...command, id: `${command.id} (${name})`, instanceIds: [instanceId] };
+  };
+};
+
 /** The same command for many nodes, cut into pieces that SendCommand takes. */
-export const forNodes = (command: Omit<Command, 'instanceIds'>, instanceIds: readonly string[]): Command[] => {
+export const forNodes = (command: Errand, instanceIds: readonly string[]): Command[] => {
   const pieces = Math.ceil(instanceIds.length / instancesPerCommand);
   return Array.from({ length: pieces }, (_, piece) => ({
     ...command,
@@ -78,7 +111,7 @@ export const forNodes = (command: Omit<Command, 'instanceIds'>, instanceIds: rea
 
 /** The same command for many nodes; its failure on an optional one does not end the phase. */
 export const forPlannedNodes = (
-  command: Omit<Command, 'instanceIds'>,
+  command: Errand,
   nodes: readonly Pick<PlannedNode, 'instanceId' | 'optional'>[],
 ): Command[] => {
   const idsOf = (optional: boolean): string[] =>
@@ -97,31 +130,42 @@ export const inspectionPhase = (
   purpose: 'backup' | 'rescue',
   nodes: readonly PlannedNode[],
   more: Readonly<Record<string, string>> = {},
-): Phase => {
-  const command = {
-    id: script,
-    document: documentName(script),
-    executionTimeoutSeconds: 300,
-    parameters: { RunId: run, Purpose: purpose, ...more },
-  };
-  return { name, commands: forPlannedNodes(command, nodes) };
-};
+): Phase => ({
+  name,
+  commands: forPlannedNodes(errands(run)(script, { Purpose: purpose, ...more }, { seconds: 300 }), nodes),
+});
 
 const undoPhase = /^undo-\d+$/;
 
 /** True for a phase that removes a run's traces. Once a plan has one, no other phase may go on. */
 export const isUndoPhase = (name: string): boolean => undoPhase.test(name);
 
-/** A plan with one more phase that removes the run's traces from every node. An earlier one may have failed, so each has a name of its own. */
-export const withUndoPhase = (plan: Plan): { readonly plan: Plan; readonly phase: string } => {
+/**
+ * A plan with one more phase that removes the run's traces from every node, and from those that the tags of its `begun` phases
+ * find. An earlier one may have failed, so each has a name of its own.
+ */
+export const withUndoPhase = (
+  plan: Plan,
+  begun: readonly Phase[] = [],
+): { readonly plan: Plan; readonly phase: string } => {
   const phase = `undo-${plan.phases.filter(({ name }) => isUndoPhase(name)).length + 1}`;
-  // One command a node, so that a node that is gone does not keep the others from being undone.
-  const commands = plan.nodes.map(({ instanceId, name }) => ({
-    id: `undo (${name})`,
-    document: documentName('undo'),
-    executionTimeoutSeconds: 1200,
+  // One command a node, so that a node that is gone does not keep the others from being undone. What it undoes is another
+  // run's in name: processes of its own would be among those that it ends.
+  const commands = plan.nodes.map((node) => ({
+    ...commandsOn(plan.run, node)('undo', {}, { seconds: 1200 }),
     parameters: { UndoRunId: plan.run },
-    instanceIds: [instanceId],
   }));
-  return { plan: { ...plan, phases: [...plan.phases, { name: phase, commands }] }, phase };
+  const waves = new Map(
+    begun.flatMap((one) => one.commands.flatMap(({ tags }) => (tags ? [[JSON.stringify(tags), tags] as const] : []))),
+  );
+  // Some of thousands are always off: that keeps nothing from being undone.
+  const tagged = Array.from(waves.values(), (tags): Command => {
+    const { id, document, executionTimeoutSeconds } = errands(plan.run)('undo', {}, { seconds: 1200 });
+    return {
+      ...{ id: `${id} (${Object.values(tags).join(' ')})`, document, executionTimeoutSeconds, tags, instanceIds: [] },
+      parameters: { UndoRunId: plan.run },
+      ...{ optional: true, rollout: { maxConcurrency: '10%', maxErrors: '100%' } },
+    };
+  });
+  return { plan: { ...plan, phases: [...plan.phases, { name: phase, commands: [...commands, ...tagged] }] }, phase };
 };

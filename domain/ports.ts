@@ -66,6 +66,8 @@ export interface ManagedNode {
   readonly instanceId: string;
   readonly name: string;
   readonly online: boolean;
+  /** The version of its SSM agent. */
+  readonly agent?: string;
 }
 
 /** Where commands are sent. */

@@ -1,7 +1,6 @@
 import * as z from 'zod';
 import { Verified } from './history.ts';
 import { BackupId, backupMoment, SystemId } from './naming.ts';
-import { HashState } from './sha256.ts';
 
 /** Reading backups back from the vault: which are due, and how far a run of it has come. */
 
@@ -40,9 +39,19 @@ export const dueForVerification = (backups: readonly Verifiable[], now: Date): r
   return newest === undefined || due.includes(newest) ? due : [...due, newest];
 };
 
+/** A hash in its midst. */
+export const HashState = z.object({
+  bytes: z.int().nonnegative(),
+  /** As the library saves it, in base64. */
+  state: z.base64(),
+});
+export type HashState = z.infer<typeof HashState>;
+
 /** How far a run has come: what its next slice goes on from. */
 export const Verification = z.object({
   system: SystemId,
+  /** Bytes of all that the run was to read. */
+  total: z.int().nonnegative().optional(),
   /** What is left, the first one in its midst. */
   todo: z.array(BackupId),
   /** The object of the first one that is being read, by its place in the manifest. */
@@ -56,6 +65,10 @@ export const Verification = z.object({
   done: z.array(Verified.pick({ outcome: true, bytes: true, faults: true }).extend({ backup: BackupId })),
 });
 export type Verification = z.infer<typeof Verification>;
+
+/** Bytes that a run has read so far. */
+export const bytesRead = ({ bytes, done }: Pick<Verification, 'bytes' | 'done'>): number =>
+  done.reduce((sum, one) => sum + one.bytes, bytes);
 
 /** Before the first byte of a backup. */
 export const untouched = { object: 0, bytes: 0, faults: [], cold: false } as const;

@@ -10,6 +10,9 @@ const here = '<AWS::Region>:<AWS::AccountId>';
 const executionsOf = (machine: string): string =>
   `arn:<AWS::Partition>:states:${here}:execution:{"Fn::Select":[6,{"Fn::Split":[":",{"Ref":"${machine}"}]}]}:*`;
 
+const allFor = (reason: string, resources: readonly string[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(resources.map((resource) => [resource, reason]));
+
 /** Each stack's wildcards by the exact resource, with the reason why nothing narrower can be said. */
 const control: Readonly<Record<string, string>> = {
   '*': 'X-Ray, the delivery of vended logs, Run Command (describe, list, cancel) and task tokens know no resource. What is sent is limited by document and by instance tag.',
@@ -20,29 +23,28 @@ const control: Readonly<Record<string, string>> = {
     'Artifacts of every system: committing tags them, the undoing deletes what was not committed.',
   [`arn:<AWS::Partition>:ec2:${here}:instance/*`]:
     'Narrowed by its condition to instances that carry the tag of a configured system.',
-  [`arn:<AWS::Partition>:states:${here}:execution:holdfast-backup:*`]:
+  ...allFor(
     "Whether a lock's owner lives is asked of its execution, whose name is not known before.",
-  [`arn:<AWS::Partition>:states:${here}:execution:holdfast-restore:*`]:
-    "Whether a lock's owner lives is asked of its execution, whose name is not known before.",
-  [`arn:<AWS::Partition>:states:${here}:execution:holdfast-upgrade:*`]:
-    "Whether a lock's owner lives is asked of its execution, whose name is not known before.",
-  [executionsOf('RunPhaseStateMachineB256421B')]:
+    ['backup', 'restore', 'upgrade'].map(
+      (machine) => `arn:<AWS::Partition>:states:${here}:execution:holdfast-${machine}:*`,
+    ),
+  ),
+  ...allFor(
     'Executions of our own child machine, which a parent waits for and stops.',
-  [executionsOf('BackupStateMachine79E7534B')]:
-    'Executions of our own child machine, which a parent waits for and stops.',
-  [executionsOf('RestorePuppetStateMachine56F25DC8')]:
-    'Executions of our own child machine, which a parent waits for and stops.',
-  [executionsOf('RestoreJujuStateMachineCFBAB9B9')]:
-    'Executions of our own child machine, which a parent waits for and stops.',
-  [executionsOf('UpgradeJujuStateMachine0DC74E24')]:
-    'Executions of our own child machine, which a parent waits for and stops.',
-  [executionsOf('UpgradePuppetStateMachine029EC314')]:
-    'Executions of our own child machine, which a parent waits for and stops.',
-  [executionsOf('UndoStateMachine8D6DB4CF')]:
-    'Executions of our own child machine, which a parent waits for and stops.',
-  '<VerbmeasureageFunction002B177B.Arn>:*':
-    "Versions of one function of ours: the scheduler's construct grants them all.",
-  '<VerbjanitorFunction56EB2C5A.Arn>:*': "Versions of one function of ours: the scheduler's construct grants them all.",
+    [
+      'RunPhaseStateMachineB256421B',
+      'BackupStateMachine79E7534B',
+      'RestorePuppetStateMachine56F25DC8',
+      'RestoreJujuStateMachineCFBAB9B9',
+      'UpgradeJujuStateMachine0DC74E24',
+      'UpgradePuppetStateMachine029EC314',
+      'UndoStateMachine8D6DB4CF',
+    ].map(executionsOf),
+  ),
+  ...allFor("Versions of one function of ours: the scheduler's construct grants them all.", [
+    '<VerbmeasureageFunction002B177B.Arn>:*',
+    '<VerbjanitorFunction56EB2C5A.Arn>:*',
+  ]),
 };
 
 const acknowledgeWildcards = (stack: Stack, reasons: Readonly<Record<string, string>>): void => {

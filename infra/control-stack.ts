@@ -22,10 +22,12 @@ import {
   documentName,
   scheduleGroup,
   scheduleName,
+  stateKeys,
   stateMachineName,
   tagKeys,
   undoneMachines,
   type Verb,
+  verifyScheduleName,
 } from '#domain/naming';
 import { longestGap, schedulerExpression, type Timing } from '#domain/schedule';
 import type { Env as AcquireLockEnv } from '#lambdas/acquire-lock/env';
@@ -33,6 +35,7 @@ import type { Env as AdvancePhaseEnv } from '#lambdas/advance-phase/env';
 import type { Env as ChooseBackupEnv } from '#lambdas/choose-backup/env';
 import type { Env as CleanUpEnv } from '#lambdas/clean-up/env';
 import type { Env as CommitBackupEnv } from '#lambdas/commit-backup/env';
+import type { Env as ConcludeCheckEnv } from '#lambdas/conclude-check/env';
 import type { Env as ExplainFailureEnv } from '#lambdas/explain-failure/env';
 import type { Env as JanitorEnv } from '#lambdas/janitor/env';
 import type { Env as MeasureAgeEnv } from '#lambdas/measure-age/env';
@@ -65,6 +68,7 @@ const notingVerbs = [
   'acquire-lock',
   'plan-inspection',
   'plan-backup',
+  'conclude-check',
   'commit-backup',
   'choose-backup',
   'plan-restore',
@@ -118,6 +122,7 @@ export class ControlStack extends Stack {
         fn('acquire-lock'),
         fn('plan-inspection'),
         fn('plan-backup'),
+        fn('conclude-check'),
         fn('commit-backup'),
         fn('release-lock'),
         fn('explain-failure'),
@@ -289,8 +294,7 @@ export class ControlStack extends Stack {
         });
     for (const system of Object.keys(config.systems))
       new Schedule(this, `Verify-${system}`, {
-        // No schedule of the configuration has a dot in its name.
-        scheduleName: `holdfast-${system}.verify`,
+        scheduleName: verifyScheduleName(system),
         scheduleGroup: group,
         schedule: ScheduleExpression.expression(verifySchedule),
         target: new StepFunctionsStartExecution(verify, {
@@ -389,6 +393,7 @@ export class ControlStack extends Stack {
         configFile,
       }),
       'plan-backup': make('plan-backup', both satisfies z.input<typeof PlanBackupEnv>, { configFile }),
+      'conclude-check': make('conclude-check', both satisfies z.input<typeof ConcludeCheckEnv>, { configFile }),
       'advance-phase': make('advance-phase', { STATE_BUCKET } satisfies z.input<typeof AdvancePhaseEnv>, {
         timeout: Duration.minutes(5),
       }),
@@ -435,7 +440,7 @@ export class ControlStack extends Stack {
         timeout: Duration.minutes(15),
         memorySize: 1769,
       }),
-      'measure-age': make('measure-age', { VAULT_BUCKET } satisfies z.input<typeof MeasureAgeEnv>, { configFile }),
+      'measure-age': make('measure-age', both satisfies z.input<typeof MeasureAgeEnv>, { configFile }),
     };
     const may = (verb: Verb, actions: string[], resources: string[], conditions?: Record<string, unknown>): void =>
       functions[verb].function.addToRolePolicy(
@@ -511,6 +516,8 @@ export class ControlStack extends Stack {
     mayUse('janitor', state, 'locks/', 's3:GetObject');
     mayUse('janitor', vault, 'backups/', ...tidies, 's3:DeleteObject', 's3:AbortMultipartUpload');
     mayUse('janitor', vault, 'catalog/', ...tidies, 's3:GetObject', 's3:PutObject');
+    may('measure-age', ['s3:PutObject'], [state.arnForObjects(stateKeys.deployed)]);
+    may('measure-age', ['kms:GenerateDataKey'], [storage.key.keyArn]);
     for (const verb of ['commit-backup', 'clean-up', 'janitor', 'measure-age'] as const)
       may(verb, ['s3:ListBucketMultipartUploads'], [vault.bucketArn]);
 

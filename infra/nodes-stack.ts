@@ -36,7 +36,12 @@ export class NodesStack extends Stack {
         managedPolicyName: `holdfast-node-${system}`,
         description: `For the instance profiles of the nodes of ${system}, beside AmazonSSMManagedInstanceCore`,
         statements: [
-          new PolicyStatement({ sid: 'WriteOwnBackups', actions: ['s3:PutObject'], resources: [own] }),
+          // Whoever begins an upload may take it back: only its beginner knows its id.
+          new PolicyStatement({
+            sid: 'WriteOwnBackups',
+            actions: ['s3:PutObject', 's3:AbortMultipartUpload'],
+            resources: [own],
+          }),
           new PolicyStatement({
             sid: 'ReadWhatARestoreTagged',
             actions: ['s3:GetObject', 's3:GetObjectVersion'],

@@ -65,7 +65,9 @@ export const inspectedNodes = async (state: State, plan: Plan, phase: string): P
   const inspected = await readPhase(state, plan.run, phase);
   if (!inspected) throw new UnreadableResultError(`Run ${plan.run} has not inspected its nodes.`);
   const found = resultsOf(inspected, 'inspect', Inspection);
-  const asked = new Set(phaseOf(plan, phase)?.commands.flatMap(({ instanceIds }) => instanceIds));
+  const asked = new Set(
+    phaseOf(plan, phase)?.commands.flatMap(({ instanceIds, optional }) => (optional ? [] : instanceIds)),
+  );
   return plan.nodes.flatMap((node) => {
     const inspection = found.find(({ instanceId }) => instanceId === node.instanceId)?.result;
     if (inspection) return [{ node, inspection }];

@@ -116,6 +116,13 @@ begin_client_work() {
   install -d -m 0700 -o "$client_user" "$client_work"
 }
 
+# lend_archive NAME: what this run has fetched, where the client's user may read it.
+lend_archive() {
+  begin_client_work
+  cp "$(restore_directory "$RUN")/$1" "$client_work/archive.tgz"
+  chown "$client_user" "$client_work/archive.tgz"
+}
+
 # metadata_of ARCHIVE
 metadata_of() { tar -xzO --occurrence=1 -f "$1" juju-backup/metadata.json 2>/dev/null || true; }
 
@@ -138,6 +145,24 @@ remove_archives() {
   [ -d "$juju_data/agents" ] || return 0
   while IFS= read -r file; do rm -f -- "$file"; done < <(archives_of "$1" "$(cat "$state_directory/juju/$1" 2>/dev/null)")
   rm -f "$state_directory/juju/$1"
+}
+
+# note_stored RUN ID: what Juju keeps in its database until it is removed, for whoever undoes a run that breaks off.
+note_stored() {
+  mkdir -p "$state_directory/juju"
+  printf '%s %s %s\n' "$client_user" "$client_name" "$2" >"$state_directory/juju/$1.stored"
+}
+
+# remove_stored RUN
+remove_stored() {
+  local user id note=$state_directory/juju/$1.stored
+  [ -e "$note" ] || return 0
+  read -r user client_name id <"$note"
+  juju_seconds=60
+  if find_client "$user"; then
+    if is_classic "$client_version"; then juju backups remove "$id"; else juju remove-backup -m "$client_name:controller" "$id"; fi >/dev/null 2>&1 || true
+  fi
+  rm -f "$note"
 }
 
 # make_archive ARGUMENT...: lets Juju make a backup, and tries again while its replica set is not ready. Sets said, a file.

@@ -4,6 +4,9 @@
 
 readonly puppet_configuration=/etc/puppetlabs
 
+# Every service of PE 3.0 to 2018.1, in the order of stopping; PostgreSQL last.
+readonly puppet_services='pe-httpd pe-nginx pe-puppetserver pe-console-services pe-orchestration-services pe-puppet puppet pe-mcollective mcollective pxp-agent pe-puppet-dashboard-workers pe-activemq pe-puppetdb pe-memcached pe-postgresql'
+
 if [ -e /opt/puppetlabs ]; then
   puppet_home=/opt/puppetlabs
   puppet_program=/opt/puppetlabs/puppet/bin/puppet
@@ -39,6 +42,16 @@ puppet_setting() {
 
 # split_path LIST: a list of directories with colons between, one per line.
 split_path() { printf '%s\n' "$1" | tr ':' '\n' | sed 's|/*$||; /^$/d'; }
+
+# module_names: the modules that this node has, one per line.
+module_names() {
+  local directory file
+  while IFS= read -r directory; do
+    for file in "$directory"/*/metadata.json; do
+      if [ -r "$file" ]; then basename "$(dirname "$file")"; fi
+    done
+  done < <(split_path "$(puppet_setting modulepath "$puppet_modules")")
+}
 
 # existing PATH...: those that are there.
 existing() {

@@ -7,13 +7,10 @@ readonly upgrade_marker=$state_directory/upgrade-from
 # The version from which a broken-off upgrade was begun; nothing when there is none.
 interrupted_upgrade() { head -n 1 "$upgrade_marker" 2>/dev/null || true; }
 
-# Every service that an upgrade may stop, in the order of stopping.
-readonly upgraded_services='pe-httpd pe-nginx pe-puppetserver pe-console-services pe-orchestration-services pe-puppet puppet pe-mcollective mcollective pxp-agent pe-puppet-dashboard-workers pe-activemq pe-puppetdb pe-memcached pe-postgresql'
-
-# running_services: those of them that run now, one per line.
+# running_services: Puppet Enterprise's that run now, one per line: an upgrade may stop any of them.
 running_services() {
   local name
-  for name in $upgraded_services; do
+  for name in $puppet_services; do
     if has_service "$name" && is_running "$name"; then printf '%s\n' "$name"; fi
   done
 }

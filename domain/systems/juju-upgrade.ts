@@ -1,9 +1,8 @@
 import * as z from 'zod';
 import type { Juju } from '#domain/config';
 import { CheckFailedError, UnreadableResultError } from '#domain/errors';
-import { documentName } from '#domain/naming';
 import { resultsOf } from '#domain/phase';
-import type { Command, Phase } from '#domain/plan';
+import { type Command, commandsOn, type Phase, stepSeconds } from '#domain/plan';
 import { clientOf, driverOf, jujuNodes, numbersOf } from './juju.ts';
 import type { UpgradeOf, Upgrading } from './kind.ts';
 
@@ -17,7 +16,6 @@ export const jujuUpgradePhases = ['upgrade-controller', 'upgrade-models', 'check
 
 /** Agents fetch their tools and restart; databases may be migrated. */
 const agentsSeconds = 7200;
-const stepSeconds = 1800;
 
 const compare = (a: string, b: string): number => {
   const [left, right] = [numbersOf(a), numbersOf(b)];
@@ -46,13 +44,12 @@ export const upgradeJuju = (config: Juju, of: UpgradeOf): Upgrading => {
   const status = client.client.status;
   const found = status?.version ?? '';
   const models = (status?.models ?? []).filter(({ name }) => !/(^|\/)controller$/.test(name));
-  const command = (script: string, parameters: Readonly<Record<string, string>>, seconds: number): Command => ({
-    id: `${script} (${client.node.name})`,
-    document: documentName(script),
-    instanceIds: [client.node.instanceId],
-    parameters: { RunId: of.run, Controller: client.client.name, User: config.user, ...parameters },
-    executionTimeoutSeconds: seconds,
-  });
+  const command = (script: string, parameters: Readonly<Record<string, string>>, seconds = stepSeconds): Command =>
+    commandsOn(of.run, client.node)(
+      script,
+      { Controller: client.client.name, User: config.user, ...parameters },
+      { seconds },
+    );
   const stage = (Stage: string): Command =>
     command(
       'upgrade-juju',
@@ -88,7 +85,7 @@ export const upgradeJuju = (config: Juju, of: UpgradeOf): Upgrading => {
       { name: 'upgrade-models', commands: models.length > 0 ? [stage('models')] : [] },
       {
         name: 'check-health',
-        commands: [command('check-juju', { SecondsToWait: '900', Share: '100' }, stepSeconds)],
+        commands: [command('check-juju', { SecondsToWait: '900', Share: '100' })],
       },
     ],
     foresee: () => [],

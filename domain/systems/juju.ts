@@ -3,11 +3,11 @@ import type { Juju } from '#domain/config';
 import { CommandFailedError, WrongRoleError } from '#domain/errors';
 import type { JujuInspection } from '#domain/inspection';
 import type { JujuDriver } from '#domain/manifest';
-import { backupMoment, documentName, encodeText, vaultKeys } from '#domain/naming';
+import { backupMoment, encodeText } from '#domain/naming';
 import { resultsOf } from '#domain/phase';
-import { type Command, forNodes, inspectionPhase, type Phase } from '#domain/plan';
-import { collectTimeoutSeconds, expectedBytes } from './expectation.ts';
+import { type Command, commandsOn, errands, forNodes, inspectionPhase, type Phase } from '#domain/plan';
 import type { BackupOf, Collection, Inspected, Kind } from './kind.ts';
+import { collecting, collectTimeoutSeconds } from './transfer.ts';
 
 /** What a backup of Juju consists of, 1.16 to 3.6, made from what its nodes were found to hold. */
 
@@ -90,42 +90,23 @@ const planJujuBackup = (of: BackupOf, config: Juju): readonly Phase[] => {
   const date = backupMoment(of.backup).toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
   // 1.x takes no name of its own but by the environment, and the plugin's dump is of machine 0 alone.
   const name = client.client.name || config.controller || '';
-  const backup = ({ node }: JujuNode, what: JujuDriver): Command => ({
-    id: `backup-juju (${node.name})`,
-    document: documentName('backup-juju'),
-    instanceIds: [node.instanceId],
-    executionTimeoutSeconds: timeout,
-    parameters: {
-      RunId: of.run,
-      Driver: what,
-      Controller: name,
-      User: config.user,
-      Directory: encodeText(client.client.backupDirectory),
-      Bucket: of.vaultBucket,
-      Key: vaultKeys.artifact(of.system, of.backup, node.instanceId, `juju/juju-backup-${date}`),
-      ExpectedBytes: expectedBytes(
-        of.previous,
-        node.instanceId,
-        { kind: 'juju' },
-        Math.max(...servers.map(({ server }) => server.databaseBytes), 100_000_000),
-      ),
-      WatchdogSeconds: String(timeout + watchdogMarginSeconds),
-    },
-  });
-  const directory: Command = {
-    id: `archive-files client (${client.node.name})`,
-    document: documentName('archive-files'),
-    instanceIds: [client.node.instanceId],
-    executionTimeoutSeconds: timeout,
-    parameters: {
-      RunId: of.run,
-      Bucket: of.vaultBucket,
-      Key: vaultKeys.artifact(of.system, of.backup, client.node.instanceId, 'files/client'),
-      ExpectedBytes: expectedBytes(of.previous, client.node.instanceId, { kind: 'files', name: 'client' }, 10_000_000),
-      Group: 'client',
-      Paths: encodeText(client.client.directory),
-    },
-  };
+  const backup = ({ node }: JujuNode, what: JujuDriver): Command =>
+    collecting(of, node, timeout)('backup-juju', { kind: 'juju' }, `juju/juju-backup-${date}`, {
+      expected: Math.max(...servers.map(({ server }) => server.databaseBytes), 100_000_000),
+      parameters: {
+        Driver: what,
+        Controller: name,
+        User: config.user,
+        Directory: encodeText(client.client.backupDirectory),
+        WatchdogSeconds: String(timeout + watchdogMarginSeconds),
+      },
+    });
+  const directory = collecting(of, client.node, timeout)(
+    'archive-files',
+    { kind: 'files', name: 'client' },
+    'files/client',
+    { expected: 10_000_000, parameters: { Group: 'client', Paths: encodeText(client.client.directory) } },
+  );
   switch (driver) {
     case 'plugin': {
       // Restoring takes the credentials of machine 0, so the archive of another one would be of no use.
@@ -145,13 +126,11 @@ const planJujuBackup = (of: BackupOf, config: Juju): readonly Phase[] => {
         {
           name: 'create-archive',
           commands: [
-            {
-              id: `create-juju-archive (${client.node.name})`,
-              document: documentName('create-juju-archive'),
-              instanceIds: [client.node.instanceId],
-              executionTimeoutSeconds: timeout,
-              parameters: { RunId: of.run, Controller: name, User: config.user },
-            },
+            commandsOn(of.run, client.node)(
+              'create-juju-archive',
+              { Controller: name, User: config.user },
+              { seconds: timeout },
+            ),
           ],
         },
         { name: 'collect', commands: [...servers.map((one) => backup(one, driver)), directory] },
@@ -188,12 +167,7 @@ export const juju = (config: Juju): Kind => ({
     const asClient = { Controller: config.controller ?? '', User: config.user };
     const inspection = inspectionPhase('inspect', run, 'inspect-juju', purpose, nodes, asClient);
     if (!upgrade) return inspection;
-    const preflight = {
-      id: 'preflight-juju',
-      document: documentName('preflight-juju'),
-      executionTimeoutSeconds: 300,
-      parameters: { RunId: run, ...asClient, Version: upgrade.version },
-    };
+    const preflight = errands(run)('preflight-juju', { ...asClient, Version: upgrade.version }, { seconds: 300 });
     const clients = nodes.filter(({ roles }) => roles.includes('juju-client')).slice(0, 1);
     return {
       ...inspection,

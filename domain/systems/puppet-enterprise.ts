@@ -1,10 +1,10 @@
 import type { PuppetEnterprise } from '#domain/config';
 import { CommandFailedError, WrongRoleError } from '#domain/errors';
 import type { PuppetInspection } from '#domain/inspection';
-import { documentName, encodeText, keySafe, vaultKeys } from '#domain/naming';
-import { type Command, forPlannedNodes, type Phase } from '#domain/plan';
-import { collectTimeoutSeconds, expectedBytes } from './expectation.ts';
+import { encodeText, keySafe } from '#domain/naming';
+import { type Command, errands, forPlannedNodes, type Phase } from '#domain/plan';
 import type { BackupOf, Collection, Inspected } from './kind.ts';
+import { collecting, collectTimeoutSeconds } from './transfer.ts';
 
 /** What a backup of Puppet Enterprise consists of, 3.0 to 3.8 and 2015.2 to 2018.1, made from what its nodes were found to hold. */
 
@@ -96,73 +96,35 @@ export const incompletePuppet = (of: Collection & { readonly nodes: readonly Ins
   return undefined;
 };
 
-const dumpsOf = (of: PuppetBackup, { node, inspection }: InspectedNode, timeout: number): Command[] => {
+const dumpsOf = (of: PuppetBackup, { node, inspection }: InspectedNode, seconds: number): Command[] => {
+  const collect = collecting(of, node, seconds);
   if (inspection.postgres === null) return [];
-  const common = (key: string, bytes: string) => ({
-    RunId: of.run,
-    Bucket: of.vaultBucket,
-    Key: vaultKeys.artifact(of.system, of.backup, node.instanceId, key),
-    ExpectedBytes: bytes,
-  });
-  const target = {
-    instanceIds: [node.instanceId],
-    executionTimeoutSeconds: timeout,
-    ...(node.optional && { optional: true }),
-  };
   return [
     ...inspection.postgres.databases
       .toSorted((a, b) => b.bytes - a.bytes)
-      .map(({ name, bytes }) => ({
-        ...target,
-        id: `dump-database ${name} (${node.name})`,
-        document: documentName('dump-database'),
-        parameters: {
-          ...common(
-            `databases/${keySafe(name)}`,
-            // A raw dump may be nine times the size on disk and packs to less than a third of that.
-            expectedBytes(of.previous, node.instanceId, { kind: 'database', name }, bytes * 3),
-          ),
-          Database: encodeText(name),
-        },
-      })),
-    {
-      ...target,
-      id: `dump-globals (${node.name})`,
-      document: documentName('dump-globals'),
-      parameters: common(
-        'databases/globals.sql',
-        expectedBytes(of.previous, node.instanceId, { kind: 'globals' }, 1_000_000),
+      .map(({ name, bytes }) =>
+        collect('dump-database', { kind: 'database', name }, `databases/${keySafe(name)}`, {
+          // A raw dump may be nine times the size on disk and packs to less than a third of that.
+          expected: bytes * 3,
+          parameters: { Database: encodeText(name) },
+        }),
       ),
-    },
+    collect('dump-globals', { kind: 'globals' }, 'databases/globals.sql', { expected: 1_000_000 }),
   ];
 };
 
-const archivesOf = (of: PuppetBackup, { node, inspection }: InspectedNode, timeout: number): Command[] => {
-  const groups: readonly (readonly [string, readonly string[]])[] = [
-    ['configuration', inspection.paths.configuration],
-    ['certificates', inspection.paths.certificates],
-    ['modules', inspection.paths.modules],
-    ['mcollective', inspection.paths.mcollective],
-    ['installer', inspection.paths.installer],
-    ['extra', node.roles.includes('master') ? of.config.extraPaths : []],
-  ];
-  return groups
-    .filter(([, paths]) => paths.length > 0)
-    .map(([group, paths]) => ({
-      id: `archive-files ${group} (${node.name})`,
-      document: documentName('archive-files'),
-      instanceIds: [node.instanceId],
-      executionTimeoutSeconds: timeout,
-      ...(node.optional && { optional: true }),
-      parameters: {
-        RunId: of.run,
-        Bucket: of.vaultBucket,
-        Key: vaultKeys.artifact(of.system, of.backup, node.instanceId, `files/${group}`),
-        ExpectedBytes: expectedBytes(of.previous, node.instanceId, { kind: 'files', name: group }, 1_000_000_000),
-        Group: group,
-        Paths: encodeText(paths.join('\n')),
-      },
-    }));
+const archivesOf = (of: PuppetBackup, { node, inspection }: InspectedNode, seconds: number): Command[] => {
+  const collect = collecting(of, node, seconds);
+  const { paths } = inspection;
+  const groups = { ...paths, extra: node.roles.includes('master') ? of.config.extraPaths : [] };
+  return Object.entries(groups)
+    .filter(([, group]) => group.length > 0)
+    .map(([name, group]) =>
+      collect('archive-files', { kind: 'files', name }, `files/${name}`, {
+        expected: 1_000_000_000,
+        parameters: { Group: name, Paths: encodeText(group.join('\n')) },
+      }),
+    );
 };
 
 /**
@@ -182,35 +144,16 @@ export const planPuppetBackup = (of: PuppetBackup): readonly Phase[] => {
   // What is broken may run and yet not start again: a look at it before a restore stops nothing.
   if (of.config.consistency === 'live' || of.rescue) return [collect];
   const nodes = of.nodes.map(({ node }) => node);
+  const services = (script: string, parameters: Readonly<Record<string, string>>): Phase => ({
+    name: script,
+    commands: forPlannedNodes(errands(of.run)(script, parameters, { seconds: servicesTimeoutSeconds }), nodes),
+  });
   return [
-    {
-      name: 'stop-services',
-      commands: forPlannedNodes(
-        {
-          id: 'stop-services',
-          document: documentName('stop-services'),
-          executionTimeoutSeconds: servicesTimeoutSeconds,
-          parameters: {
-            RunId: of.run,
-            Services: orderOfStopping.join(' '),
-            WatchdogSeconds: String(timeout + watchdogMarginSeconds),
-          },
-        },
-        nodes,
-      ),
-    },
+    services('stop-services', {
+      Services: orderOfStopping.join(' '),
+      WatchdogSeconds: String(timeout + watchdogMarginSeconds),
+    }),
     collect,
-    {
-      name: 'start-services',
-      commands: forPlannedNodes(
-        {
-          id: 'start-services',
-          document: documentName('start-services'),
-          executionTimeoutSeconds: servicesTimeoutSeconds,
-          parameters: { RunId: of.run, Services: '' },
-        },
-        nodes,
-      ),
-    },
+    services('start-services', { Services: '' }),
   ];
 };

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Database, PuppetInspection } from '#domain/inspection';
 import type { NodeResult } from '#domain/phase';
 import type { Proof } from './kind.ts';
-import { type PuppetRestore, restoresCertificates, wantedDatabases } from './puppet-restore.ts';
+import { type PuppetRestore, restoresCertificates, wantedDatabases } from './puppet-restore-scope.ts';
 
 /** What a restore has to prove: that what is there now is what the manifest says. */
 

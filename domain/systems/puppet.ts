@@ -2,22 +2,17 @@ import * as z from 'zod';
 import { isInfrastructure, type PuppetEnterprise } from '#domain/config';
 import { UnreadableResultError } from '#domain/errors';
 import type { PuppetManifest } from '#domain/manifest';
-import { documentName } from '#domain/naming';
 import { resultsOf } from '#domain/phase';
-import { forNodes, inspectionPhase } from '#domain/plan';
+import { errands, forNodes, inspectionPhase } from '#domain/plan';
 import type { Inspected, Kind, Restoration, RestoreOf, UpgradeOf, Upgrading } from './kind.ts';
 import { type InspectedNode, incompletePuppet, missingFrom, planPuppetBackup } from './puppet-enterprise.ts';
 import { proveRestore, RowCount } from './puppet-proof.ts';
-import { checkPuppetRestore, planPuppetRestore, targetsOf, warnPuppetRestore } from './puppet-restore.ts';
-import {
-  checkPuppetUpgrade,
-  isNothingToDo,
-  Preflight,
-  type PuppetUpgrade,
-  planCoreUpgrade,
-  planRollout,
-  warnPuppetUpgrade,
-} from './puppet-upgrade.ts';
+import { planPuppetRestore } from './puppet-restore.ts';
+import { checkPuppetRestore, warnPuppetRestore } from './puppet-restore-check.ts';
+import { targetsOf } from './puppet-restore-scope.ts';
+import { planCoreUpgrade, planRollout } from './puppet-upgrade.ts';
+import { checkPuppetUpgrade, isNothingToDo, warnPuppetUpgrade } from './puppet-upgrade-check.ts';
+import { Preflight, type PuppetUpgrade } from './puppet-upgrade-scope.ts';
 
 /** Puppet Enterprise as one kind among others. */
 
@@ -29,15 +24,9 @@ export const puppetEnterprise = (config: PuppetEnterprise): Kind => ({
   inspect: ({ run, purpose, nodes, upgrade }) => {
     const inspection = inspectionPhase('inspect', run, 'inspect-puppet', purpose, nodes);
     if (!upgrade) return inspection;
-    const preflight = 'preflight-upgrade';
-    const command = {
-      id: preflight,
-      document: documentName(preflight),
-      executionTimeoutSeconds: 300,
-      parameters: { RunId: run },
-    };
+    const preflight = errands(run)('preflight-upgrade', {}, { seconds: 300 });
     const ids = nodes.map(({ instanceId }) => instanceId);
-    return { ...inspection, commands: [...inspection.commands, ...forNodes(command, ids)] };
+    return { ...inspection, commands: [...inspection.commands, ...forNodes(preflight, ids)] };
   },
   planBackup: (of) => planPuppetBackup({ ...of, config, nodes: puppetNodes(of.nodes) }),
   missingFrom: (one) => puppetNodes([one]).flatMap(missingFrom),

@@ -38,6 +38,7 @@ const detailsOf = (
         scheduled: request.schedule !== undefined,
         rescue: request.rescue,
         ...(request.lockedBy !== undefined && { lockedBy: request.lockedBy }),
+        ...(request.planOnly && { planOnly: true }),
       };
     case 'restore':
       return { ...started, restore: request };
@@ -51,7 +52,7 @@ const detailsOf = (
 /**
  * Takes the system's lock for a run, at most once per slot. A slot whose backup exists or is under way is a duplicate; a
  * lock whose owner's execution ended without releasing it is taken over; a backup before a restore or an
- * upgrade works under its lock. Throws an UnknownSystemError, or a SystemBusyError when a living run of another slot holds the lock.
+ * upgrade works under its lock; a check takes none. Throws an UnknownSystemError, or a SystemBusyError when a living run of another slot holds the lock.
  */
 export const acquireLock = async (
   { config, state, vault, executions }: Services,
@@ -66,9 +67,9 @@ export const acquireLock = async (
       `holdfast.yaml has no system ${system}. It has: ${Object.keys(config.systems).join(', ')}. Correct the input, or deploy the configuration that has it.`,
     );
   const details = detailsOf(asked, startedAt);
-  const { backup, lockedBy } = details;
+  const { backup, lockedBy, planOnly = false } = details;
   const mine = { system, operation, run, backup };
-  if (operation === 'backup' && (await vault.head(vaultKeys.manifest(system, backup))))
+  if (operation === 'backup' && !planOnly && (await vault.head(vaultKeys.manifest(system, backup))))
     return { ...mine, attempt, outcome: 'duplicate' };
 
   const record: RunRecord = { ...mine, ...details, kind, execution, startedAt, attempt };
@@ -83,6 +84,17 @@ export const acquireLock = async (
       throw new SystemBusyError(`${lockedBy}, for which this backup is meant, does not hold the lock of ${system}.`);
     return { ...mine, attempt, outcome: 'acquired' };
   }
+  const busy = (owner: string): SystemBusyError =>
+    new SystemBusyError(`${system} is locked by ${owner}. Wait until it has ended, then start the operation again.`);
+  const living = ({ operation: what, run: who, acquiredAt }: Lock): SystemBusyError =>
+    busy(`the ${what} ${who}, which has run since ${acquiredAt}`);
+  if (planOnly) {
+    // It only looks: what it finds in the midst of another run means nothing, but no backup has to wait for it.
+    const held = await state.read(key);
+    const owner = held && Lock.parse(JSON.parse(held.text));
+    if (owner && (await executions.isRunning(owner.execution))) throw living(owner);
+    return { ...mine, attempt, outcome: 'acquired' };
+  }
   try {
     await state.create(key, JSON.stringify(lock));
     return { ...mine, attempt, outcome: 'acquired' };
@@ -91,8 +103,6 @@ export const acquireLock = async (
   }
 
   const found = await state.read(key);
-  const busy = (owner: string): SystemBusyError =>
-    new SystemBusyError(`${system} is locked by ${owner}. Wait until it has ended, then start the operation again.`);
   if (!found) throw busy('a run that has just ended');
   const owner = Lock.parse(JSON.parse(found.text));
   // This very run again: its first answer got lost.
@@ -100,7 +110,7 @@ export const acquireLock = async (
   if (await executions.isRunning(owner.execution)) {
     if (owner.backup === backup && owner.operation === operation && operation === 'backup')
       return { ...mine, attempt, outcome: 'duplicate' };
-    throw busy(`the ${owner.operation} ${owner.run}, which has run since ${owner.acquiredAt}`);
+    throw living(owner);
   }
   try {
     await state.replace(key, JSON.stringify(lock), found.etag);

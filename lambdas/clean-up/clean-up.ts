@@ -39,6 +39,8 @@ export const cleanUp = async (services: Services, run: string): Promise<CleanedU
   const record = await jsonState(state).read(stateKeys.run(run), RunRecord);
   if (!record) return { abortedUploads: 0, deletedObjects: 0 };
   const { system, backup } = record;
+  if (record.planOnly)
+    return { abortedUploads: await vault.abortUploads(vaultKeys.check(system, run)), deletedObjects: 0 };
   if (record.operation !== 'backup') {
     await closeVault(services, record);
     await releaseLock(state, system, run);

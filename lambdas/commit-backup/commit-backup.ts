@@ -139,7 +139,9 @@ export const commitBackup = async (
     ...phases.flatMap((state) => {
       const phase = phaseOf(plan, state.phase);
       return phase
-        ? optionalFailures(phase, state, (id) => nodes.find(({ instanceId }) => instanceId === id)?.name ?? id)
+        ? optionalFailures(phase, state, (id) => nodes.find(({ instanceId }) => instanceId === id)?.name ?? id).map(
+            ({ message }) => message,
+          )
         : [];
     }),
     ...(rescue ? inspected.flatMap((one) => kind.missingFrom(one).map((what) => `${one.node.name}: ${what}`)) : []),

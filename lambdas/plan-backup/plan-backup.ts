@@ -1,7 +1,8 @@
+import { checkPhase, foreseen } from '#domain/check';
 import type { Config } from '#domain/config';
 import { UnknownSystemError } from '#domain/errors';
 import { stateKeys } from '#domain/naming';
-import type { PlanOutput, RunRef } from '#domain/payloads';
+import type { PlanBackupOutput, RunRef } from '#domain/payloads';
 import type { Bucket, State } from '#domain/ports';
 import { kindOf } from '#domain/systems/kinds';
 import { newestGood } from '../catalog.ts';
@@ -14,16 +15,20 @@ export interface Services {
   readonly vaultBucket: string;
 }
 
-/** Makes the plan of a backup from what the inspection found. Throws a WrongRoleError when a node does not hold its roles. */
+/**
+ * Makes the plan of a backup from what the inspection found, or of a check whether there could be one. Throws a
+ * WrongRoleError when a node does not hold its roles.
+ */
 export const planBackup = async (
   { config, state, vault, vaultBucket }: Services,
   { system, run }: RunRef,
-): Promise<PlanOutput> => {
+): Promise<PlanBackupOutput> => {
   const configured = config.systems[system];
   if (!configured) throw new UnknownSystemError(`holdfast.yaml has no system ${system}.`);
   const plan = await readPlan(state, run);
-  const { rescue } = await readRun(state, run);
-  const phases = kindOf(configured).planBackup({
+  const { rescue, planOnly = false } = await readRun(state, run);
+  const kind = kindOf(configured);
+  const of = {
     system,
     run,
     backup: plan.backup,
@@ -31,7 +36,8 @@ export const planBackup = async (
     nodes: await inspectedNodes(state, plan, 'inspect'),
     previous: await newestGood(vault, system),
     rescue,
-  });
+  };
+  const phases = planOnly ? [checkPhase(of, foreseen(kind, of).phases)] : kind.planBackup(of);
   await state.write(stateKeys.plan(run), { ...plan, phases: [...plan.phases.slice(0, 1), ...phases] });
-  return { phases: phases.map(({ name }) => name) };
+  return { phases: phases.map(({ name }) => name), planOnly };
 };

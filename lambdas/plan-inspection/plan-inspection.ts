@@ -1,3 +1,4 @@
+import { tolerant } from '#domain/check';
 import type { Config, Selector } from '#domain/config';
 import { NodeUnreachableError, UnknownSystemError } from '#domain/errors';
 import { stateKeys, tagKeys } from '#domain/naming';
@@ -17,11 +18,13 @@ export interface Services {
 interface Selected {
   readonly nodes: readonly PlannedNode[];
   readonly absent: readonly string[];
+  /** Why nodes that are needed are not there. */
+  readonly unreachable: readonly string[];
 }
 
-/** The nodes that one selector means. Throws a NodeUnreachableError when one that is needed does not answer, or none is found. */
+/** The nodes that one selector means. */
 const selectedNodes = async (runCommand: RunCommand, systemId: string, selector: Selector): Promise<Selected> => {
-  const { optional } = selector;
+  const { optional, roles } = selector;
   const byTag = 'tag' in selector;
   const wanted = byTag ? `the tag ${selector.tag.key}=${selector.tag.value}` : selector.instance;
   // The system's own tag is asked of each: nobody restores onto a node of another system by a slip of a digit.
@@ -31,24 +34,24 @@ const selectedNodes = async (runCommand: RunCommand, systemId: string, selector:
       ? { tags: { [selector.tag.key]: selector.tag.value, ...own } }
       : { instanceIds: [selector.instance], tags: own },
   );
-  if (found.length === 0 && optional)
-    return { nodes: [], absent: [`${selector.roles.join(', ')}: SSM knows no instance for ${wanted}`] };
-  if (found.length === 0)
-    throw new NodeUnreachableError(
-      `SSM knows no instance for ${wanted} of ${systemId}. Is it running, is the SSM agent installed, and does its instance profile allow AmazonSSMManagedInstanceCore, and does it carry the tag ${tagKeys.system}=${systemId}?`,
-    );
-  const silent = found.find(({ online }) => !online);
-  if (silent && !optional)
-    throw new NodeUnreachableError(
-      `${silent.name} (${silent.instanceId}) does not answer SSM. Look at the instance and its SSM agent (systemctl status amazon-ssm-agent), then start the operation again.`,
-    );
+  const silent = found.filter(({ online }) => !online);
+  const absent = [
+    ...(found.length === 0 ? [`SSM knows no instance for ${wanted}`] : []),
+    ...silent.map(({ instanceId, name }) => `${name} (${instanceId}) does not answer SSM`),
+  ];
+  const remedy =
+    found.length === 0
+      ? ` of ${systemId}. Is it running, is the SSM agent installed, and does its instance profile allow AmazonSSMManagedInstanceCore, and does it carry the tag ${tagKeys.system}=${systemId}?`
+      : '. Look at the instance and its SSM agent (systemctl status amazon-ssm-agent), then start the operation again.';
   return {
     nodes: found
       .filter(({ online }) => online)
-      .map(({ instanceId, name }) => ({ instanceId, name, roles: [...selector.roles], optional })),
-    absent: found
-      .filter(({ online }) => !online)
-      .map(({ instanceId, name }) => `${selector.roles.join(', ')}: ${name} (${instanceId}) does not answer SSM`),
+      .map(({ instanceId, name, agent }) => ({
+        ...{ instanceId, name, roles: [...roles], optional },
+        ...(agent !== undefined && { agent }),
+      })),
+    absent: optional ? absent.map((one) => `${roles.join(', ')}: ${one}`) : [],
+    unreachable: optional ? [] : absent.map((one) => `${one}${remedy}`),
   };
 };
 
@@ -79,28 +82,33 @@ const merged = (nodes: readonly PlannedNode[]): PlannedNode[] => {
 };
 
 /**
- * Finds the system's nodes and plans their inspection. Throws an UnknownSystemError or a NodeUnreachableError.
+ * Finds the system's nodes and plans their inspection. Throws an UnknownSystemError, or a NodeUnreachableError when one that
+ * is needed does not answer, or none is found; a check goes on without it.
  */
 export const planInspection = async ({ config, state, runCommand }: Services, ref: RunRef): Promise<PlanOutput> => {
   const system = config.systems[ref.system];
   if (!system) throw new UnknownSystemError(`holdfast.yaml has no system ${ref.system}.`);
-  const { backup, rescue, restore, upgrade, attempt } = await readRun(state, ref.run);
+  const { backup, rescue, restore, upgrade, attempt, planOnly = false } = await readRun(state, ref.run);
   const kind = kindOf(system);
   const selectors = movedOnto(kind.selectors(restore ? 'restore' : 'other'), restore?.onto ?? {});
   const selected = await Promise.all(selectors.map((selector) => selectedNodes(runCommand, ref.system, selector)));
+  const unreachable = selected.flatMap((one) => one.unreachable);
+  if (unreachable[0] !== undefined && !planOnly) throw new NodeUnreachableError(unreachable[0]);
   const nodes = merged(selected.flatMap((one) => one.nodes));
-  const phase = kind.inspect({
+  const inspection = kind.inspect({
     run: ref.run,
-    purpose: restore || rescue ? 'rescue' : 'backup',
+    purpose: restore || rescue || planOnly ? 'rescue' : 'backup',
     nodes,
     upgrade,
   });
+  const phase = planOnly ? tolerant(inspection) : inspection;
   const plan: Plan = {
     ...ref,
     backup,
     attempt,
     nodes,
     absent: selected.flatMap(({ absent }) => absent),
+    ...(planOnly && { unreachable }),
     phases: [phase],
   };
   await state.write(stateKeys.plan(ref.run), plan);

@@ -11,8 +11,8 @@ export interface Services {
   readonly runCommand: RunCommand;
 }
 
-/** Cancels what a phase of the run has under way; what has ended is not changed by it. */
-const cancelPhase = async ({ state, runCommand }: Services, run: string, phase: Phase): Promise<void> => {
+/** Cancels what a phase of the run has under way; what has ended is not changed by it. False when it never began. */
+const cancelPhase = async ({ state, runCommand }: Services, run: string, phase: Phase): Promise<boolean> => {
   const current = await readPhase(state, run, phase.name);
   for (const one of current?.commands ?? []) {
     const command = phase.commands.find(({ id }) => id === one.id);
@@ -23,6 +23,7 @@ const cancelPhase = async ({ state, runCommand }: Services, run: string, phase: 
         : one.commandId;
     if (commandId !== undefined && commandId !== '') await runCommand.cancel(commandId);
   }
+  return current !== undefined;
 };
 
 /**
@@ -36,6 +37,10 @@ export const planUndo = async (services: Services, run: string): Promise<Partial
   if (!record || !plan) return { run, phases: [] };
   const undo = withUndoPhase(plan);
   await state.write(stateKeys.plan(run), undo.plan);
-  for (const phase of plan.phases.filter(({ name }) => !isUndoPhase(name))) await cancelPhase(services, run, phase);
+  const begun: Phase[] = [];
+  for (const phase of plan.phases.filter(({ name }) => !isUndoPhase(name)))
+    if (await cancelPhase(services, run, phase)) begun.push(phase);
+  // Known only now that nothing more begins.
+  await state.write(stateKeys.plan(run), withUndoPhase(plan, begun).plan);
   return { system: record.system, operation: record.operation, run, phases: [undo.phase] };
 };

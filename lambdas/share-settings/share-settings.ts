@@ -1,11 +1,11 @@
 import { UnreadableResultError } from '#domain/errors';
 import { Collected } from '#domain/manifest';
-import { documentName, stateKeys, tagKeys } from '#domain/naming';
+import { stateKeys, tagKeys } from '#domain/naming';
 import type { RunRef } from '#domain/payloads';
 import { resultsOf } from '#domain/phase';
-import type { Command } from '#domain/plan';
 import type { Bucket, State } from '#domain/ports';
 import { settingsName } from '#domain/systems/puppet-upgrade';
+import { fetching } from '#domain/systems/transfer';
 import { phaseOf, readPhase, readPlan } from '../runs.ts';
 
 export interface Services {
@@ -27,25 +27,14 @@ export const shareSettings = async (
   const collected = await readPhase(state, run, 'collect-settings');
   const result = collected && resultsOf(collected, 'archive-files', Collected)[0]?.result;
   if (result?.kind !== 'files') throw new UnreadableResultError(`Run ${run} has collected no settings of the master.`);
-  const { key, bytes, sha256 } = result.upload;
-  await vault.tag(key, { ...(await vault.tags(key)), [tagKeys.restore]: system });
-  const fetch = ({ id, instanceIds }: Command): Command => ({
-    id: `fetch settings for ${id}`,
-    document: documentName('fetch-artifact'),
-    instanceIds,
-    parameters: {
-      RunId: run,
-      Bucket: vaultBucket,
-      Object: key,
-      Bytes: String(bytes),
-      Sha256: sha256,
-      Name: settingsName,
-    },
-    executionTimeoutSeconds: 1800,
-  });
-  const commands = ['upgrade-puppetdb', 'upgrade-console'].flatMap(
-    (name) => phaseOf(plan, name)?.commands.map(fetch) ?? [],
+  const { upload } = result;
+  await vault.tag(upload.key, { ...(await vault.tags(upload.key)), [tagKeys.restore]: system });
+  const upgraded = ['upgrade-puppetdb', 'upgrade-console'].flatMap(
+    (name) => phaseOf(plan, name)?.commands.flatMap(({ instanceIds }) => instanceIds) ?? [],
   );
+  const commands = plan.nodes
+    .filter(({ instanceId }) => upgraded.includes(instanceId))
+    .map((node) => fetching({ run, vaultBucket }, node)(upload, settingsName, 'settings'));
   await state.write(stateKeys.plan(run), {
     ...plan,
     phases: plan.phases.map((phase) => (phase.name === 'fetch-settings' ? { ...phase, commands } : phase)),

@@ -1,12 +1,12 @@
 import { BackupDamagedError, NoBackupError, UnknownBackupError } from '#domain/errors';
 import { lastVerified, type Verified } from '#domain/history';
-import { type Upload, uploadsOf } from '#domain/manifest';
+import { storedBytes, type Upload, uploadsOf } from '#domain/manifest';
 import { backupId, stateKeys } from '#domain/naming';
 import type { RunRecord, VerifyBackupOutput, VerifyRequest } from '#domain/payloads';
 import type { Bucket, State } from '#domain/ports';
-import { Sha256 } from '#domain/sha256';
 import { dueForVerification, untouched, Verification } from '#domain/verification';
 import { committedBackups, enterVerification, newestGood, readHistory, readManifest } from '../catalog.ts';
+import { resumableSha256 } from './sha256.ts';
 
 export interface Services {
   readonly state: State;
@@ -46,6 +46,12 @@ const toRead = async (
   return [first, ...others];
 };
 
+/** Stored bytes of backups: how much there is to read, for whoever watches. */
+const bytesOf = async (vault: Bucket, system: string, backups: readonly string[]): Promise<number> => {
+  const manifests = await Promise.all(backups.map((backup) => readManifest(vault, system, backup)));
+  return manifests.reduce((sum, manifest) => sum + (manifest ? storedBytes(manifest) : 0), 0);
+};
+
 /** What an object's headers say against it, before it is read; `cold` when it can't be. */
 const look = async (vault: Bucket, { key, bytes }: Upload): Promise<{ fault?: string; cold?: true }> => {
   const found = await vault.head(key);
@@ -57,30 +63,30 @@ const look = async (vault: Bucket, { key, bytes }: Upload): Promise<{ fault?: st
 /** Takes one backup a range, or one of its objects, further. */
 const advance = async (services: Services, run: string, before: Verification): Promise<Verification> => {
   const { vault, now, rangeBytes: range } = services;
-  const { system, todo, object, hash, bytes, faults, cold, done } = before;
+  const { system, total, todo, object, hash, bytes, faults, cold, done } = before;
   const [backup = '', ...rest] = todo;
   const manifest = await readManifest(vault, system, backup);
   // It has expired since it was chosen.
-  if (!manifest) return { system, done, todo: rest, ...untouched, faults: [] };
+  if (!manifest) return { system, total, done, todo: rest, ...untouched, faults: [] };
   const upload = manifest.artifacts.flatMap(({ collected }) => uploadsOf(collected))[object];
   if (!upload) {
     const outcome = faults.length > 0 ? 'damaged' : cold ? 'cold' : 'sound';
     const verified: Verified = { at: now().toISOString(), change: 'verified', outcome, bytes, faults, run };
     await enterVerification(vault, manifest, verified);
-    return { system, done: [...done, { backup, outcome, bytes, faults }], todo: rest, ...untouched, faults: [] };
+    return { system, total, done: [...done, { backup, outcome, bytes, faults }], todo: rest, ...untouched, faults: [] };
   }
-  const next = { system, todo, done, object: object + 1, bytes, faults, cold };
+  const next = { system, total, todo, done, object: object + 1, bytes, faults, cold };
   const withFault = (fault: string): string[] => [...faults, fault].slice(0, faultsTold);
   if (!hash) {
     const seen = await look(vault, upload);
     if (seen.cold) return { ...next, cold: true };
     if (seen.fault !== undefined) return { ...next, faults: withFault(seen.fault) };
   }
-  const sha256 = new Sha256(hash);
-  const end = Math.min(sha256.bytes + range, upload.bytes);
-  const from = sha256.bytes;
+  const sha256 = await resumableSha256(hash);
+  const from = sha256.bytes();
+  const end = Math.min(from + range, upload.bytes);
   for await (const chunk of vault.stream(upload.key, from, end - 1)) sha256.update(chunk);
-  if (sha256.bytes !== end) throw new Error(`${upload.key} was cut off at ${sha256.bytes} of ${end} bytes.`);
+  if (sha256.bytes() !== end) throw new Error(`${upload.key} was cut off at ${sha256.bytes()} of ${end} bytes.`);
   const read = bytes + end - from;
   if (end < upload.bytes) return { ...before, bytes: read, hash: sha256.save() };
   const found = sha256.digest();
@@ -131,7 +137,8 @@ export const verifyBackup = async (
       ...{ scheduled: request.backup === undefined, rescue: false },
     };
     await state.write(stateKeys.run(run), record);
-    progress = { system: request.system, todo: [...todo], done: [], ...untouched, faults: [] };
+    const total = await bytesOf(services.vault, request.system, todo);
+    progress = { system: request.system, total, todo: [...todo], done: [], ...untouched, faults: [] };
   }
   do {
     progress = await advance(services, run, progress);

@@ -81,6 +81,8 @@ export const startGateway = async (options: GatewayOptions): Promise<Gateway> =>
       }
       case 'deny':
         return answer(incoming, outgoing, 403, 'AccessDenied');
+      case 'expired':
+        return answer(incoming, outgoing, 400, 'ExpiredToken');
       case 'cut':
         return void incoming.socket.destroy();
       default:

@@ -211,7 +211,10 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
         for (const system of Object.keys(config.systems)) void start('verify', { system });
       });
       const daily = new Cron('15 13 * * *', { timezone: 'UTC' }, () => void invokeVerb('janitor', {}));
+      const measured = new Cron('*/15 * * * *', { timezone: 'UTC' }, () => void invokeVerb('measure-age', {}));
+      void measured.trigger();
       kept.push(
+        () => measured.stop(),
         () => monthly.stop(),
         () => daily.stop(),
       );

@@ -18,7 +18,7 @@ export const vaultPolicy = (bucket: string, nodes: readonly NodeAccount[]): obje
   Statement: nodes.map(({ accessKeyId, system }) => ({
     Effect: 'Allow',
     Principal: { AWS: [accessKeyId] },
-    Action: ['s3:PutObject', 's3:GetObject', 's3:GetObjectVersion'],
+    Action: ['s3:PutObject', 's3:AbortMultipartUpload', 's3:GetObject', 's3:GetObjectVersion'],
     Resource: `arn:aws:s3:::${bucket}/${vaultKeys.system(system)}*`,
   })),
 });

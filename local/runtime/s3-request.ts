@@ -19,8 +19,11 @@ export interface S3Request {
   readonly reads?: S3Object | undefined;
 }
 
-/** What an observer of S3 requests may decide: let it pass, refuse it as IAM would, or cut the connection. */
-export type Verdict = 'pass' | 'deny' | 'cut';
+/**
+ * What an observer of S3 requests may decide: let it pass, refuse it as IAM would or as S3 refuses credentials that have
+ * run out, or cut the connection.
+ */
+export type Verdict = 'pass' | 'deny' | 'expired' | 'cut';
 
 /** A GET with one of these reads something about the object that has a permission of its own. */
 const subresources = ['acl', 'attributes', 'legal-hold', 'retention', 'tagging', 'uploadId'];

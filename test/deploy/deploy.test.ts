@@ -97,7 +97,7 @@ describe('the deployed stacks', () => {
   it('have the schedule and its dead-letter queue', async () => {
     const { stdout } = await promisify(execFile)(
       fileURLToPath(new URL('../../.local/venv/bin/aws', import.meta.url)),
-      ['scheduler', 'get-schedule', '--group-name', 'holdfast', '--name', 'holdfast-pe-main-nightly'],
+      ['scheduler', 'get-schedule', '--group-name', 'holdfast', '--name', 'pe-main.nightly'],
       {
         env: {
           AWS_ENDPOINT_URL: emulator.url,

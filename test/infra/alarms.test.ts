@@ -40,12 +40,12 @@ describe('schedules', () => {
         Target.RetryPolicy.MaximumEventAgeInSeconds,
       ]),
     ).toEqual([
-      ['holdfast-pe-main-nightly', 'cron(30 1 * * ? *)', 'Europe/Berlin', 3600],
-      ['holdfast-pe-main-often', 'rate(20 minutes)', 'UTC', 600],
-      ['holdfast-pe-lab-minutely', 'rate(1 minute)', 'UTC', 60],
-      ['holdfast-pe-once-move', 'at(2027-03-01T20:00:00)', 'Europe/Berlin', 3600],
+      ['pe-main.nightly', 'cron(30 1 * * ? *)', 'Europe/Berlin', 3600],
+      ['pe-main.often', 'rate(20 minutes)', 'UTC', 600],
+      ['pe-lab.minutely', 'rate(1 minute)', 'UTC', 60],
+      ['pe-once.move', 'at(2027-03-01T20:00:00)', 'Europe/Berlin', 3600],
       ...['pe-main', 'pe-lab', 'pe-once', 'pe-manual'].map((system) => [
-        ...[`holdfast-${system}.verify`, 'cron(0 12 1 * ? *)', 'Etc/UTC', 43_200],
+        ...[`${system}.verify.monthly`, 'cron(0 12 1 * ? *)', 'Etc/UTC', 43_200],
       ]),
       ['holdfast-measure-age', 'rate(15 minutes)', 'Etc/UTC', 900],
       ['holdfast-janitor', 'cron(15 13 * * ? *)', 'Etc/UTC', 43_200],
@@ -73,7 +73,7 @@ describe('schedules', () => {
       scheduledTime: '<aws.scheduler.scheduled-time>',
     });
     const target = (name: string) => schedules.find(({ Name }) => Name === name)?.Target;
-    expect(target('holdfast-pe-lab.verify')).toMatchObject({ Arn: verify, Input: '{"system":"pe-lab"}' });
+    expect(target('pe-lab.verify.monthly')).toMatchObject({ Arn: verify, Input: '{"system":"pe-lab"}' });
     for (const verb of ['measure-age', 'janitor'])
       expect(target(`holdfast-${verb}`)).toMatchObject({
         Arn: `arn:aws:lambda:${here}:function:holdfast-${verb}`,

@@ -106,7 +106,13 @@ describe('the policy of a node', () => {
       const system = policy.who.replace('holdfast-node-', '');
       const own = `${vault}/backups/${system}/*`;
       expect(policy.statements.map(({ Sid: _, ...statement }) => statement)).toEqual([
-        { Effect: 'Allow', Action: ['s3:PutObject'], Resource: [own] },
+        {
+          Effect: 'Allow',
+          Action: expect.toSatisfy(
+            (actions: string[]) => actions.toSorted().join() === 's3:AbortMultipartUpload,s3:PutObject',
+          ),
+          Resource: [own],
+        },
         {
           Effect: 'Allow',
           Action: ['s3:GetObject', 's3:GetObjectVersion'],

@@ -124,6 +124,7 @@ it('every handler is bundled, loads alone, and has the configuration beside it w
     [
       'acquire-lock',
       'commit-backup',
+      'conclude-check',
       'janitor',
       'measure-age',
       'open-backup',

@@ -1,17 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { readFile, truncate, writeFile } from 'node:fs/promises';
-import {
-  DescribeExecutionCommand,
-  GetExecutionHistoryCommand,
-  ListExecutionsCommand,
-  SendTaskFailureCommand,
-  SendTaskSuccessCommand,
-} from '@aws-sdk/client-sfn';
+import { SendTaskFailureCommand, SendTaskSuccessCommand } from '@aws-sdk/client-sfn';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import * as z from 'zod';
 import { sfnClient } from '#aws/clients';
 import { stateKeys } from '#domain/naming';
-import { type Bench, type Ending, monolithic, startBench } from './harness.ts';
+import { type Bench, type Ending, monolithic, startBench, statesOf } from './harness.ts';
 
 let bench: Bench;
 let backup: string;
@@ -35,7 +27,7 @@ const expectUntouched = async (): Promise<void> => {
   expect(await bench.sql('console_auth', 'SELECT count(*) FROM users')).toBe('150');
   expect(await bench.traces()).toMatchObject({ uploads: [], lock: false, onNode: '', servicesDown: [] });
   expect(await bench.opened()).toEqual([]);
-  expect(bench.lab.runtime.scheduleStates()).toEqual({ 'holdfast-pe-main-nightly': 'ENABLED' });
+  expect(bench.lab.runtime.scheduleStates()).toEqual({ 'pe-main.nightly': 'ENABLED' });
   expect(await bench.sql('postgres', "SELECT datname FROM pg_database WHERE datname LIKE 'holdfast-%'")).toBe('');
 };
 
@@ -146,15 +138,20 @@ describe('a damaged backup', () => {
     );
   });
 
-  it('that can not be read any more in the middle says why', async () => {
-    bench.judgeWith(({ method, key, accessKeyId }) =>
-      method === 'GET' && accessKeyId.startsWith('NODE') && key.endsWith('configuration.tar.zst') ? 'deny' : 'pass',
-    );
-    await expectRefused(
-      await bench.restore({ confirm: 'pe-main', backup }),
-      'CommandFailedError',
-      /DownloadFailedError: .*configuration\.tar\.zst.*(403|denied|Forbidden)/is,
-    );
+  it.each([
+    ['that can not be read any more', 'deny', /403|denied|Forbidden/i],
+    ["for which the node's credentials have expired", 'expired', /ExpiredToken/],
+  ] as const)('%s in the middle says why', async (_, verdict, said) => {
+    const read: string[] = [];
+    bench.judgeWith(({ method, key, accessKeyId }) => {
+      if (method !== 'GET' || !accessKeyId.startsWith('NODE')) return 'pass';
+      read.push(key);
+      return key.endsWith('configuration.tar.zst') ? verdict : 'pass';
+    });
+    const ending = await bench.restore({ confirm: 'pe-main', backup });
+    expect(read.length).toBeGreaterThan(1);
+    await expectRefused(ending, 'CommandFailedError', /DownloadFailedError: .*configuration\.tar\.zst/s);
+    expect(ending.cause).toMatch(said);
   });
 });
 
@@ -228,37 +225,6 @@ describe('a backup in cold storage', () => {
   });
 });
 
-/** The states of a machine in their order, but for the way out. */
-const statesOf = (machine: string): readonly string[] => {
-  const { States } = z
-    .object({ States: z.record(z.string(), z.object({ Type: z.string() })) })
-    .parse(JSON.parse(readFileSync(new URL(`../../statemachines/${machine}.asl.json`, import.meta.url), 'utf8')));
-  const names = Object.entries(States).flatMap(([name, { Type }]) => (Type === 'Task' ? [name] : []));
-  return names.includes('ExplainFailure') ? names.slice(0, names.indexOf('ExplainFailure')) : names;
-};
-
-/** Waits until an execution of the restore, or of its child, has entered a state. Throws when it ended before. */
-const entered = async (execution: string, machine: string, state: string): Promise<void> => {
-  const sfn = sfnClient();
-  for (;;) {
-    const { status, error, cause } = await sfn.send(new DescribeExecutionCommand({ executionArn: execution }));
-    const { executions = [] } = await sfn.send(
-      new ListExecutionsCommand({
-        stateMachineArn: bench.lab.runtime.stateMachineArn(`holdfast-${machine}`),
-        maxResults: 1,
-      }),
-    );
-    const executionArn =
-      machine === 'restore' ? execution : executions.find(({ status: s }) => s === 'RUNNING')?.executionArn;
-    const { events = [] } = executionArn
-      ? await sfn.send(new GetExecutionHistoryCommand({ executionArn, maxResults: 1000 }))
-      : {};
-    if (events.some((event) => event.stateEnteredEventDetails?.name === state)) return;
-    if (status !== 'RUNNING') throw new Error(`it never came to ${state}: ${status} ${error} ${cause}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-};
-
 describe('a restore that is aborted', () => {
   // Those that this restore does not enter: nothing is dead, cold, without a confirmation, or of another kind.
   const passedOver = ['UndoDeadRun', 'WaitForApproval', 'ThawBackup', 'SafetyBackup', 'RestoreJuju'];
@@ -274,7 +240,7 @@ describe('a restore that is aborted', () => {
         { system: 'pe-main', backup, confirm: 'pe-main', safetyBackup: state === 'SafetyBackup' },
         'holdfast-restore',
       );
-      await entered(execution, machine, state);
+      await bench.entered(execution, machine, state);
       await bench.stop(execution);
       await expect
         .poll(async () => ({ ...(await bench.traces()), manifests: [], objects: [] }), {

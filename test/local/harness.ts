@@ -1,15 +1,18 @@
+import { readFileSync } from 'node:fs';
 import { ListMultipartUploadsCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import {
   DescribeExecutionCommand,
+  ListExecutionsCommand,
   RedriveExecutionCommand,
   StartExecutionCommand,
   StopExecutionCommand,
 } from '@aws-sdk/client-sfn';
+import * as z from 'zod';
 import { s3Bucket } from '#aws/bucket';
 import { s3Client, sfnClient } from '#aws/clients';
 import type { PuppetRole } from '#domain/config';
 import { PuppetManifest } from '#domain/manifest';
-import { parseManifestKey, stateKeys, tagKeys, vaultKeys } from '#domain/naming';
+import { parseManifestKey, type StateMachineName, stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import type { RestoreSummary } from '#domain/payloads';
 import type { PuppetHost } from '#local/lab/layer';
 import type { LabNode } from '#local/lab/node';
@@ -17,6 +20,7 @@ import { pe32 } from '#local/lab/pe32/product';
 import { servicesOf } from '#local/lab/product';
 import { type Lab, type LabOptions, startLab } from '#local/runtime/lab';
 import type { S3Request, Verdict } from '#local/runtime/s3-request';
+import { entered } from './executions.ts';
 
 export const instanceId = 'i-0123456789abcdef0';
 
@@ -42,6 +46,24 @@ systems:
       - { instance: i-0123456789abcdef1, roles: [puppetdb] }
       - { instance: i-0123456789abcdef2, roles: [console] }
 ${more}`;
+
+/** A holdfast.yaml with a large environment, whose nodes beyond the core are found by their tags. */
+export const large = (more = ''): string => `
+systems:
+  pe-main:
+    kind: puppet-enterprise
+    loadBalancer: loadbalancer.pe.example.com
+    ${more}
+    nodes:
+      - { instance: ${instanceId}, roles: [master] }
+      - { instance: i-0123456789abcdef1, roles: [puppetdb] }
+      - { instance: i-0123456789abcdef2, roles: [console] }
+      - { tag: { key: Role, value: compile }, roles: [compile-master] }
+      - { tag: { key: Role, value: hub }, roles: [activemq-hub] }
+      - { tag: { key: Role, value: spoke }, roles: [activemq-spoke], optional: true }
+      - { tag: { key: Wave, value: canary }, roles: [agent], canary: true }
+      - { tag: { key: Wave, value: rest }, roles: [agent] }
+`;
 
 /** How an execution ended. */
 export interface Ending {
@@ -69,6 +91,15 @@ export interface Traces {
 }
 
 export const noTraces: Traces = { manifests: [], objects: [], uploads: [], lock: false, onNode: '', servicesDown: [] };
+
+/** The states of a machine that do something, in their order, but for the way out. */
+export const statesOf = (machine: StateMachineName): readonly string[] => {
+  const { States } = z
+    .object({ States: z.record(z.string(), z.object({ Type: z.string() })) })
+    .parse(JSON.parse(readFileSync(new URL(`../../statemachines/${machine}.asl.json`, import.meta.url), 'utf8')));
+  const names = Object.entries(States).flatMap(([name, { Type }]) => (['Task', 'Map'].includes(Type) ? [name] : []));
+  return names.includes('ExplainFailure') ? names.slice(0, names.indexOf('ExplainFailure')) : names;
+};
 
 /** A lab with one system and what a test does with it. */
 export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions, 'configuration'>) => {
@@ -162,6 +193,8 @@ export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions,
     state,
     start,
     ending,
+    entered: (execution: string, machine: StateMachineName, state: string): Promise<void> =>
+      entered(lab.runtime, execution, machine, state),
     shell,
     until,
     traces,
@@ -201,6 +234,19 @@ export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions,
     redrive: async (executionArn: string): Promise<Ending> => {
       await sfn.send(new RedriveExecutionCommand({ executionArn }));
       return ending(executionArn);
+    },
+    /** The undoing of an aborted run, which the rule starts. */
+    undoing: async (executionArn: string): Promise<string> => {
+      const run = executionArn.split(':').at(-1);
+      const stateMachineArn = lab.runtime.stateMachineArn('holdfast-undo');
+      for (;;) {
+        const { executions = [] } = await sfn.send(new ListExecutionsCommand({ stateMachineArn }));
+        for (const { executionArn: undoing } of executions) {
+          const { input } = await sfn.send(new DescribeExecutionCommand({ executionArn: undoing }));
+          if (undoing !== undefined && JSON.parse(input ?? '{}').run === run) return undoing;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
     },
     stop: async (executionArn: string): Promise<void> => {
       await sfn.send(new StopExecutionCommand({ executionArn, error: 'Stopped', cause: 'by a test' }));

@@ -4,10 +4,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { entered } from './executions.ts';
 import {
   archiveOf,
   backedUp,
   clientOf,
+  expectNothingLeft,
   failedBackup,
   failedRestore,
   listed,
@@ -124,21 +126,27 @@ describe('a backup of Juju 1.18', () => {
   it('starts mongo by its undoing when the dump is killed', async () => {
     await bench().play(server(), 'slow-dump', '600');
     const run = bench().backUp();
-    await vi.waitFor(
-      async () => expect((await server().exec('status juju-db')).stdout).toBe('juju-db stop/waiting\n'),
-      60_000,
-    );
-    await server().exec("pkill -KILL -f 'mongodump --dbpath'");
+    const kill = () => server().exec("pkill -KILL -f '[m]ongodump --dbpath'");
+    await vi.waitFor(async () => expect((await kill()).code).toBe(0), 60_000);
     expect(await run).toMatchObject({ status: 'FAILED' });
     expect(await bench().traces()).toEqual(noTraces);
   });
 
-  it('fails: the client is of another environment than the state server', async () => {
+  it('fails when the client does not know the environment', async () => {
     await bench().succeed('mv .juju/environments/my-env.jenv .juju/environments/lost.jenv');
     onTestFinished(
       async () => void (await bench().succeed('mv .juju/environments/lost.jenv .juju/environments/my-env.jenv')),
     );
     expect(await failedBackup(bench())).toMatch(/WrongEnvironmentError: the client of ubuntu does not know my-env/);
+  });
+
+  it('fails when the state server is of another environment, and its database runs again', async () => {
+    const name = (to: string) => bench().shell(server(), `lab-state put name ${to}`);
+    await name('their-env');
+    onTestFinished(async () => void (await name('my-env')));
+    expect(await failedBackup(bench())).toMatch(
+      /WrongEnvironmentError: this state server is not of the environment my-env/,
+    );
   });
 });
 
@@ -218,6 +226,31 @@ describe('a restore of Juju 1.18', () => {
     await restored(bench());
     expect(await bench().applications()).toEqual(['mysql']);
   });
+
+  it.each(['CheckFence', 'RestoreEnvironment'])(
+    'keeps provider-state when it is aborted in %s, and can be started again',
+    async (state) => {
+      const providerState = () => bench().juju.cloud.object('juju-control-my-env/provider-state');
+      const terminate = async (): Promise<void> => {
+        for (const node of bench().juju.cloud.nodes.filter(({ hostname }) => hostname.includes('machine-0.')))
+          await bench().juju.cloud.terminate(node);
+      };
+      await changed();
+      await terminate();
+      await bench().abort('holdfast-restore', {}, async (execution) => {
+        await entered(bench().lab.runtime, execution, 'restore-juju', state);
+        // Juju deletes it before it makes a new state server.
+        if (state === 'RestoreEnvironment')
+          await expect.poll(providerState, { timeout: 60_000, interval: 20 }).toBeUndefined();
+      });
+      await expectNothingLeft(bench());
+      expect(providerState()?.toString()).toMatch(/^state-instances:\n- i-/);
+      // One that Juju has begun is of no use.
+      await terminate();
+      await restored(bench());
+      expect(await bench().applications()).toEqual(['mysql']);
+    },
+  );
 
   it('fails when agents do not reconnect, unless fewer are asked for', async () => {
     await changed();

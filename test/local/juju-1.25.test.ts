@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { archiveOf, backedUp, failedBackup, listed, restored, useJujuBench } from './juju-bench.ts';
+import { archiveOf, backedUp, environment, failedBackup, listed, restored, useJujuBench } from './juju-bench.ts';
 
-const bench = useJujuBench('1.25');
+// No environment is named: it is the one that the client is switched to.
+const bench = useJujuBench('1.25', 1, { configuration: environment(1, 'my-env') });
 const server = () => bench().machine('0');
 
 describe('a backup of Juju 1.25', () => {
@@ -15,6 +16,13 @@ describe('a backup of Juju 1.25', () => {
       expect.arrayContaining(['juju-backup/metadata.json', 'juju-backup/dump/oplog.bson']),
     );
     expect(await bench().succeed('juju backups list')).toBe('(no backups found)\n');
+  });
+
+  it('is of the environment that the client is switched to, and of no other', async () => {
+    await bench().succeed('juju switch other-env');
+    const failed = await failedBackup(bench());
+    await bench().succeed('juju switch my-env');
+    expect(failed).toMatch(/WrongEnvironmentError: the client of ubuntu does not know other-env/);
   });
 
   it('fails when mongodump fails or dumps nothing, and when root.tar is empty', async () => {

@@ -52,17 +52,35 @@ describe('a backup of Juju 3.6', () => {
     await backedUp(bench());
   });
 
-  it('fails when somebody has downloaded the archive meanwhile, which deletes it', async () => {
-    const gone = controller().exec(
-      'cd /tmp/snap-private-tmp/snap.juju-db; for look in $(seq 1200); do ls | grep -q "^juju-backup-.*gz$" && sleep 0.1 && rm -f juju-backup-*.tar.gz && exit 0; sleep 0.05; done',
+  it.each([
+    ['somebody has downloaded the archive meanwhile, which deletes it', 'rm -f', /is on none of the controllers/],
+    [
+      'the archive is no longer the one whose SHA-1 Juju printed',
+      'head -c 512 /dev/zero | tee -a',
+      /SHA-1 .*, Juju printed /,
+    ],
+  ])('fails when %s', async (_, change, reason) => {
+    const changed = controller().exec(
+      `cd /tmp/snap-private-tmp/snap.juju-db; for look in $(seq 1200); do ls | grep -q "^juju-backup-.*gz$" && ${change} juju-backup-*.tar.gz && exit 0; sleep 0.02; done`,
     );
-    expect(await failedBackup(bench())).toMatch(/ArtifactMismatchError: .*is on none of the controllers/);
-    await gone;
+    expect(await failedBackup(bench())).toMatch(new RegExp(`ArtifactMismatchError: .*${reason.source}`));
+    await changed;
+  });
+
+  it('is not made of a controller that is not the client’s', async () => {
+    const file = '.local/share/juju/controllers.yaml';
+    await bench().succeed(`cp ${file} known.yaml && sed -i -E 's/( uuid: .*).{4}/\\10000/' ${file}`);
+    onTestFinished(async () => void (await bench().succeed(`mv known.yaml ${file}`)));
+    expect(await failedBackup(bench())).toMatch(
+      /WrongRoleError: .* belongs to .*, but my-env is .*0000 for the client/,
+    );
   });
 
   it('fails when mongodump fails, dumps nothing, when root.tar is empty, and when the disk is full', async () => {
-    const mend = await bench().play(controller(), 'mongodump-fails', 'server selection timeout: EOF');
-    expect(await failedBackup(bench())).toMatch(/JujuFailedError: juju create-backup failed: .*EOF/);
+    const mend = await bench().play(controller(), 'mongodump-fails', 'with --password hunter2: EOF');
+    const failed = await failedBackup(bench());
+    expect(failed).toMatch(/JujuFailedError: juju create-backup failed: .*EOF/);
+    expect(failed).not.toContain('hunter2');
     await mend();
     const fill = await bench().play(controller(), 'dump-empty');
     expect(await failedBackup(bench())).toMatch(/ArchiveEmptyError: the archive holds no database/);
@@ -106,6 +124,13 @@ describe('a restore of Juju 3.6', () => {
     );
     expect(await bench().shell(controller(), 'systemctl is-active jujud-machine-0')).toBe('active\n');
     await mend();
+    await restored(bench());
+    expect(await bench().applications()).toEqual(['mysql']);
+  });
+
+  it('brings a controller back whose agent does not run, and so no API either', async () => {
+    await changed();
+    await bench().shell(controller(), 'systemctl stop jujud-machine-0');
     await restored(bench());
     expect(await bench().applications()).toEqual(['mysql']);
   });
@@ -188,6 +213,15 @@ describe('an upgrade of Juju 3.6', () => {
       '3.6.9',
     ]);
     expect(await bench().upgrade({ version: '3.6.9' })).toMatchObject({ status: 'SUCCEEDED' });
+
+    // Juju itself only starts an upgrade: agents that do not follow end it at its deadline.
+    const mend = await bench().play(controller(), 'upgrade-stuck');
+    const script = new URL('../../documents/upgrade-juju.sh', import.meta.url).pathname;
+    const { stdout } = await bench().client.exec(
+      `RUN=stuck CONTROLLER=my-env CLIENT_USER=ubuntu VERSION=3.6.10 STAGE=controller SECONDS_TO_WAIT=5 bash ${script}`,
+    );
+    expect(stdout).toMatch(/UpgradeStuckError.*not every agent has 3\.6\.10 after 5 s: machine 0 has 3\.6\.9/);
+    await mend();
 
     // And back again, by the backup that was taken first.
     expect(await restored(bench(), { allow: ['version'] })).toContain('version 3.6.4');

@@ -1,32 +1,34 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { GetObjectCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
-import { DescribeExecutionCommand, StartExecutionCommand } from '@aws-sdk/client-sfn';
+import { DescribeExecutionCommand, StartExecutionCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { afterAll, afterEach, beforeAll, expect, onTestFinished } from 'vitest';
 import { s3Bucket } from '#aws/bucket';
 import { s3Client, sfnClient } from '#aws/clients';
 import { JujuManifest } from '#domain/manifest';
-import { parseManifestKey, stateKeys, vaultKeys } from '#domain/naming';
+import { parseManifestKey, stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import type { JujuEra } from '#local/lab/juju/node';
 import type { LabNode } from '#local/lab/node';
 import { type Lab, type LabOptions, startLab } from '#local/runtime/lab';
 import type { Ending } from './harness.ts';
 
 /** A holdfast.yaml with a client and state servers, one or three; these by their names, since a restore makes new ones. */
-export const environment = (servers: 1 | 3 = 1, of: 'my-env' | 'controller' = 'my-env'): string => `
+export const environment = (servers: 1 | 3, of: 'my-env' | 'controller', controller?: string): string => `
 systems:
   juju-main:
     kind: juju
-    controller: my-env
+${controller === undefined ? '' : `    controller: ${controller}`}
     nodes:
       - { instance: i-0123456789abcdeff, roles: [juju-client] }
 ${Array.from({ length: servers }, (_, number) => `      - { tag: { key: Name, value: juju-${of}-machine-${number} }, roles: [juju-controller] }\n`).join('')}`;
+
+const restoreInput = { backup: 'latest', safetyBackup: false, confirm: 'juju-main' };
 
 /** A lab with one system of Juju and what a test does with it. */
 export const startJujuBench = async (era: JujuEra, servers: 1 | 3 = 1, options: Partial<LabOptions> = {}) => {
   const lab: Lab = await startLab({
     pollMilliseconds: 100,
-    configuration: environment(servers, era.startsWith('1.') ? 'my-env' : 'controller'),
+    configuration: environment(servers, era.startsWith('1.') ? 'my-env' : 'controller', 'my-env'),
     eras: { 'juju-main': era },
     ...options,
   });
@@ -40,13 +42,18 @@ export const startJujuBench = async (era: JujuEra, servers: 1 | 3 = 1, options: 
   const running = (): LabNode[] =>
     juju.cloud.nodes.filter(({ instanceId }) => juju.cloud.state(instanceId) === 'running');
 
-  const run = async (machine: string, input: object): Promise<Ending> => {
+  const start = async (machine: string, input: object): Promise<string> => {
     const { executionArn } = await sfn.send(
       new StartExecutionCommand({
         stateMachineArn: lab.runtime.stateMachineArn(machine),
         input: JSON.stringify({ system: 'juju-main', ...input }),
       }),
     );
+    return executionArn ?? '';
+  };
+
+  const run = async (machine: string, input: object): Promise<Ending> => {
+    const executionArn = await start(machine, input);
     for (;;) {
       const { status, error, cause, output } = await sfn.send(new DescribeExecutionCommand({ executionArn }));
       if (status !== 'RUNNING')
@@ -78,9 +85,25 @@ export const startJujuBench = async (era: JujuEra, servers: 1 | 3 = 1, options: 
     backUp: (): Promise<Ending> => run('holdfast-backup', {}),
     /** Removes a run's traces once more. */
     undo: (of: string): Promise<Ending> => run('holdfast-undo', { run: of }),
-    restore: (input: object = {}): Promise<Ending> =>
-      run('holdfast-restore', { backup: 'latest', safetyBackup: false, confirm: 'juju-main', ...input }),
+    restore: (input: object = {}): Promise<Ending> => run('holdfast-restore', { ...restoreInput, ...input }),
     upgrade: (input: object): Promise<Ending> => run('holdfast-upgrade', { confirm: 'juju-main', ...input }),
+    /** Starts an operation and aborts it as soon as `moment` has come. */
+    abort: async (
+      machine: 'holdfast-backup' | 'holdfast-restore' | 'holdfast-upgrade',
+      input: object,
+      moment: (execution: string) => Promise<unknown>,
+    ): Promise<void> => {
+      const executionArn = await start(machine, machine === 'holdfast-restore' ? { ...restoreInput, ...input } : input);
+      await moment(executionArn);
+      await sfn.send(new StopExecutionCommand({ executionArn, error: 'Stopped', cause: 'by a test' }));
+    },
+    /** Objects that a restore lets the nodes read. */
+    opened: async (): Promise<readonly string[]> => {
+      const opened: string[] = [];
+      for (const key of await vault.list('backups/'))
+        if ((await vault.tags(key))[tagKeys.restore] !== undefined) opened.push(key);
+      return opened;
+    },
     applications: async (): Promise<string[]> => {
       const model = era.startsWith('1.') ? '' : '-m default';
       const status = JSON.parse(await succeed(`juju status ${model} --format json`));
@@ -143,13 +166,18 @@ export const startJujuBench = async (era: JujuEra, servers: 1 | 3 = 1, options: 
 
 export type JujuBench = Awaited<ReturnType<typeof startJujuBench>>;
 
-/** A lab for all tests of a file; each begins with an empty vault. */
-export const useJujuBench = (...options: Parameters<typeof startJujuBench>): (() => JujuBench) => {
+/** A lab for all tests of a file; each begins with an empty vault, unless backups are to be kept. */
+export const useJujuBench = (
+  era: JujuEra,
+  servers: 1 | 3 = 1,
+  options: Partial<LabOptions> = {},
+  backups: 'forget' | 'keep' = 'forget',
+): (() => JujuBench) => {
   let bench: JujuBench;
   beforeAll(async () => {
-    bench = await startJujuBench(...options);
+    bench = await startJujuBench(era, servers, options);
   });
-  afterEach(() => bench.forget());
+  if (backups === 'forget') afterEach(() => bench.forget());
   afterAll(() => bench?.close());
   return () => bench;
 };
@@ -197,6 +225,13 @@ export const restored = async (bench: JujuBench, input: object = {}): Promise<st
   expect({ status, cause }).toEqual({ status: 'SUCCEEDED', cause: '' });
   expect(await bench.traces()).toMatchObject({ lock: false, onNodes: [], down: [] });
   return output.proof?.compared.join('\n') ?? '';
+};
+
+/** Waits until an aborted run is undone: mongo and agents run, and nothing is left of it. */
+export const expectNothingLeft = async (bench: JujuBench): Promise<void> => {
+  await expect
+    .poll(async () => ({ ...(await bench.traces()), opened: await bench.opened() }), { timeout: 90_000, interval: 250 })
+    .toMatchObject({ uploads: [], lock: false, onNodes: [], down: [], opened: [] });
 };
 
 /** The paths in a stored archive. */

@@ -101,7 +101,7 @@ describe('Juju 1.18: juju backup', () => {
     const backup = lab().juju('juju backup');
     await vi.waitFor(
       async () => expect((await server().exec('status juju-db')).stdout).toBe('juju-db stop/waiting\n'),
-      10_000,
+      60_000,
     );
     expect((await backup).code).toBe(0);
     expect((await server().exec('status juju-db')).stdout).toMatch(/^juju-db start\/running, process \d+\n$/);
@@ -139,7 +139,7 @@ describe('Juju 1.18: juju backup', () => {
     expect(stdout).toContain('Removing backup directory.....SUCCESS');
     await vi.waitFor(
       async () => expect((await server().exec('status juju-db')).stdout).toBe('juju-db stop/waiting\n'),
-      10_000,
+      60_000,
     );
     const unreachable = await lab().juju('juju status');
     expect(unreachable).toMatchObject({ code: 1, stderr: expect.stringContaining('unable to connect to environment') });
@@ -167,7 +167,7 @@ describe('Juju 1.18: juju backup', () => {
       const { stdout } = await server().exec('status juju-db');
       expect(stdout).toContain('start/running');
       expect(stdout).not.toBe(before);
-    }, 10_000);
+    }, 60_000);
     await succeed(lab(), 'juju backup');
   });
 
@@ -200,7 +200,7 @@ describe('Juju 1.18: juju upgrade-juju', () => {
     await vi.waitFor(async () => {
       const { machines } = JSON.parse(await succeed(lab, 'juju status --format json'));
       expect([machines['0']['agent-version'], machines['1']['agent-version']]).toEqual(['1.18.4', '1.18.4']);
-    }, 20_000);
+    }, 60_000);
     expect(await lab.juju('juju upgrade-juju')).toMatchObject({ code: 0, stderr: 'no upgrades available\n' });
     const tools = await lab.machine('0').exec('readlink /var/lib/juju/tools/machine-0');
     expect(tools.stdout).toBe('1.18.4-precise-amd64\n');
@@ -280,7 +280,7 @@ describe('Juju 1.18: juju restore', () => {
     await vi.waitFor(async () => {
       const { machines } = JSON.parse(await succeed(lab, 'juju status --format json'));
       expect([machines['1']['agent-state'], machines['2']['agent-state']]).toEqual(['started', 'down']);
-    }, 20_000);
+    }, 60_000);
   });
 
   it('refuses what is no backup', async () => {
@@ -314,13 +314,13 @@ describe('Juju 1.20: three state servers', () => {
 
     // The set lives on without one member, which learns what it has missed, and does not without two.
     await lab.cloud.stop(lab.machine('0'));
-    await vi.waitFor(() => succeed(lab, 'juju deploy wordpress'), 20_000);
+    await vi.waitFor(() => succeed(lab, 'juju deploy wordpress'), 60_000);
     await lab.cloud.start(lab.machine('0'));
     await lab.agentsStarted();
     expect((await lab.machine('0').exec('lab-state applications')).stdout).toBe('mysql\nwordpress\n');
     await lab.cloud.stop(lab.machine('1'));
     await lab.cloud.stop(lab.machine('2'));
-    await vi.waitFor(async () => expect((await lab.juju('juju deploy haproxy')).code).toBe(1), 20_000);
+    await vi.waitFor(async () => expect((await lab.juju('juju deploy haproxy')).code).toBe(1), 60_000);
   });
 
   it('can all be lost: restore brings one back, and ensure-availability the others', async () => {
@@ -385,6 +385,39 @@ describe('Juju 1.25: juju backups', () => {
     await lab().cloud.terminate(lab().machine('0'));
     await succeed(lab(), 'juju backups restore --file r.tar.gz');
     expect(await applications(lab())).toEqual(['mysql']);
+  });
+});
+
+describe('Juju 2.9, before 2.9.22: backups in the database', () => {
+  const lab = useLab({ era: '2.9' }, 29);
+  const listed = () => succeed(lab(), 'juju backups -m controller');
+
+  it('keeps one only when it is told to, until it is removed', async () => {
+    await succeed(lab(), 'juju deploy mysql && juju create-backup -m controller --filename f.tar.gz');
+    expect(await listed()).toBe('(no backups found)\n');
+    const { stdout, stderr } = await lab().juju('juju create-backup -m controller --no-download');
+    const id = /^Remote backup stored on the controller as (\S+)\.$/m.exec(stderr)?.[1];
+    expect(stdout).not.toContain(id);
+    expect(await listed()).toBe(`${id}\n`);
+    const download = `juju download-backup -m controller ${id} --filename g.tar.gz`;
+    const sha1 = await succeed(lab(), `${download} && ${download} && openssl dgst -sha1 -binary g.tar.gz | base64`);
+    expect(stdout).toContain(`checksum:              ${sha1.trim().split('\n').at(-1)}\n`);
+    const metadata = JSON.parse(await succeed(lab(), 'tar xzOf g.tar.gz juju-backup/metadata.json'));
+    expect(metadata).toMatchObject({ FormatVersion: 1, Version: '2.9.18', Series: 'focal', HANodes: 1 });
+    await succeed(lab(), `juju remove-backup -m controller ${id}`);
+    expect(await listed()).toBe('(no backups found)\n');
+  });
+
+  it('restores a file into its controller, and refuses while there are more of them', async () => {
+    await succeed(lab(), 'juju deploy wordpress');
+    expect((await lab().juju('juju restore-backup -m controller')).stderr).toContain('either a file or a backup id.');
+    const restore = 'juju restore-backup -m controller --file f.tar.gz';
+    expect(await succeed(lab(), restore)).toBe('restore from "f.tar.gz" completed\n');
+    expect(await applications(lab())).toEqual(['mysql']);
+    await lab().agentsStarted();
+    await succeed(lab(), 'juju enable-ha -n 3');
+    await lab().agentsStarted();
+    expect((await lab().juju(restore)).stderr).toContain('unable to restore backup in HA configuration');
   });
 });
 
@@ -538,10 +571,10 @@ describe('Juju 3.6: create-backup', () => {
       const { machines } = JSON.parse(await succeed(lab(), `juju status -m ${model} --format json`));
       return machines['0']['juju-status'].version;
     };
-    await vi.waitFor(async () => expect(await version('controller')).toBe('3.6.9'), 20_000);
+    await vi.waitFor(async () => expect(await version('controller')).toBe('3.6.9'), 60_000);
     expect(await version('default')).toBe('3.6.4');
     expect(await succeed(lab(), 'juju upgrade-model -m default')).toBe('started upgrade to 3.6.9\n');
-    await vi.waitFor(async () => expect(await version('default')).toBe('3.6.9'), 20_000);
+    await vi.waitFor(async () => expect(await version('default')).toBe('3.6.9'), 60_000);
     expect(await lab().juju('juju upgrade-controller')).toMatchObject({ code: 0, stderr: 'no upgrades available\n' });
   });
 });
@@ -625,7 +658,7 @@ describe('Juju 3.6: juju-restore', () => {
     await succeed(lab, 'juju upgrade-controller');
     const installed = () =>
       controller.exec('grep -c "upgradedToVersion: 3.6.9" /var/lib/juju/agents/machine-0/agent.conf');
-    await vi.waitFor(async () => expect((await installed()).stdout).toBe('1\n'), 20_000);
+    await vi.waitFor(async () => expect((await installed()).stdout).toBe('1\n'), 60_000);
     expect((await controller.exec(restore())).stderr).toContain('downgrade from juju 3.6.9 to 3.6.4');
     expect((await controller.exec(restore('--allow-downgrade'))).code).toBe(0);
     expect(

@@ -47,7 +47,7 @@ const expectRestored = async ({ status, cause, output }: Ending): Promise<void> 
 const expectClean = async (): Promise<void> => {
   expect(await bench.traces()).toMatchObject({ uploads: [], lock: false, onNode: '', servicesDown: [] });
   expect(await bench.opened()).toEqual([]);
-  expect(bench.lab.runtime.scheduleStates()).toEqual({ 'holdfast-pe-main-nightly': 'ENABLED' });
+  expect(bench.lab.runtime.scheduleStates()).toEqual({ 'pe-main.nightly': 'ENABLED' });
   expect(await bench.sql('postgres', "SELECT datname FROM pg_database WHERE datname LIKE 'holdfast-%'")).toBe('');
   // The host's disk shows through, and on it the disks of other labs that restore at the same time.
   expect(

@@ -5,28 +5,11 @@ import { stateKeys, vaultKeys } from '#domain/naming';
 import { PhaseState } from '#domain/phase';
 import type { LabNode } from '#local/lab/node';
 import { agentVersions, buildInstaller } from '#local/lab/pe2016/installer';
-import { type Bench, type Ending, startBench } from './harness.ts';
+import { type Bench, type Ending, large, startBench } from './harness.ts';
 
 /** A large environment is upgraded in the manual's order, through every fault that it may meet on its way. */
 
 const [from, to] = ['2016.2.1', '2016.4.2'] as const;
-const fqdn = (name: string): string => `${name}.pe.example.com`;
-
-const large = `
-systems:
-  pe-main:
-    kind: puppet-enterprise
-    loadBalancer: ${fqdn('loadbalancer')}
-    nodes:
-      - { instance: i-0123456789abcdef0, roles: [master] }
-      - { instance: i-0123456789abcdef1, roles: [puppetdb] }
-      - { instance: i-0123456789abcdef2, roles: [console] }
-      - { tag: { key: Role, value: compile }, roles: [compile-master] }
-      - { tag: { key: Role, value: hub }, roles: [activemq-hub] }
-      - { tag: { key: Role, value: spoke }, roles: [activemq-spoke], optional: true }
-      - { tag: { key: Wave, value: canary }, roles: [agent], canary: true }
-      - { tag: { key: Wave, value: rest }, roles: [agent] }
-`;
 const infrastructure = ['master', 'puppetdb', 'console', 'compile1', 'compile2', 'hub1', 'spoke1', 'spoke2'];
 const agents = ['agent1', 'agent2', 'agent3', 'agent4'];
 
@@ -36,7 +19,7 @@ let installer: { name: string; sha256: string };
 
 beforeAll(async () => {
   bench = await startBench({
-    configuration: large,
+    configuration: large(),
     products: { 'pe-main': 'pe2016' },
     counts: { compile: 2, spoke: 2, rest: 3 },
   });
@@ -175,7 +158,7 @@ describe('before anything is touched', () => {
     await expectClean();
   });
 
-  it('every blocker is told at once: a module that is missing, noop, no room, a disabled agent', async () => {
+  it('every blocker is told at once: a missing module, noop, a pinned agent, a disabled one, no room, noexec, umask', async () => {
     await shell('compile2', 'mv /etc/puppetlabs/code/environments/production/modules/puppet_agent /root/');
     await shell(
       'console',
@@ -183,7 +166,14 @@ describe('before anything is touched', () => {
     );
     await shell('master', 'mount -t tmpfs -o size=100m tmpfs /tmp');
     await shell('hub1', 'mount -t tmpfs -o noexec,size=2g tmpfs /tmp');
+    await shell('puppetdb', 'printf "umask 027\n" >/etc/profile.d/hardened.sh');
+    await shell('compile1', 'printf "agent_version = 4.5.2\n" >>/etc/puppetlabs/puppet/puppet.conf');
+    const disabled = '/opt/puppetlabs/puppet/cache/state/agent_disabled.lock';
+    await shell('spoke1', `mkdir -p $(dirname ${disabled}) && echo '{"disabled_message":"audit"}' >${disabled}`);
     const ending = await upgrade();
+    await shell('puppetdb', 'rm /etc/profile.d/hardened.sh');
+    await shell('compile1', "sed -i '/^agent_version/d' /etc/puppetlabs/puppet/puppet.conf");
+    await shell('spoke1', `rm ${disabled}`);
     await shell('compile2', 'mv /root/puppet_agent /etc/puppetlabs/code/environments/production/modules/');
     await shell('console', 'cp -p /root/puppet.conf /etc/puppetlabs/puppet/puppet.conf');
     await shell('master', 'umount /tmp');
@@ -193,6 +183,9 @@ describe('before anything is touched', () => {
     expect(ending.cause).toMatch(/console\.pe\.example\.com: puppet\.conf sets noop = true/);
     expect(ending.cause).toMatch(/master\.pe\.example\.com: \/tmp has 100 MiB free/);
     expect(ending.cause).toMatch(/hub1\.pe\.example\.com: programs can not be run from \/tmp/);
+    expect(ending.cause).toMatch(/puppetdb\.pe\.example\.com: a login shell of root has the umask 0027/);
+    expect(ending.cause).toMatch(/compile1\.pe\.example\.com: agent_version is set/);
+    expect(ending.cause).toMatch(/spoke1\.pe\.example\.com: the agent is disabled .*audit/);
   });
 
   it.each([

@@ -162,6 +162,22 @@ describe('a phase', () => {
     expect(sent).toEqual([]);
   });
 
+  it('that undoes reaches the nodes of the waves that have begun, whatever some of them do', () => {
+    const tags = { 'holdfast:system': 'pe-main', Wave: 'canary' };
+    const wave = {
+      name: 'upgrade-canaries',
+      commands: [
+        { ...command('a'), tags },
+        { ...command('b'), tags },
+      ],
+    };
+    const plan = { ...planOf(wave), nodes: [] };
+    expect(withUndoPhase(plan).plan.phases.at(-1)?.commands).toEqual([]);
+    expect(withUndoPhase(plan, [wave]).plan.phases.at(-1)?.commands).toMatchObject([
+      { tags, instanceIds: [], optional: true, parameters: { UndoRunId: 'run-1' }, rollout: { maxErrors: '100%' } },
+    ]);
+  });
+
   it('that undoes goes on where it can, and tells the failure only at its end', async () => {
     const state = jsonState(memoryBucket());
     const nodes = [1, 2].map((index) => ({
@@ -200,7 +216,7 @@ describe('a command on an optional node', () => {
     expect(await advance()).toEqual({ status: 'done', waitSeconds: 0 });
     const after = PhaseState.parse(await state.read(stateKeys.phase('run-1', 'collect'), PhaseState));
     expect(optionalFailures(phase, after, (id) => id)).toEqual([
-      expect.stringMatching(/archive \(compile1\) .*no room/),
+      { instanceId: instance(2), message: expect.stringMatching(/archive \(compile1\) .*no room/) },
     ]);
     // Only the other node's answer is there to be read.
     expect(resultsOf(after, 'archive', z.object({})).map(({ instanceId }) => instanceId)).toEqual([instance(1)]);

@@ -12,7 +12,7 @@ import { eventSchedules } from '#aws/schedules';
 
 const client = mockClient(SchedulerClient);
 const schedules = eventSchedules(new SchedulerClient({ region: 'us-east-1' }), 'holdfast');
-const name = { GroupName: 'holdfast', Name: 'holdfast-pe-main-nightly' };
+const name = { GroupName: 'holdfast', Name: 'pe-main.nightly' };
 
 /** All that an update can say of a schedule: when AWS adds a field, this no longer compiles. */
 const settings = {

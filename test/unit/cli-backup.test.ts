@@ -47,7 +47,7 @@ beforeEach(async () => {
     'acquire-lock': acquired('acquired'),
     'plan-inspection': () => ({ phases: ['inspect'] }),
     'advance-phase': () => ({ status: 'done', waitSeconds: 0 }),
-    'plan-backup': () => ({ phases: ['collect'] }),
+    'plan-backup': () => ({ phases: ['collect'], planOnly: false }),
     'commit-backup': async () => {
       await commit(connection.vault, manifestOf('pe-main', slot));
       return { manifest: vaultKeys.manifest('pe-main', slot) };
@@ -207,7 +207,7 @@ describe('following a run', () => {
       await write(run, 'collect', { state: 'sent', commandId: 'c', sentAt: now });
       await collecting.promise;
       await write(run, 'collect', { state: 'ended', commandId: 'c', sentAt: now, endedAt: now, invocations: [] });
-      return { phases: [] };
+      return { phases: [], planOnly: false };
     };
     uploads = [
       { key: 'a', bytes: 1000, state: 'stored' },

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { Argument, Command, Option } from 'commander';
 import { afterAll, describe, expect, it } from 'vitest';
 import { completion, type Shell } from '../../cli/completion.ts';
@@ -18,7 +18,9 @@ program
   .argument('<system>')
   .addOption(new Option('--databases <mode>', 'how').choices(['keep', 'globals']))
   .option('--config <file>', 'where')
-  .option('--region <region>', 'which');
+  .option('--region <region>', 'which')
+  .option('--system <system>', 'of what')
+  .option('--confirm <system>', 'typed again');
 program.command('completion').addArgument(new Argument('<shell>').choices(['bash', 'zsh']));
 
 const script = (shell: Shell): string => {
@@ -31,8 +33,12 @@ const script = (shell: Shell): string => {
 const offered = (...words: string[]): string[] => {
   const file = join(folder, 'holdfast.bash');
   writeFileSync(file, script('bash'));
-  const press = `. ${file}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _holdfast; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  const printed = execFileSync('bash', ['-c', press, 'bash', 'holdfast', ...words], { cwd: folder, encoding: 'utf8' });
+  const press = `. ${file}; COMP_WORDS=("$@"); COMP_LINE="$*"; COMP_CWORD=$(($# - 1)); _holdfast; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const printed = execFileSync('bash', ['-c', press, 'bash', 'holdfast', ...words], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { ...process.env, PATH: [join(folder, 'bin'), process.env['PATH']].join(delimiter) },
+  });
   return printed.split('\n').filter((line) => line !== '');
 };
 
@@ -44,7 +50,9 @@ describe('in bash', () => {
   });
 
   it('offers the options of the verb, not those of another', () => {
-    expect(offered('restore', 'pe-main', '--')).toEqual(['--databases', '--config', '--region', '--help']);
+    expect(offered('restore', 'pe-main', '--')).toEqual([
+      ...['--databases', '--config', '--region', '--system', '--confirm', '--help'],
+    ]);
     expect(offered('config', 'check', '--')).toEqual(['--json', '--help']);
     expect(offered('-')).toEqual(['--version', '--help']);
   });
@@ -53,6 +61,29 @@ describe('in bash', () => {
     expect(offered('restore', 'pe-main', '--databases', '')).toEqual(['keep', 'globals']);
     expect(offered('completion', 'z')).toEqual(['zsh']);
     expect(offered('restore', 'pe-main', '--region', '')).toEqual([]);
+    expect(offered('restore', '')).toEqual([]);
+  });
+
+  it('offers the names that the deployment knows, where one belongs', () => {
+    mkdirSync(join(folder, 'bin'));
+    writeFileSync(
+      join(folder, 'bin', 'holdfast'),
+      '#!/bin/sh\n[ "$*" = "names systems" ] && echo pe-main && echo juju\n',
+      {
+        mode: 0o755,
+      },
+    );
+    expect(offered('restore', '')).toEqual(['pe-main', 'juju']);
+    expect(offered('restore', 'p')).toEqual(['pe-main']);
+    expect(offered('restore', '--system', 'j')).toEqual(['juju']);
+    expect(offered('restore', 'pe-main', '')).toEqual([]);
+    // What stands there names another deployment, and a confirmation is to be typed.
+    expect(offered('restore', '--region', 'eu-west-1', '--system', '')).toEqual([]);
+    expect(offered('restore', '--confirm', '')).toEqual([]);
+  });
+
+  it('offers no names, and says nothing, when the deployment does not answer', () => {
+    writeFileSync(join(folder, 'bin', 'holdfast'), '#!/bin/sh\necho no >&2; exit 7\n', { mode: 0o755 });
     expect(offered('restore', '')).toEqual([]);
   });
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { DescribeExecutionCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { allowances } from '#domain/payloads';
 import { type Gateway, startGateway } from '#local/runtime/gateway';
 import { localMachines } from '#local/runtime/machines';
 import { type StepFunctions, startStepFunctions } from '#local/stepfunctions/index';
@@ -33,7 +34,20 @@ const holdfast = async (args: readonly string[], nodeArgs: readonly string[] = [
 };
 
 const verbs = [
-  ...['systems', 'config check', 'backup', 'restore', 'upgrade', 'approve', 'reject', 'runs', 'watch', 'cancel'],
+  ...[
+    'systems',
+    'config check',
+    'backup',
+    'check',
+    'verify',
+    'restore',
+    'upgrade',
+    'approve',
+    'reject',
+    'runs',
+    'watch',
+    'cancel',
+  ],
   ...['backups', 'show', 'keep', 'release', 'completion'],
 ];
 const words = (verb: string): string[] => verb.split(' ').filter((word) => word !== '');
@@ -59,6 +73,11 @@ describe('help', () => {
       for (const [option] of stdout.matchAll(/--[a-z][a-z-]+/g))
         if (option !== '--help') expect(`${section}${page.split('\n## ')[1]}`).toContain(`\`${option}`);
     }
+  });
+
+  it('of a restore names every difference that can be allowed', async () => {
+    const { stdout } = await holdfast(['restore', '--help']);
+    for (const allowance of allowances) expect(stdout).toContain(allowance);
   });
 
   it('loads nothing but the command line itself and its parser', async () => {
@@ -253,7 +272,8 @@ describe('against a deployment', () => {
   it('starts a restore with everything that was typed', async () => {
     const typed = 'restore pe-main latest --scope certs databases:console --allow hostname version --databases globals';
     const onto = '--onto master=i-0123456789abcdef0 --no-safety-backup --approval-minutes 5 --json --endpoint-url';
-    const { code, stdout } = await holdfast([...words(`${typed} ${onto}`), gateway.url]);
+    const ofJuju = '--constraints mem=4G --ensure-availability 3 --reconnect-seconds 60 --reconnect-percent 90';
+    const { code, stdout } = await holdfast([...words(`${typed} ${ofJuju} ${onto}`), gateway.url]);
     expect(code).toBe(exitCodes.ok.code);
     const { run, execution, approve } = JSON.parse(stdout);
     expect(approve).toBe(`holdfast approve ${run} --endpoint-url ${gateway.url}`);
@@ -266,6 +286,7 @@ describe('against a deployment', () => {
       databases: 'globals',
       onto: { master: 'i-0123456789abcdef0' },
       safetyBackup: false,
+      juju: { constraints: 'mem=4G', ensureAvailability: 3, reconnectSeconds: 60, reconnectPercent: 90 },
       approvalSeconds: 300,
     });
   });

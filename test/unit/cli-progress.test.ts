@@ -104,6 +104,14 @@ describe('the display', () => {
     ]);
   });
 
+  it('shows what a verification has read back, of how much, how fast and for how long still', () => {
+    const { uploaded: _, ...progress } = progressOf(60);
+    const read = { bytes: 3 * 1024 ** 3, total: 4 * 1024 ** 3, bytesPerSecond: 64 * 1024 ** 2 };
+    expect(progressBlock({ ...progress, operation: 'verify', read })).toContain(
+      '  3.00 GiB of 4.00 GiB read back, 64.0 MiB/s, 75%, about 16s left',
+    );
+  });
+
   it('stays small however many commands run', () => {
     const many = phase(...Array.from({ length: 200 }, (_, index) => sent(`dump ${index}`, 1)));
     const block = progressBlock(progressOf(9, many));

@@ -155,7 +155,7 @@ describe('holdfast restore --watch', () => {
       'lockedBy' in payload.request
         ? { system: 'pe-main', operation: 'backup', run: payload.run, backup: safety, attempt: 0, outcome: 'acquired' }
         : restoring?.(payload);
-    lambdas['plan-backup'] = () => ({ phases: [] });
+    lambdas['plan-backup'] = () => ({ phases: [], planOnly: false });
     lambdas['commit-backup'] = () => ({ manifest: 'm' });
     lambdas['release-lock'] = () => ({});
     const { exit, stdout } = start(confirmed);

@@ -93,7 +93,16 @@ describe('holdfast restore', () => {
 
   it('passes on what was typed, and nothing else', async () => {
     await run(
-      { watch: true, confirm: 'pe-main', scope: ['certs'], safetyBackup: false, onto: ['master=i-0123456789abcdef0'] },
+      {
+        watch: true,
+        confirm: 'pe-main',
+        scope: ['certs'],
+        safetyBackup: false,
+        onto: ['master=i-0123456789abcdef0'],
+        allow: ['stopped-server'],
+        constraints: 'mem=4G',
+        reconnectPercent: '90',
+      },
       chosen,
     );
     expect(requested).toEqual({
@@ -103,6 +112,8 @@ describe('holdfast restore', () => {
       scope: ['certs'],
       safetyBackup: false,
       onto: { master: 'i-0123456789abcdef0' },
+      allow: ['stopped-server'],
+      juju: { constraints: 'mem=4G', reconnectPercent: 90 },
     });
   });
 
@@ -112,6 +123,11 @@ describe('holdfast restore', () => {
     [{ onto: ['master'] }, undefined, /onto/],
     [{ before: '2026-01-01T00:00:00Z' }, chosen, /not both/],
     [{ approvalMinutes: 'soon' }, undefined, /approvalSeconds/],
+    [{ constraints: '4G; reboot' }, undefined, /juju\.constraints: expected constraints such as/],
+    [{ ensureAvailability: '4' }, undefined, /juju\.ensureAvailability: expected 3, 5 or 7/],
+    [{ reconnectSeconds: 'soon' }, undefined, /juju\.reconnectSeconds/],
+    [{ reconnectPercent: '120' }, undefined, /juju\.reconnectPercent/],
+    [{ allow: ['anything'] }, undefined, /allow/],
   ])('tells a mistake in %j before anything is started', async (options, backup, message) => {
     await expect(run(options, backup)).rejects.toThrow(message);
     expect(requested).toBeUndefined();

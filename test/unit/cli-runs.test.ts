@@ -9,6 +9,7 @@ import { backup } from '../../cli/backup.ts';
 import { cancel } from '../../cli/cancel.ts';
 import { type Connection, executionArn } from '../../cli/connection.ts';
 import { decide } from '../../cli/decide.ts';
+import { names } from '../../cli/names.ts';
 import { restore } from '../../cli/restore.ts';
 import { runs } from '../../cli/runs.ts';
 import { systems } from '../../cli/systems.ts';
@@ -54,7 +55,7 @@ beforeEach(async () => {
     'advance-phase': () => ({ status: 'done', waitSeconds: 0 }),
     'plan-backup': async () => {
       await collected.promise;
-      return { phases: ['collect'] };
+      return { phases: ['collect'], planOnly: false };
     },
     'commit-backup': async () => {
       await commit(connection.vault, manifestOf('pe-main', chosen), 'keep');
@@ -104,6 +105,28 @@ const stateOf = (run: string) => async (): Promise<unknown> => {
 };
 const isOver = (run: string) => expect.poll(stateOf(run), { interval: 5 }).not.toBe('running');
 const isWaiting = (run: string) => expect.poll(stateOf(run), { interval: 5 }).toBe('waiting');
+
+describe('what a shell completes', () => {
+  const offered = async (kind: 'systems' | 'backups' | 'runs') =>
+    (await said((output) => names(connect, kind, output))).stdout.trimEnd().split('\n');
+
+  it('are systems that are deployed, backups that there are, and runs of each operation', async () => {
+    collected.resolve();
+    const run = await startedRun(backup);
+    await isOver(run);
+    const systemsOf = { 'pe-main': {}, 'pe-new': {} };
+    await connection.state.write(stateKeys.deployed, JSON.stringify({ systems: systemsOf }));
+    expect(await offered('systems')).toEqual(['pe-main', 'pe-new']);
+    expect(await offered('backups')).toEqual(['pe-main/latest', `pe-main/${chosen}`]);
+    expect(await offered('runs')).toEqual([run]);
+  });
+
+  it('is nothing that a shell could take for more than a name', async () => {
+    const systemsOf = { '$(reboot)': {}, 'pe-main': {} };
+    await connection.state.write(stateKeys.deployed, JSON.stringify({ systems: systemsOf }));
+    expect(await offered('systems')).toEqual(['pe-main']);
+  });
+});
 
 describe('holdfast runs', () => {
   it('lists runs of every operation, newest first, with what they have come to', async () => {
@@ -366,6 +389,17 @@ describe('holdfast systems', () => {
         },
       ],
     });
+  });
+
+  it('knows from what is deployed of systems that have never run, and when a backup is overdue', async () => {
+    await commit(connection.vault, manifestOf('pe-main', '20261118T020000Z'), 'keep');
+    const systemsOf = { 'pe-main': { overdueAfterSeconds: 129_600 }, 'pe-new': {} };
+    await connection.state.write(stateKeys.deployed, JSON.stringify({ systems: systemsOf }));
+    const { exit, stdout, stderr } = await asked();
+    expect(exit).toBe('overdue');
+    expect(lineOf(stdout, 'pe-main')).toMatch(/ overdue /);
+    expect(lineOf(stdout, 'pe-new')).toMatch(/ no backup /);
+    expect(stderr).not.toContain('--config');
   });
 
   it('does without a configuration, and says what it can not know then', async () => {

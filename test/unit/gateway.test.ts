@@ -175,7 +175,7 @@ describe('an object in cold storage', () => {
 });
 
 describe('the schedules of the configuration', () => {
-  const nightly = 'holdfast-pe-main-nightly';
+  const nightly = 'pe-main.nightly';
   const client = () => {
     const made = new SchedulerClient({
       endpoint: gateway.url,
@@ -192,8 +192,8 @@ describe('the schedules of the configuration', () => {
   it('are all there and enabled', () => {
     expect(scheduler.states()).toEqual({
       [nightly]: 'ENABLED',
-      'holdfast-pe-main-often': 'ENABLED',
-      'holdfast-pe-staging-often': 'ENABLED',
+      'pe-main.often': 'ENABLED',
+      'pe-staging.often': 'ENABLED',
     });
   });
 
@@ -208,14 +208,14 @@ describe('the schedules of the configuration', () => {
     await schedules().pause(nightly);
     await schedules().pause(nightly);
     expect(await schedules().isEnabled(nightly)).toBe(false);
-    expect(scheduler.states()).toMatchObject({ [nightly]: 'DISABLED', 'holdfast-pe-main-often': 'ENABLED' });
+    expect(scheduler.states()).toMatchObject({ [nightly]: 'DISABLED', 'pe-main.often': 'ENABLED' });
     await schedules().resume(nightly);
     expect(scheduler.states()[nightly]).toBe('ENABLED');
     expect({ ...(await look()), $metadata: {} }).toEqual({ ...before, $metadata: {} });
   });
 
   it('are found by name and group alone', async () => {
-    expect(await schedules().isEnabled('holdfast-pe-main-weekly')).toBe(false);
+    expect(await schedules().isEnabled('pe-main.weekly')).toBe(false);
     expect(await schedules('default').isEnabled(nightly)).toBe(false);
     await schedules('default').pause(nightly);
     expect(scheduler.states()[nightly]).toBe('ENABLED');
@@ -223,7 +223,7 @@ describe('the schedules of the configuration', () => {
 
   it('miss their ticks while they are paused', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
-    const paused = new Set(['holdfast-pe-main-often']);
+    const paused = new Set(['pe-main.often']);
     const ticks: string[] = [];
     const stop = keepSchedules(
       config,

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { driverOf, numbersOf } from '#domain/systems/juju';
 import { jujuVersionFault } from '#domain/systems/juju-upgrade';
@@ -43,4 +44,13 @@ describe('an upgrade of Juju', () => {
   ])('from %s to %s is refused', (from, to, reason) => {
     expect(jujuVersionFault(from, to)).toMatch(reason);
   });
+});
+
+it('every section of the runbook that a refused restore names is there', () => {
+  const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const named = [...read('domain/systems/juju-restore-check.ts').matchAll(/['"](Juju: [^'"]+)['"]/g)].map(
+    ([, name]) => name,
+  );
+  expect(named.length).toBeGreaterThan(2);
+  for (const name of named) expect(read('docs/runbook.md')).toContain(`### ${name}\n`);
 });

@@ -23,7 +23,7 @@ const run = (name: string, second = '00') => ({
   startedAt: `2026-11-20T02:00:${second}.000Z`,
   attempt: 0,
 });
-const request = { operation: 'backup' as const, request: { system: 'pe-main', rescue: false } };
+const request = { operation: 'backup' as const, request: { system: 'pe-main', rescue: false, planOnly: false } };
 
 describe("a system's lock", () => {
   it('is held by one run, and another one is told by whom', async () => {
@@ -50,7 +50,13 @@ describe("a system's lock", () => {
     await services.vault.create(vaultKeys.manifest('pe-main', '20261120T030000Z'), '{}');
     const slot = {
       operation: 'backup' as const,
-      request: { system: 'pe-main', rescue: false, schedule: 'nightly', scheduledTime: '2026-11-20T04:00:00+01:00' },
+      request: {
+        system: 'pe-main',
+        rescue: false,
+        planOnly: false,
+        schedule: 'nightly',
+        scheduledTime: '2026-11-20T04:00:00+01:00',
+      },
     };
     expect(await acquireLock(services, run('c'), slot)).toMatchObject({ outcome: 'duplicate' });
   });
@@ -64,6 +70,35 @@ describe("a system's lock", () => {
     const taken = attempts.filter(({ status }) => status === 'fulfilled');
     expect(taken).toHaveLength(1);
     expect(taken[0]).toMatchObject({ value: { outcome: 'acquired-from-dead', deadRun: 'dead' } });
+  });
+});
+
+describe('a check', () => {
+  const only = { ...request, request: { ...request.request, planOnly: true } };
+
+  it('takes no lock, so that no backup waits for it or takes it for its own', async () => {
+    const services = world(['arn:check', 'arn:a']);
+    expect(await acquireLock(services, run('check'), only)).toMatchObject({ outcome: 'acquired' });
+    expect(await acquireLock(services, run('a'), request)).toMatchObject({ outcome: 'acquired' });
+  });
+
+  it('is refused while another run has the lock, not by the lock of a dead one', async () => {
+    const services = world(['arn:a']);
+    await acquireLock(services, run('a'), request);
+    await expect(acquireLock(services, run('check'), only)).rejects.toThrow(/locked by the backup a/);
+    expect(await acquireLock({ ...services, ...world(), state: services.state }, run('late'), only)).toMatchObject({
+      outcome: 'acquired',
+    });
+  });
+
+  it('that is undone leaves the backup of the same second alone', async () => {
+    const services = world(['arn:check', 'arn:a']);
+    await acquireLock(services, run('check'), only);
+    await acquireLock(services, run('a'), request);
+    await services.vault.write('backups/pe-main/20261120T020000Z/i-0/x', 'under way');
+    expect(await cleanUp(services, 'check')).toEqual({ abortedUploads: 0, deletedObjects: 0 });
+    expect(await services.vault.list('backups/')).toHaveLength(1);
+    expect(await services.state.read(stateKeys.lock('pe-main'))).toBeDefined();
   });
 });
 

@@ -1,7 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { composeDocuments } from '#documents/compose';
-import { backupId, backupMoment, encodeText, keySafe, parseArn, parseManifestKey, vaultKeys } from '#domain/naming';
+import {
+  backupId,
+  backupMoment,
+  encodeText,
+  keySafe,
+  parseArn,
+  parseManifestKey,
+  ScheduleName,
+  SystemId,
+  scheduleName,
+  vaultKeys,
+  verifyScheduleName,
+} from '#domain/naming';
 
 describe('names', () => {
   it("a backup's id and its moment are each other's inverse, and sort alike", () => {
@@ -23,6 +35,26 @@ describe('names', () => {
         expect(keySafe(a)).toMatch(/^[A-Za-z0-9_.=-]*$/);
       }),
     );
+  });
+
+  it('no two schedules meet in one name, and Scheduler takes each', () => {
+    const system = fc.stringMatching(/^[a-z][a-z0-9-]{0,30}[a-z0-9]$/);
+    const schedule = fc.stringMatching(/^[a-z][a-z0-9-]{0,30}$/);
+    const pair = fc.oneof(
+      fc.tuple(system, schedule),
+      fc.constantFrom(['pe', 'main-nightly'], ['pe-main', 'nightly'] as const),
+    );
+    fc.assert(
+      fc.property(pair, pair, (a, b) => {
+        const [one, other] = [scheduleName(a[0], a[1]), scheduleName(b[0], b[1])];
+        expect(one === other).toBe(a[0] === b[0] && a[1] === b[1]);
+        expect(one).toMatch(/^[0-9a-zA-Z._-]{1,64}$/);
+        expect(one).not.toBe(verifyScheduleName(b[0]));
+      }),
+    );
+    expect(() => SystemId.parse('a'.repeat(33))).toThrow();
+    expect(() => ScheduleName.parse('a'.repeat(32))).toThrow();
+    expect(verifyScheduleName('a'.repeat(32)).length).toBeLessThanOrEqual(64);
   });
 
   it('any text reaches a document as letters, digits, hyphens and underscores', () => {

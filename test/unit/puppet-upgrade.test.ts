@@ -2,16 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { PuppetRole } from '#domain/config';
 import { UpgradeRequest } from '#domain/payloads';
 import type { Phase } from '#domain/plan';
-import {
-  checkPuppetUpgrade,
-  isNothingToDo,
-  type PuppetUpgrade,
-  planCoreUpgrade,
-  planRollout,
-  type UpgradeNode,
-  versionFault,
-  wavesOf,
-} from '#domain/systems/puppet-upgrade';
+import { planCoreUpgrade, planRollout, wavesOf } from '#domain/systems/puppet-upgrade';
+import { checkPuppetUpgrade, isNothingToDo, versionFault } from '#domain/systems/puppet-upgrade-check';
+import type { PuppetUpgrade, UpgradeNode } from '#domain/systems/puppet-upgrade-scope';
 import { stepsOf } from '../../lambdas/runs.ts';
 import { manifestOf } from './cli-fixtures.ts';
 

@@ -5,7 +5,7 @@ import { History } from '#domain/history';
 import { type Manifest, uploadsOf } from '#domain/manifest';
 import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import type { VerifyBackupOutput, VerifyRequest } from '#domain/payloads';
-import { Verification } from '#domain/verification';
+import { bytesRead, Verification } from '#domain/verification';
 import { verifyBackup } from '#lambdas/verify-backup/verify-backup';
 import { commit, manifestOf } from './cli-fixtures.ts';
 import { memoryBucket } from './memory.ts';
@@ -107,6 +107,7 @@ describe('reading a backup back', () => {
       if (status !== 'reading') break;
       const seen = await state.read(stateKeys.verification('run-1'), Verification);
       expect(seen?.object).toBe(statuses.length);
+      expect(seen && bytesRead(seen)).toBeLessThanOrEqual(seen?.total ?? 0);
     }
     // Five objects, then the entry in the history.
     expect(statuses).toEqual([...Array.from({ length: 5 }, () => 'reading'), 'read']);

@@ -24,6 +24,7 @@ main() {
   case $era in
     1.18) mongo /usr/bin && classic ;;
     1.*) mongo /usr/lib/juju/bin && classic ;;
+    2.9) mongo /usr/lib/juju/mongo4.0/bin && modern ;;
     *) modern ;;
   esac
   $library/bin/boot "$address"

@@ -1,12 +1,14 @@
-"""What the server does of `juju backups create` (1.22 and later) and `juju create-backup`.
+"""What the server does of `juju backups create` (1.22 and later), `juju create-backup` and `juju restore-backup`.
 
 Faults: ha-not-ready (its text is how many times), root-tar-empty, backup-format (its text is written as the format
-version), backup-path-lies (tells a path below /tmp, while the file lies in the snap's private directory)."""
+version), backup-path-lies (tells a path below /tmp, while the file lies in the snap's private directory), restore-dies
+(the agent ends in the middle of a restore, and stays down)."""
 
 import base64
 import datetime
 import glob
 import hashlib
+import io
 import json
 import shutil
 import subprocess
@@ -15,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import agent, node
+from . import agent, node, services
 
 BUNDLE = [
     '/var/lib/juju/tools',
@@ -63,7 +65,7 @@ def dump(settings, out):
     if not Path(program).exists():
         raise node.Failure('mongodump not available')
     command = [program, '--ssl', '--authenticationDatabase', 'admin', '--host', 'localhost:37017', '--oplog']
-    command += ['--journal'] if node.CLASSIC else ['--tlsInsecure']
+    command += ['--journal'] if node.CLASSIC else ['--sslAllowInvalidCertificates' if node.STORED else '--tlsInsecure']
     command += ['--username', settings['tag'], '--password', settings['statepassword'], '--out', str(out)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -105,11 +107,12 @@ def create(state, settings, notes):
         'Machine': machine['machineid'],
         'Hostname': Path('/etc/hostname').read_text().strip(),
         'Version': settings['upgradedToVersion'],
-        **({'Series': node.ERA['series']} if node.CLASSIC else {'Base': 'ubuntu@22.04'}),
+        **({'Series': node.ERA['series']} if node.STORED else {'Base': 'ubuntu@22.04'}),
         'ControllerUUID': info['controller-uuid'],
         'HANodes': len(info['machineids']),
         'ControllerMachineID': machine['machineid'],
         'ControllerMachineInstanceID': machine['instanceid'],
+        **({'CAPrivateKey': Path('/var/lib/juju/server.pem').read_text()} if node.NAME.startswith('2.') else {}),
     }
     if node.CLASSIC:
         metadata = {
@@ -127,16 +130,16 @@ def create(state, settings, notes):
             file = where / f'juju-backup-{started:%Y%m%d-%H%M%S}.tar.gz'
             with tarfile.open(Path(staging) / 'archive', 'w:gz') as archive:
                 archive.add(content, 'juju-backup')
+            digest = base64.b64encode(hashlib.sha1((Path(staging) / 'archive').read_bytes()).digest()).decode()
             (Path(staging) / 'archive').rename(file)
     except OSError as error:
         raise node.Failure(f'while creating backup archive: {error.strerror}') from error
-    digest = base64.b64encode(hashlib.sha1(file.read_bytes()).digest()).decode()
     shown = f'/tmp/{file.name}' if node.fault('backup-path-lies') is not None else str(file)
     finished = f'{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%dT%H:%M:%SZ}'
     measured = {'Checksum': digest, 'ChecksumFormat': 'SHA-1, base64 encoded', 'Size': file.stat().st_size}
     metadata |= measured | {'Stored': finished, 'Finished': finished, 'Filename': shown}
-    if node.CLASSIC:
-        # Juju 1.x keeps archives in the database.
+    metadata.pop('CAPrivateKey', None)
+    if node.STORED:
         state.mongo.put('stored', {'_id': identity, 'metadata': metadata, 'archive': file.read_bytes()}, 'backups')
         file.unlink()
     return metadata
@@ -144,7 +147,7 @@ def create(state, settings, notes):
 
 def take(state, name):
     """The bytes of an archive. Since 2.x its file is removed before the first byte is sent."""
-    if node.CLASSIC:
+    if node.STORED:
         stored = state.mongo.one('stored', name, 'backups')
         if not stored:
             raise node.Failure(f'backup metadata "{name}" not found')
@@ -155,3 +158,21 @@ def take(state, name):
     content = file.read_bytes()
     file.unlink()
     return content
+
+
+def restore(settings, archive):
+    """Brings the database back to what an archive holds, on the controller that answers; files stay as they are."""
+    if node.fault('restore-dies') is not None:
+        services.stop(f'jujud-{settings["tag"]}')
+    with tempfile.TemporaryDirectory(prefix='jujuRestore-') as directory:
+        try:
+            with tarfile.open(fileobj=io.BytesIO(archive), mode='r:gz') as packed:
+                packed.extractall(directory)
+        except (OSError, EOFError, tarfile.TarError) as error:
+            raise node.Failure(f'cannot unpack backup file: {error}') from error
+        command = [node.tool('mongorestore'), '--ssl', '--sslAllowInvalidCertificates', '--authenticationDatabase', 'admin']
+        command += ['--host', 'localhost:37017', '--username', settings['tag'], '--password', settings['statepassword']]
+        command += ['--drop', '--oplogReplay', '--batchSize', '10', f'{directory}/juju-backup/dump']
+        done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise node.Failure(f'error restoring state from backup: {done.stderr.strip().splitlines()[-1]}')

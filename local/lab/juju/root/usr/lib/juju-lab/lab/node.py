@@ -37,6 +37,15 @@ ERAS = {
         replicas=True,
         prefix=True,
     ),
+    '2.9': dict(
+        version='2.9.18',
+        next='2.9.21',
+        series='focal',
+        init='systemd',
+        mongo='/usr/lib/juju/mongo4.0/bin',
+        replicas=True,
+        prefix=True,
+    ),
     '3.6': dict(
         version='3.6.4', next='3.6.9', series='jammy', init='systemd', mongo='/snap/bin', replicas=True, prefix=True
     ),
@@ -45,6 +54,8 @@ ERAS = {
 NAME = (LIBRARY / 'era').read_text().strip()
 ERA = ERAS[NAME]
 CLASSIC = NAME.startswith('1.')
+# Backups lie in the database until they are removed; later ones are files of the controller that made them.
+STORED = NAME in ('1.25', '2.9')
 SNAP = ERA['mongo'] == '/snap/bin'
 DATABASE = Path('/var/snap/juju-db/common/db' if SNAP else DATA / 'db')
 SHARED_SECRET = Path('/var/snap/juju-db/common/shared-secret' if SNAP else DATA / 'shared-secret')

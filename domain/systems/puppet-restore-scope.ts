@@ -1,0 +1,243 @@
+import { coreRoles } from '#domain/config';
+import { CheckFailedError } from '#domain/errors';
+import type { Database, PuppetInspection } from '#domain/inspection';
+import { type Artifact, type PuppetManifest, uploadsOf } from '#domain/manifest';
+import { artifactName, keySafe } from '#domain/naming';
+import type { RestoreRequest, Scope } from '#domain/payloads';
+import type { PlannedNode } from '#domain/plan';
+import { type InspectedNode, orderOfStopping } from './puppet-enterprise.ts';
+
+/** What a restore of Puppet Enterprise covers: which nodes get which part of a backup, and what of it was asked for. */
+
+/** A node that is restored to, what was found on it, and the node of the backup whose part it gets. */
+export interface RestoreTarget {
+  readonly node: PlannedNode;
+  readonly inspection: PuppetInspection;
+  readonly source: PuppetManifest['nodes'][number];
+}
+
+/** Everything that the plan of a restore depends on. */
+export interface PuppetRestore {
+  readonly system: string;
+  readonly run: string;
+  readonly vaultBucket: string;
+  readonly request: RestoreRequest;
+  readonly manifest: PuppetManifest;
+  readonly targets: readonly RestoreTarget[];
+  /** Nodes of the system that get nothing back, and whose services must stand still all the same. */
+  readonly bystanders: readonly InspectedNode[];
+  /** Nodes of the backup that are not there any more. */
+  readonly lost: readonly PuppetManifest['nodes'][number][];
+  /** Bytes of the installer in the vault, when one is asked for. */
+  readonly installerBytes?: number;
+}
+
+export const isCore = ({ roles }: { readonly roles: readonly string[] }): boolean => {
+  const core: readonly string[] = coreRoles;
+  return roles.some((role) => core.includes(role));
+};
+
+/**
+ * Finds for each node of the backup the node that gets its part: the one that was named for a role, the very same instance,
+ * or the one that has taken over its host name. Throws a CheckFailedError when a node without which there is no
+ * installation has none.
+ */
+export const targetsOf = (
+  manifest: PuppetManifest,
+  nodes: readonly InspectedNode[],
+  onto: Readonly<Record<string, string>>,
+): Pick<PuppetRestore, 'targets' | 'bystanders' | 'lost'> => {
+  const targets: RestoreTarget[] = [];
+  const lost: PuppetManifest['nodes'][number][] = [];
+  for (const source of manifest.nodes) {
+    const named = source.roles.map((role) => onto[role]).find((id) => id !== undefined);
+    const found =
+      nodes.find(({ node }) => node.instanceId === (named ?? source.instanceId)) ??
+      nodes.find(({ inspection }) => named === undefined && inspection.hostname === source.inspection.hostname);
+    if (found) targets.push({ ...found, source });
+    else if (isCore(source))
+      throw new CheckFailedError(
+        `${source.name} (${source.instanceId}) of the backup is not among the nodes of ${manifest.system}. Name the instance that takes its place: {"onto": {"${source.roles[0]}": "i-…"}}.`,
+      );
+    else lost.push(source);
+  }
+  const twice = targets.find(({ node }, index) =>
+    targets.some((other, at) => at < index && other.node.instanceId === node.instanceId),
+  );
+  if (twice)
+    throw new CheckFailedError(
+      `${twice.node.name} would get the parts of several nodes of the backup: "onto" names an instance for a role that one node alone holds. Restore the others where they are.`,
+    );
+  const served = new Set(targets.map(({ node }) => node.instanceId));
+  return { targets, lost, bystanders: nodes.filter(({ node }) => !served.has(node.instanceId)) };
+};
+
+const configuration = '/etc/puppetlabs';
+const certificatePaths = [
+  `${configuration}/puppet/ssl`,
+  `${configuration}/puppetdb/ssl`,
+  `${configuration}/mcollective/ssl`,
+  `${configuration}/orchestration-services/ssl`,
+  `${configuration}/activemq/broker.ks`,
+  `${configuration}/activemq/broker.ts`,
+];
+/** Up to 3.8 below puppet's own directory, from 2015.2 on in one of its own. */
+const codePaths = [
+  ...['modules', 'manifests', 'hieradata', 'hiera.yaml', 'environments'].map(
+    (name) => `${configuration}/puppet/${name}`,
+  ),
+  `${configuration}/code`,
+  `${configuration}/code-staging`,
+];
+const mcollectivePaths = [`${configuration}/mcollective`];
+
+/** True when a path is another or lies below it. */
+const isWithin = (path: string, root: string): boolean => path === root || path.startsWith(`${root}/`);
+
+/** The databases of the backup that are asked for, on a node. Names that the backup does not have are told by the checks. */
+export const wantedDatabases = (
+  { request }: Pick<PuppetRestore, 'request'>,
+  { source }: RestoreTarget,
+): readonly Database[] =>
+  (source.inspection.postgres?.databases ?? []).filter(
+    ({ name }) => !request.scope || request.scope.includes('databases') || request.scope.includes(`databases:${name}`),
+  );
+
+/** True when the certificate authority is among what is restored. */
+export const restoresCertificates = ({ request }: Pick<PuppetRestore, 'request'>): boolean =>
+  !request.scope || request.scope.includes('certs');
+
+/** What of a group's archive is put back: roots that are replaced, and paths below them that stay. */
+interface Replacement {
+  readonly roots: readonly string[];
+  readonly excludes: readonly string[];
+}
+
+const all = (roots: readonly string[]): Replacement => ({ roots, excludes: [] });
+
+/** Puts a group's part of each scope together. Undefined when nothing of it is asked for. */
+export const replacementOf = (
+  group: string,
+  paths: readonly string[],
+  scope: readonly Scope[] | undefined,
+): Replacement | undefined => {
+  if (!scope) return all(paths);
+  const has = (one: Scope): boolean => scope.includes(one);
+  const only = (wanted: boolean): Replacement | undefined => (wanted ? all(paths) : undefined);
+  switch (group) {
+    case 'configuration': {
+      if (has('config'))
+        return {
+          roots: [configuration],
+          excludes: [
+            ...(has('certs') ? [] : certificatePaths),
+            ...(has('code') ? [] : codePaths),
+            ...(has('mcollective') ? [] : mcollectivePaths),
+          ],
+        };
+      const roots = [
+        ...(has('certs') ? certificatePaths : []),
+        ...(has('code') ? codePaths : []),
+        ...(has('mcollective') ? mcollectivePaths : []),
+      ].filter(
+        (path, index, list) => !list.some((other, at) => at !== index && path !== other && isWithin(path, other)),
+      );
+      // What links of the configuration lead to: a CA directory that lies elsewhere.
+      const linked = has('certs') ? paths.filter((path) => !isWithin(path, configuration)) : [];
+      return roots.length + linked.length > 0 ? all([...roots, ...linked]) : undefined;
+    }
+    case 'certificates':
+      return only(has('certs'));
+    case 'modules':
+      return only(has('code'));
+    case 'extra':
+    case 'installer':
+      return only(has('config'));
+    case 'mcollective':
+      return only(has('mcollective'));
+    default:
+      return undefined;
+  }
+};
+
+/** The paths of a group as they were backed up. */
+const pathsOf = (target: RestoreTarget, group: string): readonly string[] => {
+  const { paths } = target.source.inspection;
+  return Object.entries(paths).find(([name]) => name === group)?.[1] ?? [];
+};
+
+/** The services that must not run while a scope is restored. */
+export const stoppedBy = (of: PuppetRestore): readonly string[] => {
+  const { scope } = of.request;
+  if (!scope) return orderOfStopping;
+  const needed = new Set<string>();
+  for (const one of scope) {
+    const services =
+      one === 'code'
+        ? ['pe-httpd', 'pe-puppetserver', 'pe-puppet']
+        : one === 'mcollective'
+          ? ['pe-mcollective', 'pe-activemq']
+          : one === 'databases:pe-puppetdb'
+            ? ['pe-puppetdb']
+            : one.startsWith('databases:')
+              ? ['pe-httpd', 'pe-console-services', 'pe-puppet-dashboard-workers']
+              : orderOfStopping;
+    for (const service of services) needed.add(service);
+  }
+  return orderOfStopping.filter((service) => needed.has(service));
+};
+
+/** The services that ran when the backup was taken, PostgreSQL among them. */
+export const runningThen = ({ source }: RestoreTarget, among: readonly string[]): readonly string[] => {
+  const ran = new Set(source.inspection.services.filter(({ running }) => running).map(({ name }) => name));
+  return among.filter((name) => ran.has(name));
+};
+
+export const artifactsOf = (of: PuppetRestore, { source }: RestoreTarget): readonly Artifact[] =>
+  of.manifest.artifacts.filter(({ node }) => node === source.instanceId);
+
+/** The file that an object becomes on the node. */
+export const fetchedName = (key: string): string =>
+  keySafe(
+    artifactName(key)
+      .replaceAll('/', '-')
+      .replace(/\.(zst|gz)$/, ''),
+  );
+
+/** Objects that a node has to fetch, with the bytes that they become. */
+export const fetchesOf = (
+  of: PuppetRestore,
+  target: RestoreTarget,
+): readonly { key: string; bytes: number; rawBytes: number; sha256: string }[] => {
+  const databases = new Set(wantedDatabases(of, target).map(({ name }) => name));
+  return artifactsOf(of, target).flatMap(({ collected }) => {
+    const [upload, contents] = uploadsOf(collected);
+    switch (collected.kind) {
+      case 'database':
+        return databases.has(collected.database) ? [upload, contents].flatMap((one) => one ?? []) : [];
+      case 'globals':
+        return databases.size > 0 && upload ? [upload] : [];
+      case 'files':
+        return upload && replacementOf(collected.group, pathsOrExtra(target, collected.group, of), of.request.scope)
+          ? [upload]
+          : [];
+      case 'juju':
+        return [];
+      default:
+        return collected satisfies never;
+    }
+  });
+};
+
+/** The paths of a group; those of `extra` are the configuration's, which the backup's archive lists. */
+export const pathsOrExtra = (target: RestoreTarget, group: string, of: PuppetRestore): readonly string[] =>
+  group === 'extra' ? of.manifest.extraPaths : pathsOf(target, group);
+
+/** Roles that globals mode drops: the backup's, but for the server's own superuser. */
+export const rolesToDrop = ({ source }: RestoreTarget): readonly string[] => {
+  const { postgres } = source.inspection;
+  return (postgres?.roles ?? []).filter((role) => role !== postgres?.user);
+};
+
+export const tablespacesToDrop = ({ source }: RestoreTarget): readonly string[] =>
+  (source.inspection.postgres?.tablespaces ?? []).map(({ name }) => name);

@@ -1,0 +1,108 @@
+import { coreRoles } from '#domain/config';
+import { spaceFault } from '#domain/inspection';
+import { instancesPerCommand } from '#domain/plan';
+import { isKnownVersion } from './puppet-enterprise.ts';
+import {
+  agentSelectors,
+  compare,
+  compilers,
+  coreOf,
+  inStage,
+  isOld,
+  isWanted,
+  neededModules,
+  type PuppetUpgrade,
+  pendingCore,
+  stageOf,
+} from './puppet-upgrade-scope.ts';
+
+/** What is against an upgrade of Puppet Enterprise, told before anything is touched. */
+
+/** Why a version can't follow another one in place, for people; undefined when it can. */
+export const versionFault = (from: string, to: string): string | undefined => {
+  if (!isKnownVersion(to))
+    return `${to} is not among the versions that this procedure covers, 3.0 to 3.8 and 2015.2 to 2018.1`;
+  if (compare(from, to) > 0)
+    return `${to} is older than ${from}, which is installed: an upgrade never goes back. Restore a backup of ${to} instead`;
+  if (isOld(from) && !isOld(to))
+    return `${from} can not be upgraded to ${to} in place: install ${to} beside it and migrate the data, as its manual says`;
+  if (!isOld(from) && compare(from, '2016.4') < 0 && compare(to, '2016.5') >= 0)
+    return `${from} must be upgraded to the latest 2016.4 first, then to ${to}`;
+  return undefined;
+};
+
+/** PostgreSQL by the version of Puppet Enterprise that brings it. */
+const postgresOf = (version: string): string =>
+  isOld(version) ? '9.2' : compare(version, '2017.2') < 0 ? '9.4' : '9.6';
+
+/** A new major version of PostgreSQL gets a copy of all data. */
+const spaceFaults = (of: PuppetUpgrade): readonly string[] =>
+  pendingCore(of).flatMap(({ node, inspection }) => {
+    if (!inspection.postgres || postgresOf(inspection.version) === postgresOf(of.request.version)) return [];
+    const data = inspection.space.find(({ path }) => path.endsWith('/data'));
+    const needed = inspection.postgres.databases.reduce((sum, { bytes }) => sum + bytes, 0) * 1.1;
+    const what = `the databases' move to PostgreSQL ${postgresOf(of.request.version)} needs`;
+    return data ? spaceFault(node.name, data, what, needed) : [];
+  });
+
+/** Every reason why an upgrade must not begin, for people; empty when it may. */
+export const checkPuppetUpgrade = (of: PuppetUpgrade): readonly string[] => {
+  const versions = coreOf(of.nodes).flatMap(({ node, inspection, preflight }) => {
+    const fault = versionFault(preflight.interrupted || inspection.version, of.request.version);
+    return fault === undefined ? [] : [`${node.name}: ${fault}`];
+  });
+  const earlier = coreOf(of.nodes).flatMap(({ node, inspection }) =>
+    isWanted(of, coreRoles.find((role) => role === stageOf(node)) ?? 'master') ||
+    inspection.version === of.request.version
+      ? []
+      : [`${node.name} has ${inspection.version}, and "from" passes over its stage: begin with ${stageOf(node)}`],
+  );
+  const modules = isWanted(of, 'agents')
+    ? compilers(of.nodes).flatMap(({ node, preflight }) => {
+        const missing = neededModules(of).filter((name) => !preflight.modules.includes(name));
+        return missing.length === 0
+          ? []
+          : [
+              `${node.name} lacks ${missing.length === 1 ? 'the module' : 'the modules'} ${missing.join(', ')}, which agents need: puppet module install puppetlabs-${missing[0]}`,
+            ];
+      })
+    : [];
+  return [
+    ...of.absent.map((what) => `every node must be there: ${what}`),
+    ...(of.request.installer === undefined && pendingCore(of).length > 0
+      ? ['the installer of master, PuppetDB and console is needed: {name, sha256} or {url, sha256}']
+      : []),
+    ...versions,
+    ...earlier,
+    ...of.nodes.flatMap(({ node, preflight }) => preflight.problems.map((problem) => `${node.name}: ${problem}`)),
+    ...modules,
+    ...spaceFaults(of),
+  ];
+};
+
+/** What a person should know before saying yes. */
+export const warnPuppetUpgrade = (of: PuppetUpgrade): readonly string[] => [
+  ...of.nodes
+    .filter(({ preflight }) => preflight.interrupted !== '')
+    .map(({ node, preflight }) => `${node.name}: an upgrade from ${preflight.interrupted} broke off: it is run again`),
+  ...(inStage(of.nodes, 'compile-masters').length > instancesPerCommand
+    ? [`more than ${instancesPerCommand} compile masters: groups of ${instancesPerCommand} are upgraded side by side`]
+    : []),
+  ...(of.config.loadBalancer === undefined && inStage(of.nodes, 'compile-masters').length > 0
+    ? ['no loadBalancer is configured: agents are upgraded from the master of masters']
+    : []),
+];
+
+/** True when master, PuppetDB, console and all that serves them have the version, and no agents are asked for. */
+export const isNothingToDo = (of: PuppetUpgrade): boolean => {
+  const agentVersion = inStage(of.nodes, 'master')[0]?.inspection.agentVersion;
+  return (
+    agentSelectors(of).length === 0 &&
+    of.nodes.every(
+      ({ node, inspection, preflight }) =>
+        preflight.interrupted === '' &&
+        inspection.agentVersion === agentVersion &&
+        (stageOf(node) === 'hubs' || stageOf(node) === 'spokes' || inspection.version === of.request.version),
+    )
+  );
+};

@@ -1,0 +1,88 @@
+import * as z from 'zod';
+import { coreRoles, isInfrastructure, type NodeSelector, type PuppetEnterprise } from '#domain/config';
+import { type UpgradeRequest, type UpgradeStage, upgradeStages } from '#domain/payloads';
+import type { InspectedNode } from './puppet-enterprise.ts';
+
+/** What an upgrade of Puppet Enterprise covers: its nodes by stage, and which of them have yet to be upgraded. */
+
+/** The answer of documents/preflight-upgrade.sh. */
+export const Preflight = z.object({
+  problems: z.array(z.string()),
+  modules: z.array(z.string()),
+  /** The version from which an earlier upgrade was begun that has not ended well; empty when there is none. */
+  interrupted: z.string(),
+});
+export type Preflight = z.infer<typeof Preflight>;
+
+/** A node, what it holds and what is against its upgrade. */
+export interface UpgradeNode extends InspectedNode {
+  readonly preflight: Preflight;
+}
+
+/** Everything that the plan of an upgrade depends on. */
+export interface PuppetUpgrade {
+  readonly system: string;
+  readonly run: string;
+  readonly vaultBucket: string;
+  readonly request: UpgradeRequest;
+  readonly config: Pick<PuppetEnterprise, 'nodes' | 'loadBalancer' | 'offline'>;
+  readonly nodes: readonly UpgradeNode[];
+  /** Nodes that do not answer, for people. */
+  readonly absent: readonly string[];
+  /** Bytes of the installer in the vault, when it lies there. */
+  readonly installerBytes: number | undefined;
+}
+
+/** Below zero when the first version is the older one. */
+export const compare = (a: string, b: string): number => {
+  const [left, right] = [a.split('.').map(Number), b.split('.').map(Number)];
+  for (let index = 0; index < Math.max(left.length, right.length); index++) {
+    const difference = (left[index] ?? 0) - (right[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+};
+
+/** True for 3.x, which has its own layout and packages. */
+export const isOld = (version: string): boolean => version.startsWith('3.');
+
+type Stage = 'master' | 'puppetdb' | 'console' | 'compile-masters' | 'hubs' | 'spokes';
+
+/** The stage in which a node is upgraded: that of the first of its roles. */
+export const stageOf = ({ roles }: { readonly roles: readonly string[] }): Stage => {
+  const core = coreRoles.find((role) => roles.includes(role));
+  if (core) return core;
+  return roles.includes('compile-master') ? 'compile-masters' : roles.includes('activemq-hub') ? 'hubs' : 'spokes';
+};
+
+export const inStage = <N extends InspectedNode>(nodes: readonly N[], ...stages: readonly Stage[]): readonly N[] =>
+  nodes.filter(({ node }) => stages.includes(stageOf(node)));
+
+export const coreOf = <N extends InspectedNode>(nodes: readonly N[]): readonly N[] => inStage(nodes, ...coreRoles);
+
+/** True for a stage that the request does not pass over. */
+export const isWanted = ({ request }: Pick<PuppetUpgrade, 'request'>, stage: UpgradeStage): boolean =>
+  request.from === undefined || upgradeStages.indexOf(stage) >= upgradeStages.indexOf(request.from);
+
+/** Master, PuppetDB and console that have yet to be upgraded. */
+export const pendingCore = (of: PuppetUpgrade): readonly UpgradeNode[] =>
+  coreOf(of.nodes).filter(
+    ({ node, inspection, preflight }) =>
+      isWanted(of, coreRoles.find((role) => role === stageOf(node)) ?? 'master') &&
+      (inspection.version !== of.request.version || preflight.interrupted !== ''),
+  );
+
+export const agentSelectors = ({ config }: Pick<PuppetUpgrade, 'config'>): readonly NodeSelector[] =>
+  config.nodes.filter((selector) => !isInfrastructure(selector));
+
+/** The modules without which agents can't be upgraded. */
+export const neededModules = (of: Pick<PuppetUpgrade, 'config' | 'request'>): readonly string[] =>
+  isOld(of.request.version) || agentSelectors(of).length === 0
+    ? []
+    : ['puppet_agent', ...(of.config.offline ? ['inifile', 'stdlib', 'apt'] : [])];
+
+/** The nodes that compile catalogs for agents. */
+export const compilers = <N extends InspectedNode>(nodes: readonly N[]): readonly N[] => {
+  const masters = inStage(nodes, 'compile-masters');
+  return masters.length > 0 ? masters : inStage(nodes, 'master');
+};

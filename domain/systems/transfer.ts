@@ -1,0 +1,66 @@
+import { type Collected, type Manifest, type Upload, uploadsOf } from '#domain/manifest';
+import { vaultKeys } from '#domain/naming';
+import { type Command, commandsOn, type PlannedNode } from '#domain/plan';
+import type { BackupOf } from './kind.ts';
+
+/** Commands that move artifacts between nodes and the vault, and what a backup is expected to take, judged by the one before. */
+
+/** Moving data may take as long as SSM allows. */
+export const dataSeconds = 172_800;
+
+/**
+ * Seconds that a collecting command may take: three times what the whole phase took last time, at least an hour, at most
+ * the 48 hours that SSM allows. The document's default of one hour would kill the dump of a large PuppetDB.
+ */
+export const collectTimeoutSeconds = (previous: Manifest | undefined): number =>
+  Math.min(dataSeconds, Math.max(3600, Math.ceil((previous?.phaseSeconds['collect'] ?? 0) * 3)));
+
+/** What a command collects: the kind, and the name of the database or group. */
+export type Collectable = Pick<Collected, 'kind'> & { readonly name?: string };
+
+const sameThing = (a: Collected, b: Collectable): boolean =>
+  a.kind === b.kind && (a.kind === 'database' ? a.database === b.name : a.kind === 'files' ? a.group === b.name : true);
+
+/**
+ * Bytes that an upload is expected to have, which sizes its parts: half as much again as last time, else the fallback.
+ * Too small a number ends an upload at 10,000 parts of 8 MiB, too large a one costs the node memory (ten parts of it).
+ */
+const expectedBytes = (previous: Manifest | undefined, node: string, what: Collectable, fallback: number): string => {
+  const last = previous?.artifacts.find((artifact) => artifact.node === node && sameThing(artifact.collected, what));
+  const bytes = last && uploadsOf(last.collected)[0]?.bytes;
+  return String(Math.max(1, Math.ceil(bytes === undefined ? fallback : bytes * 1.5)));
+};
+
+/** Commands that collect on a node into this backup, below its own keys; `expected` bytes count where nothing is known. */
+export const collecting = (of: BackupOf, node: PlannedNode, seconds: number) => {
+  const command = commandsOn(of.run, node);
+  return (
+    script: string,
+    what: Collectable,
+    key: string,
+    { expected, parameters }: { readonly expected: number; readonly parameters?: Readonly<Record<string, string>> },
+  ): Command => ({
+    ...command(
+      script,
+      {
+        Bucket: of.vaultBucket,
+        Key: vaultKeys.artifact(of.system, of.backup, node.instanceId, key),
+        ExpectedBytes: expectedBytes(of.previous, node.instanceId, what, expected),
+        ...parameters,
+      },
+      { what: what.name, seconds },
+    ),
+    ...(node.optional && { optional: true }),
+  });
+};
+
+/** Commands that fetch objects of the vault to a node, below the name that the run's later commands know. */
+export const fetching = (of: { readonly run: string; readonly vaultBucket: string }, node: PlannedNode) => {
+  const command = commandsOn(of.run, node);
+  return ({ key, bytes, sha256 }: Pick<Upload, 'key' | 'bytes' | 'sha256'>, name: string, what?: string): Command =>
+    command(
+      'fetch-artifact',
+      { Bucket: of.vaultBucket, Object: key, Bytes: String(bytes), Sha256: sha256, Name: name },
+      { what, seconds: dataSeconds },
+    );
+};
