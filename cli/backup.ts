@@ -5,9 +5,9 @@ import { CliError } from './cli-error.ts';
 import { type Connection, sameConnection } from './connection.ts';
 import type { Exit } from './exit-codes.ts';
 import type { FollowOptions, Outcome } from './follow-run.ts';
-import { formatAmount, formatBytes, formatDuration, pairs } from './format.ts';
+import { formatAmount, formatBytes, formatDuration } from './format.ts';
 import type { Output } from './output.ts';
-import { type Conclude, runName, type Started, startedEntries, startRun, watchRun } from './run.ts';
+import { type Conclude, runName, type Started, seeThrough, startRun } from './run.ts';
 
 export interface BackupOptions extends FollowOptions {
   readonly watch?: boolean;
@@ -27,15 +27,7 @@ export const backup = async (
     ...(await startRun(connection, 'backup', runName(system), { system })),
     result: sameConnection(connection, `holdfast backups ${system}`),
   };
-  if (!watch) {
-    if (json) output.document(started);
-    else for (const line of pairs(startedEntries(started))) output.line(line);
-    return 'ok';
-  }
-  if (json) output.jsonLine({ event: 'started', ...started });
-  else for (const line of pairs(startedEntries(started))) output.note(line);
-  const ended = await watchRun(connection, started, { json, ...follow }, output);
-  return concludeBackup(connection, started, ended, json, output);
+  return seeThrough(connection, started, { watch, json, ...follow }, concludeBackup, output);
 };
 
 /** Tells what a backup has come to. */

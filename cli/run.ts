@@ -77,6 +77,25 @@ export const seenAt = (
   };
 };
 
+/**
+ * Tells of a run that was started; with `watch` follows it to its end, which `conclude` judges. With `json` everything is
+ * JSON: one document, or a line per event.
+ */
+export const seeThrough = async (
+  connection: Connection,
+  started: Started,
+  { watch, json, ...follow }: FollowOptions & { readonly watch: boolean; readonly json: boolean },
+  conclude: Conclude,
+  output: Output,
+): Promise<Exit> => {
+  if (!json) for (const line of pairs(startedEntries(started))) (watch ? output.note : output.line)(line);
+  else if (watch) output.jsonLine({ event: 'started', ...started });
+  else output.document(started);
+  if (!watch) return 'ok';
+  const ended = await watchRun(connection, started, { json, ...follow }, output);
+  return conclude(connection, started, ended, json, output);
+};
+
 /** How a person starts what needs an approval. */
 export interface ApprovedOptions extends FollowOptions {
   /** Only a plan: nothing is touched. */
@@ -92,7 +111,7 @@ export const startApproved = async (
   connection: Connection,
   machine: StateMachineName,
   { request, approvalSeconds }: { readonly request: { readonly system: string }; readonly approvalSeconds: number },
-  { plan = false, confirm, watch = false, json = false, pollMilliseconds }: ApprovedOptions,
+  { plan = false, confirm, watch = false, json = false, ...options }: ApprovedOptions,
   conclude: Conclude,
   output: Output,
 ): Promise<Exit> => {
@@ -106,24 +125,18 @@ export const startApproved = async (
       reject: sameConnection(connection, `holdfast reject ${run} --reason TEXT`),
     }),
   };
-  const followed = watch || plan;
-  // A plan is one document, so what leads to it is told as to a person.
-  const lines = json && !plan;
-  if (!lines) for (const line of pairs(startedEntries(started))) (followed ? output.note : output.line)(line);
-  else if (followed) output.jsonLine({ event: 'started', ...started });
-  else output.document(started);
   if (waits)
     output.note(
       `Once it has its plan it waits ${formatDuration(approvalSeconds)} for an approval; nothing is changed before.`,
     );
-  if (!followed) return 'ok';
-  const follow = { json: lines, ...(pollMilliseconds !== undefined && { pollMilliseconds }) };
-  const ended = await watchRun(connection, started, follow, output);
-  if (json && plan && ended.outcome && 'summary' in ended.outcome) {
+  // A plan is one document, so what leads to it is told as to a person.
+  const follow = { ...options, watch: watch || plan, json: json && !plan };
+  const concludePlan: Conclude = (to, of, ended) => {
+    if (!json || !ended.outcome || !('summary' in ended.outcome)) return conclude(to, of, ended, json, output);
     output.document(ended.outcome.summary);
     return 'ok';
-  }
-  return conclude(connection, started, ended, json, output);
+  };
+  return seeThrough(connection, started, follow, plan ? concludePlan : conclude, output);
 };
 
 /** What is told of a started run, by name. */

@@ -4,9 +4,9 @@ import { CliError } from './cli-error.ts';
 import { type Connection, sameConnection } from './connection.ts';
 import type { Exit } from './exit-codes.ts';
 import type { FollowOptions } from './follow-run.ts';
-import { formatBytes, formatDuration, pairs } from './format.ts';
+import { formatBytes, formatDuration } from './format.ts';
 import type { Output } from './output.ts';
-import { type Conclude, runName, startedEntries, startRun, watchRun } from './run.ts';
+import { type Conclude, runName, seeThrough, startRun } from './run.ts';
 
 export interface VerifyOptions extends FollowOptions {
   readonly system?: string;
@@ -34,15 +34,7 @@ export const verify = async (
     );
   const request = { system, backup };
   const started = await startRun(connection, 'verify', runName(`${system.slice(0, 28)}-verify`), request);
-  if (!watch) {
-    if (json) output.document(started);
-    else for (const line of pairs(startedEntries(started))) output.line(line);
-    return 'ok';
-  }
-  if (json) output.jsonLine({ event: 'started', ...started });
-  else for (const line of pairs(startedEntries(started))) output.note(line);
-  const ended = await watchRun(connection, started, { json, ...follow }, output);
-  return concludeVerify(connection, started, ended, json, output);
+  return seeThrough(connection, started, { watch, json, ...follow }, concludeVerify, output);
 };
 
 /** Tells what a verification has come to. */

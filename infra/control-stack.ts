@@ -358,19 +358,18 @@ export class ControlStack extends Stack {
       ...{ measureAge: functions['measure-age'], janitor: functions.janitor },
     });
     addDashboard(this, { config, alarms, machines: Object.values(machines), undelivered: failedEvents });
-    new CfnOutput(this, 'RestoreStateMachine', {
-      description: 'Start a restore here with {"system": "<id>", "backup": "latest"}',
-      value: `https://${this.region}.console.aws.amazon.com/states/home?region=${this.region}#/statemachines/view/${restore.stateMachineArn}`,
-    });
-    new CfnOutput(this, 'UpgradeStateMachine', {
-      description:
-        'Start an upgrade here with {"system": "<id>", "version": "<version>", "installer": {"name": "…", "sha256": "…"}}',
-      value: `https://${this.region}.console.aws.amazon.com/states/home?region=${this.region}#/statemachines/view/${upgrade.stateMachineArn}`,
-    });
-    new CfnOutput(this, 'BackupStateMachine', {
-      description: 'Start a backup here with {"system": "<id>"}',
-      value: `https://${this.region}.console.aws.amazon.com/states/home?region=${this.region}#/statemachines/view/${backup.stateMachineArn}`,
-    });
+    const startedHere = (id: string, { stateMachineArn }: StateMachine, description: string): CfnOutput =>
+      new CfnOutput(this, id, {
+        description,
+        value: `https://${this.region}.console.aws.amazon.com/states/home?region=${this.region}#/statemachines/view/${stateMachineArn}`,
+      });
+    startedHere('RestoreStateMachine', restore, 'Start a restore here with {"system": "<id>", "backup": "latest"}');
+    startedHere(
+      'UpgradeStateMachine',
+      upgrade,
+      'Start an upgrade here with {"system": "<id>", "version": "<version>", "installer": {"name": "…", "sha256": "…"}}',
+    );
+    startedHere('BackupStateMachine', backup, 'Start a backup here with {"system": "<id>"}');
   }
 
   /** One lambda per verb, each with the least that its verb needs. */

@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   archiveOf,
   backedUp,
+  changed,
   clientOf,
   expectNothingLeft,
   failedBackup,
@@ -14,14 +15,6 @@ import {
 const bench = useJujuBench('2.9');
 const controller = () => bench().machine('0');
 const kept = () => bench().succeed('juju backups -m controller');
-
-/** Backs up a controller with one application, which gets another one afterwards. */
-const changed = async () => {
-  await bench().succeed('juju remove-application wordpress; juju deploy mysql');
-  const manifest = await backedUp(bench());
-  await bench().succeed('juju deploy wordpress');
-  return manifest;
-};
 
 describe('a backup of Juju 2.9, before 2.9.22', () => {
   it('is fetched from the database by its id, which keeps nothing of it', async () => {
@@ -69,7 +62,7 @@ describe('a backup of Juju 2.9, before 2.9.22, that is aborted', () => {
 
 describe('a restore of Juju 2.9, before 2.9.22', () => {
   it('brings the state of the backup back into its controller, after a safety backup', async () => {
-    await changed();
+    await changed(bench());
     await bench().succeed('juju remove-application mysql');
     expect(await restored(bench(), { safetyBackup: true })).toMatch(
       /version 2\.9\.18 and UUID .* are equal\n2 of 2 machines report to the restored state\nthe names of all 1 applications are equal/,
@@ -79,7 +72,7 @@ describe('a restore of Juju 2.9, before 2.9.22', () => {
   });
 
   it('starts the agent again that ends in its midst and stays down', async () => {
-    await changed();
+    await changed(bench());
     const mend = await bench().play(controller(), 'restore-dies');
     expect(await failedRestore(bench())).toMatch(/restore-juju-archive .*JujuFailedError: juju restore-backup failed/);
     await mend();
@@ -92,7 +85,7 @@ describe('a restore of Juju 2.9, before 2.9.22', () => {
   });
 
   it('is refused when the backup is of another controller or version, since Juju looks at neither', async () => {
-    const manifest = await changed();
+    const manifest = await changed(bench());
     const refused = async (change: (text: string) => string): Promise<string> => {
       await bench().putManifest(change(JSON.stringify(manifest)));
       return failedRestore(bench(), { allow: ['version'] });
@@ -109,7 +102,7 @@ describe('a restore of Juju 2.9, before 2.9.22', () => {
   });
 
   it('is refused while there are more controllers than one, and when there is none, with the section of the runbook', async () => {
-    await changed();
+    await changed(bench());
     const section = '"Juju: restore a backup of 2.0 to 2.9.21" in docs/runbook.md';
     await bench().succeed('juju enable-ha -n 3');
     onTestFinished(async () => {

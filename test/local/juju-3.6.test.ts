@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   archiveOf,
   backedUp,
+  changed,
   clientOf,
   failedBackup,
   failedRestore,
@@ -99,16 +100,8 @@ describe('a backup of Juju 3.6', () => {
 });
 
 describe('a restore of Juju 3.6', () => {
-  /** Backs up a controller with one application, which gets another one afterwards. */
-  const changed = async () => {
-    await bench().succeed('juju remove-application wordpress; juju deploy mysql');
-    const manifest = await backedUp(bench());
-    await bench().succeed('juju deploy wordpress');
-    return manifest;
-  };
-
   it('brings the state of the backup back on the same controller, after a safety backup', async () => {
-    await changed();
+    await changed(bench());
     expect(await restored(bench(), { safetyBackup: true })).toMatch(
       /version 3\.6\.4 and UUID .* are equal\n2 of 2 machines report to the restored state\nthe names of all 1 applications are equal/,
     );
@@ -117,7 +110,7 @@ describe('a restore of Juju 3.6', () => {
   });
 
   it('starts the agents again when juju-restore fails in the middle', async () => {
-    await changed();
+    await changed(bench());
     const mend = await bench().play(controller(), 'mongorestore-fails');
     expect(await failedRestore(bench())).toMatch(
       /CommandFailedError: restore-controller .*JujuFailedError: juju-restore failed/,
@@ -129,14 +122,14 @@ describe('a restore of Juju 3.6', () => {
   });
 
   it('brings a controller back whose agent does not run, and so no API either', async () => {
-    await changed();
+    await changed(bench());
     await bench().shell(controller(), 'systemctl stop jujud-machine-0');
     await restored(bench());
     expect(await bench().applications()).toEqual(['mysql']);
   });
 
   it('refuses a backup of another controller, number, series, format or version before it touches anything', async () => {
-    const manifest = await changed();
+    const manifest = await changed(bench());
     const refused = async (change: (text: string) => string): Promise<string> => {
       await bench().putManifest(change(JSON.stringify(manifest)));
       return failedRestore(bench());
@@ -165,7 +158,7 @@ describe('a restore of Juju 3.6', () => {
   });
 
   it('fails when agents do not reconnect', async () => {
-    await changed();
+    await changed(bench());
     const agent = (verb: string) => bench().machine('default:0').exec(`systemctl ${verb} jujud-machine-0`);
     await agent('stop');
     onTestFinished(async () => void (await agent('start')));

@@ -211,6 +211,14 @@ export const backedUp = async (bench: JujuBench): Promise<JujuManifest> => {
   return bench.manifest(output.backup ?? '');
 };
 
+/** Backs up a controller of 2.x or later with one application, which gets another one afterwards. */
+export const changed = async (bench: JujuBench): Promise<JujuManifest> => {
+  await bench.succeed('juju remove-application wordpress; juju deploy mysql');
+  const manifest = await backedUp(bench);
+  await bench.succeed('juju deploy wordpress');
+  return manifest;
+};
+
 /** Runs a restore that must fail, and looks that no trace of it is left on any node. */
 export const failedRestore = async (bench: JujuBench, input: object = {}): Promise<string> => {
   const { status, error, cause } = await bench.restore(input);
