@@ -3,13 +3,16 @@ import { sfnClient } from '#aws/clients';
 import { type StateMachineName, stateMachineName } from '#domain/naming';
 import type { Runtime } from '#local/runtime/index';
 
-/** Waits until a run, or the youngest child of a machine that works for it, has entered a state. Throws when it ended before. */
+/**
+ * Waits until a run, or the youngest child of a machine that works for it, has entered a state, and says which execution
+ * that was. Throws when it ended before.
+ */
 export const entered = async (
   runtime: Pick<Runtime, 'stateMachineArn'>,
   execution: string,
   machine: StateMachineName,
   state: string,
-): Promise<void> => {
+): Promise<string> => {
   const sfn = sfnClient();
   const stateMachineArn = runtime.stateMachineArn(stateMachineName(machine));
   const isOwn = execution.split(':').at(-2) === stateMachineName(machine);
@@ -22,7 +25,7 @@ export const entered = async (
     const { events = [] } = executionArn
       ? await sfn.send(new GetExecutionHistoryCommand({ executionArn, maxResults: 1000 }))
       : {};
-    if (events.some((event) => event.stateEnteredEventDetails?.name === state)) return;
+    if (executionArn && events.some((event) => event.stateEnteredEventDetails?.name === state)) return executionArn;
     if (status !== 'RUNNING') throw new Error(`it never came to ${state}: ${status} ${error} ${cause}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

@@ -81,6 +81,26 @@ describe('a check that is aborted', () => {
   });
 });
 
+describe('a phase that is aborted beneath its backup', () => {
+  it.each(['AdvancePhase', 'WaitForCommands'])(
+    'in %s ends the backup, which undoes itself and says so',
+    async (state) => {
+      const execution = await bench.start({ system: 'pe-main' });
+      await bench.stop(await bench.entered(execution, 'run-phase', state));
+      const { status, error, cause } = await bench.ending(execution);
+      expect({ status, error, cause }).toEqual({
+        status: 'FAILED',
+        error: 'Stopped',
+        cause: expect.stringContaining('by a test'),
+      });
+      expect(await bench.traces()).toEqual(noTraces);
+      expect(mails(execution.split(':').at(-1) ?? '').map(({ subject }) => subject)).toEqual([
+        'Holdfast: backup of pe-main failed: Stopped',
+      ]);
+    },
+  );
+});
+
 describe('an undoing that is aborted', () => {
   const states = statesOf('undo').filter((state) => state !== 'CleanUpDespiteFailure');
 

@@ -193,7 +193,7 @@ export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions,
     state,
     start,
     ending,
-    entered: (execution: string, machine: StateMachineName, state: string): Promise<void> =>
+    entered: (execution: string, machine: StateMachineName, state: string): Promise<string> =>
       entered(lab.runtime, execution, machine, state),
     shell,
     until,
