@@ -94,9 +94,9 @@ describe('a phase that is aborted beneath its backup', () => {
         cause: expect.stringContaining('by a test'),
       });
       expect(await bench.traces()).toEqual(noTraces);
-      expect(mails(execution.split(':').at(-1) ?? '').map(({ subject }) => subject)).toEqual([
-        'Holdfast: backup of pe-main failed: Stopped',
-      ]);
+      await expect
+        .poll(() => mails(execution.split(':').at(-1) ?? '').map(({ subject }) => subject), { timeout: 30_000 })
+        .toEqual(['Holdfast: backup of pe-main failed: Stopped']);
     },
   );
 });
