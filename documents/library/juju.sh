@@ -57,6 +57,8 @@ is_classic() { case $1 in 1.*) return 0 ;; *) return 1 ;; esac }
 
 # refuse_unsupported VERSION: from 4.0 on the database is another one, and Juju has no backup of it that could be trusted.
 refuse_unsupported() {
+  # A client adds its series and architecture.
+  set -- "${1%%-*}"
   case $1 in
     0.* | 1.[0-9] | 1.[0-9].* | 1.1[0-5] | 1.1[0-5].*) fail UnsupportedJujuError "Juju $1 is older than 1.16, from which on backups are known." ;;
     [0-3].*) ;;
