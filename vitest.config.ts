@@ -1,12 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * unit     pure rules, adapters, documents with stand-in commands: seconds, no root needed
- * infra    the synthesized stacks
- * local    whole runs on the lab: real PostgreSQL, processes, S3 (needs what `local/setup.sh` installs, and root)
- * deploy   the synthesized templates in an AWS emulator
- * upgrade  the upgrade of a large environment; juju  whole runs on the lab's Juju; stand-ins  the lab's own stand-ins:
- *          `npm run test:all`, too long for every change
+ * unit    pure rules, adapters, documents with stand-in commands: seconds, no root needed
+ * infra   the synthesized stacks
+ * local   whole runs on the lab: real PostgreSQL, processes, S3 (needs what `local/setup.sh` installs, and root)
+ * long    those of them that take too long for every change, and the tests of the lab's own stand-ins: `npm run test:all`
+ * deploy  the synthesized templates in an AWS emulator
  */
 const lab = {
   testTimeout: 180_000,
@@ -14,21 +13,24 @@ const lab = {
   // A lab mostly waits: two of them use two cores better than one.
   maxWorkers: 2,
 };
-const upgrade = 'test/local/*upgrade.test.ts';
-const juju = 'test/local/juju-*.test.ts';
-const standIns = ['test/local/lab-juju.test.ts', 'test/local/lab-2016.test.ts', 'test/local/lab-split.test.ts'];
+const long = [
+  'faults-upgrade',
+  'juju-1.18',
+  'juju-3.6',
+  'juju-3.6-ha',
+  'juju-aborted',
+  'lab-2016',
+  'lab-juju',
+  'lab-split',
+].map((name) => `test/local/${name}.test.ts`);
 
 export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       { test: { name: 'infra', include: ['test/infra/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
-      {
-        test: { ...lab, name: 'local', include: ['test/local/**/*.test.ts'], exclude: [upgrade, juju, ...standIns] },
-      },
-      { test: { ...lab, name: 'upgrade', include: [upgrade] } },
-      { test: { ...lab, name: 'juju', include: [juju] } },
-      { test: { ...lab, name: 'stand-ins', include: standIns } },
+      { test: { ...lab, name: 'local', include: ['test/local/**/*.test.ts'], exclude: long } },
+      { test: { ...lab, name: 'long', include: long } },
       {
         test: {
           name: 'deploy',

@@ -20,7 +20,7 @@ step shfmt -i 2 -ci -d documents local/setup.sh test/run.sh test/deploy/setup.sh
 if ls test/documents/*.bats >/dev/null 2>&1; then step bats test/documents; fi
 step vitest run --project unit --project infra
 step vitest run --project local
-if [ "${1-}" = all ]; then step vitest run --project upgrade --project juju --project stand-ins; fi
+if [ "${1-}" = all ]; then step vitest run --project long; fi
 if [ -x test/deploy/setup.sh ]; then
   step sh test/deploy/setup.sh
   step vitest run --project deploy
