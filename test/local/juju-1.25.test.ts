@@ -1,5 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { archiveOf, backedUp, environment, failedBackup, listed, restored, useJujuBench } from './juju-bench.ts';
+import { check } from '../../cli/check.ts';
+import { connect } from '../../cli/connection.ts';
+import { recordedOutput } from '../unit/cli-fixtures.ts';
+import {
+  archiveOf,
+  backedUp,
+  environment,
+  failedBackup,
+  listed,
+  noTraces,
+  restored,
+  useJujuBench,
+} from './juju-bench.ts';
 
 // No environment is named: it is the one that the client is switched to.
 const bench = useJujuBench('1.25', 1, { configuration: environment(1, 'my-env') });
@@ -35,6 +47,26 @@ describe('a backup of Juju 1.25', () => {
     await bench().play(server(), 'root-tar-empty');
     expect(await failedBackup(bench())).toMatch(/ArchiveEmptyError/);
     expect(await bench().succeed('juju backups list')).toBe('(no backups found)\n');
+  });
+});
+
+describe('a check of Juju 1.25', () => {
+  const holdfast = async () => {
+    const { output, stdout } = recordedOutput();
+    const connected = () => connect({ endpointUrl: bench().lab.runtime.url, region: 'us-east-1' });
+    const exit = await check(connected, 'juju-main', { pollMilliseconds: 50 }, output).catch((error: unknown) => error);
+    expect(await bench().traces()).toEqual(noTraces);
+    return { exit, stdout: stdout() };
+  };
+
+  it('tells what each node holds, and what is in the way', async () => {
+    const { exit, stdout } = await holdfast();
+    expect([exit, stdout]).toEqual(['ok', expect.stringMatching(/Juju 1\.25\.10/)]);
+    await bench().succeed('juju switch other-env');
+    const refused = await holdfast();
+    await bench().succeed('juju switch my-env');
+    expect(refused.exit).toMatchObject({ exit: 'failed' });
+    expect(refused.stdout).toMatch(/^problem: juju-client.*: the client of ubuntu does not know other-env/m);
   });
 });
 
