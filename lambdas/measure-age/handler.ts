@@ -15,14 +15,17 @@ const vault = s3Bucket(s3, env.VAULT_BUCKET);
 const state = jsonState(s3Bucket(s3, env.STATE_BUCKET));
 const config = deployedConfig();
 
-/** A path of its own: it reads what was committed and nothing of any run. A system without a backup publishes no age, which its alarm takes for overdue. It also notes what is deployed, for whoever has no configuration at hand. */
+/**
+ * A path of its own: it reads what was committed and nothing of any run. A system without a backup publishes no age, which
+ * its alarm takes for overdue. At last it notes what is deployed, for whoever has no configuration at hand.
+ */
 export const handler = entry(z.unknown(), async () => {
-  await state.write(stateKeys.deployed, deployedSystems(config, new Date()));
   const measured: Record<string, ReturnType<typeof measure>> = {};
   for (const system of Object.keys(config.systems)) {
     const values = measure(await readMeasured(vault, system), new Date());
     publishMetrics(system, values);
     measured[system] = values;
   }
+  await state.write(stateKeys.deployed, deployedSystems(config, new Date()));
   return measured;
 });
