@@ -27,7 +27,8 @@ const long = [
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      // Some start processes: while the templates are synthesized beside them, that may take seconds.
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
       { test: { name: 'infra', include: ['test/infra/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
       { test: { ...lab, name: 'local', include: ['test/local/**/*.test.ts'], exclude: long } },
       { test: { ...lab, name: 'long', include: long } },
