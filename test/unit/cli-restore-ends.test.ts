@@ -267,7 +267,7 @@ describe('a decision', () => {
   };
   const ended = (executionArn: string) => {
     const describe = () => connection.stepFunctions.send(new DescribeExecutionCommand({ executionArn }));
-    return expect.poll(describe, { interval: 5, timeout: 5000 });
+    return expect.poll(describe, { interval: 5 });
   };
 
   it('to reject ends the run with the reason', async () => {

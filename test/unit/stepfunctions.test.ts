@@ -101,7 +101,7 @@ describe('the local Step Functions', () => {
         const execution = await look(executionArn);
         return execution.status === 'RUNNING' ? undefined : execution;
       },
-      { timeout: 4000, interval: 10 },
+      { timeout: 30_000, interval: 10 },
     );
   const run = async (machine: string, input: unknown = {}) => ended(await start(machine, input));
   const history = async (executionArn: string, rest: object = {}) =>
@@ -507,7 +507,7 @@ describe('the local Step Functions', () => {
       await serve({ m: ask({ Retry: [{ ErrorEquals: ['Again'], IntervalSeconds: 1, MaxAttempts: 1 }] }) });
       await start('m');
       await client.send(new SendTaskFailureCommand({ taskToken: await tokenOf(), error: 'Again' }));
-      await vi.waitUntil(() => asked.length === 2, { timeout: 4000 });
+      await vi.waitUntil(() => asked.length === 2, { timeout: 30_000 });
       expect(new Set(asked).size).toBe(2);
     });
 
