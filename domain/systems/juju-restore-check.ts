@@ -1,13 +1,5 @@
-import { serversOf } from './juju.ts';
-import {
-  controllersNow,
-  isByClient,
-  isClassic,
-  isOlder,
-  isSame,
-  type JujuRestore,
-  serversThen,
-} from './juju-restore-scope.ts';
+import { compare, serversOf } from './juju.ts';
+import { controllersNow, isByClient, isClassic, type JujuRestore, serversThen } from './juju-restore-scope.ts';
 
 /** Why a restore of Juju must not begin, and what a person should know before it does. */
 
@@ -102,8 +94,8 @@ const checkController = (of: JujuRestore): readonly string[] => {
 const checkVersion = (of: JujuRestore, name: string, now: string): readonly string[] => {
   const { version } = of.archive.metadata;
   const differs = `${name} runs Juju ${now}, the backup is of`;
-  if (isSame(now, version)) return [];
-  if (isOlder(now, version)) return [`${differs} the newer ${version}: upgrade the controller first`];
+  if (compare(now, version) === 0) return [];
+  if (compare(now, version) < 0) return [`${differs} the newer ${version}: upgrade the controller first`];
   if (isByClient(of)) return [`${differs} ${version}, to which juju restore-backup does not go back: ${runbook(of)}`];
   return of.request.allow.includes('version') ? [] : [`${differs} ${version}: allow version to go back to it`];
 };

@@ -27,14 +27,6 @@ export const isClassic = ({ archive }: JujuRestore): boolean => numbersOf(archiv
 export const isByClient = ({ archive }: JujuRestore): boolean =>
   numbersOf(archive.metadata.version)[0] > 1 && driverOf(archive.metadata.version) === 'stored';
 
-export const isSame = (a: string, b: string): boolean => numbersOf(a).join() === numbersOf(b).join();
-
-export const isOlder = (a: string, b: string): boolean => {
-  const [left, right] = [numbersOf(a), numbersOf(b)];
-  const at = left.findIndex((number, index) => number !== right[index]);
-  return at >= 0 && (left[at] ?? 0) < (right[at] ?? 0);
-};
-
 export const serversThen = ({ then }: JujuRestore) => then.status?.controllers ?? [];
 
 /** The controllers that are there now, the primary first. A single one is it, also when its API does not answer. */

@@ -2,9 +2,9 @@ import { CheckFailedError } from '#domain/errors';
 import { type JujuManifest, uploadsOf } from '#domain/manifest';
 import { encodeText } from '#domain/naming';
 import { type Command, commandsOn, inspectionPhase, type Phase, type PlannedNode, stepSeconds } from '#domain/plan';
-import { clientOf, jujuNodes } from './juju.ts';
+import { clientOf, compare, jujuNodes } from './juju.ts';
 import { check, warn } from './juju-restore-check.ts';
-import { controllersNow, isByClient, isClassic, isSame, type JujuRestore, serversThen } from './juju-restore-scope.ts';
+import { controllersNow, isByClient, isClassic, type JujuRestore, serversThen } from './juju-restore-scope.ts';
 import type { Inspected, Proof, Restoration, RestoreOf } from './kind.ts';
 import { dataSeconds, fetching } from './transfer.ts';
 
@@ -115,7 +115,7 @@ const prove = (of: JujuRestore, restored: readonly Inspected[]): Proof => {
   const { version } = of.archive.metadata;
   const applications = of.then.status;
   const different = [
-    ...(isSame(status.version, version) ? [] : [`Juju is ${status.version}, the backup is of ${version}`]),
+    ...(compare(status.version, version) === 0 ? [] : [`Juju is ${status.version}, the backup is of ${version}`]),
     // In 1.x the client keeps the UUID of the server that restore has bootstrapped, and not the restored one.
     ...(isClassic(of) || now.uuid === of.then.uuid
       ? []

@@ -3,7 +3,7 @@ import type { Juju } from '#domain/config';
 import { CheckFailedError, UnreadableResultError } from '#domain/errors';
 import { resultsOf } from '#domain/phase';
 import { type Command, commandsOn, type Phase, stepSeconds } from '#domain/plan';
-import { clientOf, driverOf, jujuNodes, numbersOf } from './juju.ts';
+import { clientOf, compare, driverOf, jujuNodes, numbersOf } from './juju.ts';
 import type { UpgradeOf, Upgrading } from './kind.ts';
 
 /** What an upgrade of Juju consists of: the environment or controller, then its models. */
@@ -16,11 +16,6 @@ export const jujuUpgradePhases = ['upgrade-controller', 'upgrade-models', 'check
 
 /** Agents fetch their tools and restart; databases may be migrated. */
 const agentsSeconds = 7200;
-
-const compare = (a: string, b: string): number => {
-  const [left, right] = [numbersOf(a), numbersOf(b)];
-  return left.map((number, at) => number - (right[at] ?? 0)).find((difference) => difference !== 0) ?? 0;
-};
 
 /** Why a version can't follow another one in place, for people; undefined when it can. */
 export const jujuVersionFault = (from: string, to: string): string | undefined => {

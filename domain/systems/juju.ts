@@ -8,6 +8,7 @@ import { resultsOf } from '#domain/phase';
 import { type Command, commandsOn, errands, forNodes, inspectionPhase, type Phase } from '#domain/plan';
 import type { BackupOf, Collection, Inspected, Kind } from './kind.ts';
 import { collecting, collectTimeoutSeconds } from './transfer.ts';
+import { compareNumbers } from './version.ts';
 
 /** What a backup of Juju consists of, 1.16 to 3.6, made from what its nodes were found to hold. */
 
@@ -33,6 +34,9 @@ export const numbersOf = (version: string): readonly [number, number, number] =>
   const [, major = '0', minor = '0', patch = '0'] = /^(\d+)\.(\d+)(?:\.(\d+))?/.exec(version) ?? [];
   return [Number(major), Number(minor), Number(patch)];
 };
+
+/** Below zero when the first version is the older one, zero when they are the same. */
+export const compare = (a: string, b: string): number => compareNumbers(numbersOf(a), numbersOf(b));
 
 /** How a version of Juju makes a backup; undefined when there is no way that could be trusted. */
 export const driverOf = (version: string): JujuDriver | undefined => {

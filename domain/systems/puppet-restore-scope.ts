@@ -115,12 +115,16 @@ interface Replacement {
 
 const all = (roots: readonly string[]): Replacement => ({ roots, excludes: [] });
 
+/** The paths of a group as they were backed up; those of `extra` are the configuration's, which the backup's archive lists. */
+const pathsOf = ({ manifest }: PuppetRestore, { source }: RestoreTarget, group: string): readonly string[] =>
+  group === 'extra'
+    ? manifest.extraPaths
+    : (Object.entries(source.inspection.paths).find(([name]) => name === group)?.[1] ?? []);
+
 /** Puts a group's part of each scope together. Undefined when nothing of it is asked for. */
-export const replacementOf = (
-  group: string,
-  paths: readonly string[],
-  scope: readonly Scope[] | undefined,
-): Replacement | undefined => {
+export const replacementOf = (of: PuppetRestore, target: RestoreTarget, group: string): Replacement | undefined => {
+  const { scope } = of.request;
+  const paths = pathsOf(of, target, group);
   if (!scope) return all(paths);
   const has = (one: Scope): boolean => scope.includes(one);
   const only = (wanted: boolean): Replacement | undefined => (wanted ? all(paths) : undefined);
@@ -158,12 +162,6 @@ export const replacementOf = (
     default:
       return undefined;
   }
-};
-
-/** The paths of a group as they were backed up. */
-const pathsOf = (target: RestoreTarget, group: string): readonly string[] => {
-  const { paths } = target.source.inspection;
-  return Object.entries(paths).find(([name]) => name === group)?.[1] ?? [];
 };
 
 /** The services that must not run while a scope is restored. */
@@ -218,9 +216,7 @@ export const fetchesOf = (
       case 'globals':
         return databases.size > 0 && upload ? [upload] : [];
       case 'files':
-        return upload && replacementOf(collected.group, pathsOrExtra(target, collected.group, of), of.request.scope)
-          ? [upload]
-          : [];
+        return upload && replacementOf(of, target, collected.group) ? [upload] : [];
       case 'juju':
         return [];
       default:
@@ -228,10 +224,6 @@ export const fetchesOf = (
     }
   });
 };
-
-/** The paths of a group; those of `extra` are the configuration's, which the backup's archive lists. */
-export const pathsOrExtra = (target: RestoreTarget, group: string, of: PuppetRestore): readonly string[] =>
-  group === 'extra' ? of.manifest.extraPaths : pathsOf(target, group);
 
 /** Roles that globals mode drops: the backup's, but for the server's own superuser. */
 export const rolesToDrop = ({ source }: RestoreTarget): readonly string[] => {

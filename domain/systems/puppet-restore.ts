@@ -10,7 +10,6 @@ import {
   fetchesOf,
   isCore,
   type PuppetRestore,
-  pathsOrExtra,
   type RestoreTarget,
   replacementOf,
   restoresCertificates,
@@ -76,7 +75,7 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
   const dropFirst = globalsMode || !hasRoomBeside(of, target);
   const replacements = artifacts.flatMap(({ collected }) => {
     if (collected.kind !== 'files') return [];
-    const part = replacementOf(collected.group, pathsOrExtra(target, collected.group, of), request.scope);
+    const part = replacementOf(of, target, collected.group);
     return part ? [{ group: collected.group, key: collected.upload.key, ...part }] : [];
   });
   const certificates = restoresCertificates(of);

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { coreRoles, isInfrastructure, type NodeSelector, type PuppetEnterprise } from '#domain/config';
 import { type UpgradeRequest, type UpgradeStage, upgradeStages } from '#domain/payloads';
 import type { InspectedNode } from './puppet-enterprise.ts';
+import { compareNumbers } from './version.ts';
 
 /** What an upgrade of Puppet Enterprise covers: its nodes by stage, and which of them have yet to be upgraded. */
 
@@ -34,14 +35,8 @@ export interface PuppetUpgrade {
 }
 
 /** Below zero when the first version is the older one. */
-export const compare = (a: string, b: string): number => {
-  const [left, right] = [a.split('.').map(Number), b.split('.').map(Number)];
-  for (let index = 0; index < Math.max(left.length, right.length); index++) {
-    const difference = (left[index] ?? 0) - (right[index] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
-};
+export const compare = (a: string, b: string): number =>
+  compareNumbers(a.split('.').map(Number), b.split('.').map(Number));
 
 /** True for 3.x, which has its own layout and packages. */
 export const isOld = (version: string): boolean => version.startsWith('3.');

@@ -27,7 +27,10 @@ export const concludeCheck = async (
   const { phases, fault } = foreseen(kindOf(configured), of);
   const states = await Promise.all(plan.phases.map(({ name }) => readPhase(state, run, name)));
   const report = checkReport({
-    ...{ plan, inspected, fault, now: now() },
+    plan,
+    inspected,
+    fault,
+    now: now(),
     phases: states.filter((phase) => phase !== undefined),
     steps: stepsOf(phases, plan.nodes),
   });
