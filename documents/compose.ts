@@ -7,6 +7,8 @@ interface Parameter {
   readonly description: string;
   /** No pattern lets a shell metacharacter, a quote or white space other than a plain blank through. */
   readonly allowedPattern: string;
+  /** The most characters. In the pattern this could not stand: the agent's RE2 takes no count above 1,000, nor nested ones. */
+  readonly maxChars?: number;
   readonly variable: string;
 }
 
@@ -36,17 +38,20 @@ const parameter = {
   Group: { description: 'What the files are.', allowedPattern: '^[a-z][a-z-]{0,40}$', variable: 'GROUP' },
   Paths: {
     description: 'Absolute paths, one per line, in base64url.',
-    allowedPattern: '^[A-Za-z0-9_-]{1,40000}$',
+    allowedPattern: '^[A-Za-z0-9_-]+$',
+    maxChars: 40_000,
     variable: 'PATHS',
   },
   Keys: {
     description: 'Absolute paths whose keys must be readable, one per line, in base64url.',
-    allowedPattern: '^[A-Za-z0-9_-]{0,40000}$',
+    allowedPattern: '^[A-Za-z0-9_-]*$',
+    maxChars: 40_000,
     variable: 'KEYS',
   },
   Services: {
     description: 'Names of services in the order of stopping, a blank between.',
-    allowedPattern: '^([a-z0-9-]{1,64}( [a-z0-9-]{1,64}){0,30})?$',
+    allowedPattern: '^([a-z0-9-]+( [a-z0-9-]+)*)?$',
+    maxChars: 2_000,
     variable: 'SERVICES',
   },
   Purpose: {
@@ -82,37 +87,44 @@ const parameter = {
   },
   Databases: {
     description: 'Names of databases, one per line, in base64url.',
-    allowedPattern: '^[A-Za-z0-9_-]{0,20000}$',
+    allowedPattern: '^[A-Za-z0-9_-]*$',
+    maxChars: 20_000,
     variable: 'DATABASES',
   },
   Roles: {
     description: 'Names of roles, one per line, in base64url.',
-    allowedPattern: '^[A-Za-z0-9_-]{0,20000}$',
+    allowedPattern: '^[A-Za-z0-9_-]*$',
+    maxChars: 20_000,
     variable: 'ROLES',
   },
   Tablespaces: {
     description: 'Names of tablespaces, one per line, in base64url.',
-    allowedPattern: '^[A-Za-z0-9_-]{0,20000}$',
+    allowedPattern: '^[A-Za-z0-9_-]*$',
+    maxChars: 20_000,
     variable: 'TABLESPACES',
   },
   Locations: {
     description: 'Directories of tablespaces, one per line, in base64url.',
-    allowedPattern: '^[A-Za-z0-9_-]{0,20000}$',
+    allowedPattern: '^[A-Za-z0-9_-]*$',
+    maxChars: 20_000,
     variable: 'LOCATIONS',
   },
   Spec: {
     description: 'What a database is to be: name, owner, tablespace and more, one per line, in base64url.',
-    allowedPattern: '^[A-Za-z0-9_-]{1,20000}$',
+    allowedPattern: '^[A-Za-z0-9_-]+$',
+    maxChars: 20_000,
     variable: 'SPEC',
   },
   Roots: {
     description: 'Absolute paths to replace, one per line, in base64url.',
-    allowedPattern: '^[A-Za-z0-9_-]{1,40000}$',
+    allowedPattern: '^[A-Za-z0-9_-]+$',
+    maxChars: 40_000,
     variable: 'ROOTS',
   },
   Excludes: {
     description: 'Absolute paths that stay, one per line, in base64url.',
-    allowedPattern: '^[A-Za-z0-9_-]{0,40000}$',
+    allowedPattern: '^[A-Za-z0-9_-]*$',
+    maxChars: 40_000,
     variable: 'EXCLUDES',
   },
   Url: {
@@ -137,7 +149,8 @@ const parameter = {
   },
   Modules: {
     description: 'Names of modules, a blank between.',
-    allowedPattern: '^[a-z][a-z0-9_]{0,60}( [a-z][a-z0-9_]{0,60}){0,20}$',
+    allowedPattern: '^[a-z][a-z0-9_]*( [a-z][a-z0-9_]*)*$',
+    maxChars: 1_300,
     variable: 'MODULES',
   },
   Controller: {
@@ -157,7 +170,8 @@ const parameter = {
   },
   Directory: {
     description: 'Where Juju puts its backups, in base64url; may be empty.',
-    allowedPattern: '^[A-Za-z0-9_-]{0,4000}$',
+    allowedPattern: '^[A-Za-z0-9_-]*$',
+    maxChars: 4_000,
     variable: 'DIRECTORY',
   },
   Instances: {
@@ -401,10 +415,10 @@ export const composeDocument = (script: DocumentScript): object => {
     description,
     parameters: {
       ...Object.fromEntries(
-        parameters.map((name) => [
-          name,
-          { type: 'String', description: parameter[name].description, allowedPattern: parameter[name].allowedPattern },
-        ]),
+        parameters.map((name) => {
+          const { variable, ...definition }: Parameter = parameter[name];
+          return [name, { type: 'String', ...definition }];
+        }),
       ),
       ExecutionTimeout: {
         type: 'String',
@@ -416,7 +430,8 @@ export const composeDocument = (script: DocumentScript): object => {
     mainSteps: [
       {
         action: 'aws:runShellScript',
-        name: 'run',
+        // GetCommandInvocation takes no name of fewer than four characters.
+        name: 'script',
         precondition: { StringEquals: ['platformType', 'Linux'] },
         inputs: {
           timeoutSeconds: '{{ ExecutionTimeout }}',

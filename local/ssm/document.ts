@@ -1,3 +1,4 @@
+import { RE2JS } from 're2js';
 import * as z from 'zod';
 import { SsmError } from './errors.ts';
 
@@ -11,16 +12,22 @@ const MAX_EXECUTION_TIMEOUT_SECONDS = 172_800;
 const Text = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 const Values = z.union([Text.transform((value) => [value]), z.array(Text)]);
 
+/** In the dialect of the agent, which is written in Go: what its RE2 can't compile, it refuses, whatever the value is. */
+const Pattern = z.string().transform((pattern) => {
+  try {
+    return RE2JS.compile(pattern);
+  } catch (error) {
+    return new Error(error instanceof Error ? error.message : String(error));
+  }
+});
+
 const ParameterDefinition = z.strictObject({
   type: z.enum(['String', 'StringList', 'Integer', 'Boolean']),
   description: z.string().optional(),
   displayType: z.string().optional(),
   default: Values.optional(),
   allowedValues: Values.optional(),
-  allowedPattern: z
-    .string()
-    .transform((pattern) => new RegExp(pattern))
-    .optional(),
+  allowedPattern: Pattern.optional(),
   minChars: z.coerce.number().optional(),
   maxChars: z.coerce.number().optional(),
 });
@@ -71,6 +78,12 @@ export const parseDocument = (name: string, content: string): Document => {
   };
 };
 
+/** Why the agent runs nothing of a document, in the words of its log; undefined when it would. */
+export const refusedByAgent = ({ parameters }: Document): string | undefined =>
+  Object.values(parameters).flatMap(({ allowedPattern }) =>
+    allowedPattern instanceof Error ? [allowedPattern.message] : [],
+  )[0];
+
 /** The values that a run of the document uses, defaults filled in. Throws `InvalidParameters` or `MaxDocumentSizeExceeded`. */
 export const bindParameters = (document: Document, given: ParameterValues): ParameterValues => {
   for (const name of Object.keys(given)) {
@@ -95,7 +108,8 @@ const check = (name: string, definition: Definition, values: readonly string[]):
     if (definition.type === 'Integer' && !/^-?\d+$/.test(value)) throw invalid(name, 'is not an integer');
     if (definition.type === 'Boolean' && !/^(true|false)$/i.test(value)) throw invalid(name, 'is not a boolean');
     if (definition.allowedValues?.includes(value) === false) throw invalid(name, 'is not an allowed value');
-    if (definition.allowedPattern?.test(value) === false) throw invalid(name, 'does not match its allowedPattern');
+    if (definition.allowedPattern instanceof RE2JS && !definition.allowedPattern.matcher(value).find())
+      throw invalid(name, 'does not match its allowedPattern');
     if (value.length < (definition.minChars ?? 0)) throw invalid(name, 'is too short');
     if (value.length > (definition.maxChars ?? Number.POSITIVE_INFINITY)) throw invalid(name, 'is too long');
   }

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { RE2JS } from 're2js';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { composeDocuments } from '#documents/compose';
@@ -13,12 +14,13 @@ const Document = z.strictObject({
       description: z.string().min(1),
       default: z.string().optional(),
       allowedPattern: z.string().regex(/^\^.*\$$/, 'expected a pattern of the whole value'),
+      maxChars: z.int().positive().optional(),
     }),
   ),
   mainSteps: z.tuple([
     z.strictObject({
       action: z.literal('aws:runShellScript'),
-      name: z.string(),
+      name: z.string().min(4, 'the shortest PluginName of GetCommandInvocation'),
       precondition: z.strictObject({ StringEquals: z.tuple([z.literal('platformType'), z.literal('Linux')]) }),
       inputs: z.strictObject({ timeoutSeconds: z.literal('{{ ExecutionTimeout }}'), runCommand: z.array(z.string()) }),
     }),
@@ -58,6 +60,14 @@ describe.each(Object.entries(composeDocuments()))('%s', (_, content) => {
         { numRuns: 50 },
       );
       for (const character of dangerous) expect(character.repeat(3)).not.toMatch(allowed);
+    },
+  );
+
+  it.each(Object.entries(parameters))(
+    '%s has a pattern that the agent can compile, which says how long a value may be or leaves it to maxChars',
+    (_name, { allowedPattern, maxChars }) => {
+      expect(() => RE2JS.compile(allowedPattern)).not.toThrow();
+      if (/[*+]/.test(allowedPattern.replace(/\[[^\]]*\]/g, ''))) expect(maxChars).toBeDefined();
     },
   );
 
