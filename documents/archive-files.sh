@@ -4,7 +4,7 @@
 #/ Streams an archive of files into the vault, with owner names, modes, ACLs and symbolic links, and beside it the list of
 #/ what it holds. Every private key, keystore and passphrase below the paths must be found in the archive again.
 #/   KEY    key without suffix: .tar.<zst|gz> and .contents.<zst|gz> are added
-#/   PATHS  absolute paths, one per line, in base64url
+#/   PATHS  absolute paths, a NUL between, in base64url
 #/ Exit status: 0 stored and verified; 1 failed, the answer says why.
 set -Eeuo pipefail
 umask 077
@@ -55,13 +55,13 @@ main() {
   local path attempt archive changed paths=()
   begin_answer
   begin_work "$RUN"
-  while IFS= read -r path || [ -n "$path" ]; do
+  while IFS= read -r -d '' path; do
     if [ ! -e "$path" ] && [ ! -L "$path" ]; then
       fail MissingPathError "$path is not there. Take it out of holdfast.yaml, or mend the node."
     fi
     paths+=("$path")
     printf '%s\n' "${path#/}"
-  done < <(decode_text "$PATHS") >"$work/paths"
+  done < <(decode_list "$PATHS") >"$work/paths"
   use_what_tar_knows
   refuse_broken_links "${paths[@]}"
 

@@ -4,7 +4,7 @@
 #/ Tells whether this node could be backed up now: what its clock says, whether the vault takes an upload, and which keys can
 #/ not be read. Changes nothing: the upload is begun and taken back.
 #/   KEY   where in the vault the upload is begun
-#/   KEYS  absolute paths that a backup would archive, one per line, in base64url
+#/   KEYS  absolute paths that a backup would archive, a NUL between, in base64url
 #/ Exit status: 0 looked, the answer has every problem at once.
 set -Eeuo pipefail
 umask 077
@@ -28,8 +28,7 @@ refused_upload() {
 
 unreadable_keys() {
   local path key
-  while IFS= read -r path; do
-    if [ -z "$path" ]; then continue; fi
+  while IFS= read -r -d '' path; do
     if [ ! -e "$path" ] && [ ! -L "$path" ]; then
       printf '%s is not there\n' "$path"
       continue
@@ -38,7 +37,7 @@ unreadable_keys() {
     find_secrets -type f -- "$path" | while IFS= read -r key; do
       head -c 1 "$key" >/dev/null 2>"$work/read.log" || printf '%s can not be read: %s\n' "$key" "$(last_words "$work/read.log")"
     done
-  done < <(decode_text "$KEYS" && echo)
+  done < <(decode_list "$KEYS")
 }
 
 main() {

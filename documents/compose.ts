@@ -35,15 +35,15 @@ const parameter = {
     allowedPattern: '^[A-Za-z0-9_-]{1,400}$',
     variable: 'DATABASE',
   },
-  Group: { description: 'What the files are.', allowedPattern: '^[a-z][a-z-]{0,40}$', variable: 'GROUP' },
+  Group: { description: 'What the files are.', allowedPattern: '^[a-z][a-z0-9-]{0,40}$', variable: 'GROUP' },
   Paths: {
-    description: 'Absolute paths, one per line, in base64url.',
+    description: 'Absolute paths, a NUL between, in base64url.',
     allowedPattern: '^[A-Za-z0-9_-]+$',
     maxChars: 40_000,
     variable: 'PATHS',
   },
   Keys: {
-    description: 'Absolute paths whose keys must be readable, one per line, in base64url.',
+    description: 'Absolute paths whose keys must be readable, a NUL between, in base64url.',
     allowedPattern: '^[A-Za-z0-9_-]*$',
     maxChars: 40_000,
     variable: 'KEYS',

@@ -123,10 +123,14 @@ inspect_services() {
 
 # group NAME PATH...: the paths of a group and what their links lead to.
 group() {
-  local name=$1 path paths=()
+  local name=$1 path separator=''
   shift
-  while IFS= read -r path; do paths+=("$path"); done < <(existing "$@" && if [ "$#" -gt 0 ]; then outside_links "$@"; fi)
-  printf '"%s":%s' "$name" "$(json_list ${paths[@]+"${paths[@]}"})"
+  printf '"%s":[' "$name"
+  while IFS= read -r path; do
+    printf '%s{"path":%s,"because":"product","by":""}' "$separator" "$(json_string "$path")"
+    separator=,
+  done < <(existing "$@" && if [ "$#" -gt 0 ]; then outside_links "$@"; fi)
+  printf ']'
 }
 
 inspect_paths() {

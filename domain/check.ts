@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { CommandFailedError, WrongRoleError } from './errors.ts';
 import type { Inspection } from './inspection.ts';
-import { decodeText, documentName, encodeText, vaultKeys } from './naming.ts';
+import { decodeList, documentName, encodeList, vaultKeys } from './naming.ts';
 import { optionalFailures, type PhaseState, resultsOf } from './phase.ts';
 import { commandsOn, type Phase, type Plan, type PlannedNode } from './plan.ts';
 import type { BackupOf, Inspected, Kind } from './systems/kind.ts';
@@ -93,7 +93,7 @@ export const checkPhase = (
   const pathsOn = (node: PlannedNode): readonly string[] =>
     archives
       .filter(({ instanceIds }) => instanceIds.includes(node.instanceId))
-      .map(({ parameters }) => decodeText(parameters['Paths'] ?? ''));
+      .flatMap(({ parameters }) => decodeList(parameters['Paths'] ?? ''));
   return tolerant({
     name: 'check',
     commands: nodes.map(({ node }) =>
@@ -102,7 +102,7 @@ export const checkPhase = (
         {
           Bucket: vaultBucket,
           Key: `${vaultKeys.check(system, run)}${node.instanceId}`,
-          Keys: encodeText(pathsOn(node).join('\n')),
+          Keys: encodeList(pathsOn(node)),
         },
         { seconds: 300 },
       ),

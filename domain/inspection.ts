@@ -44,6 +44,20 @@ export const Tablespace = z.object({
 });
 export type Tablespace = z.infer<typeof Tablespace>;
 
+/** A path that is archived, and why. Both texts hold a byte that is no UTF-8 as a lone surrogate, U+DC80 to U+DCFF. */
+export const FoundPath = z.object({
+  /** Absolute. No directory above it is a symbolic link. */
+  path: z.string().startsWith('/'),
+  /**
+   * `product`: the product's own, with the links in its path and what they lead to; `setting`: a setting names it; `link`: only a
+   * link found below the others leads there.
+   */
+  because: z.enum(['product', 'setting', 'link']),
+  /** The setting or the link, for people; empty where the product itself is the reason. */
+  by: z.string(),
+});
+export type FoundPath = z.infer<typeof FoundPath>;
+
 export const PuppetInspection = z.object({
   product: z.literal('puppet-enterprise'),
   /** Of Puppet Enterprise; empty where only an agent is installed. */
@@ -69,13 +83,13 @@ export const PuppetInspection = z.object({
   certificateAuthority: z
     .object({ fingerprint: z.string(), serial: z.string(), inventoryLines: z.number() })
     .nullable(),
-  /** What to archive, by group. A group without paths is left out. */
+  /** What to archive, by group. A group without paths is left out; one path within another is told where its reason is stronger. */
   paths: z.object({
-    configuration: z.array(z.string()),
-    certificates: z.array(z.string()),
-    modules: z.array(z.string()),
-    mcollective: z.array(z.string()),
-    installer: z.array(z.string()),
+    configuration: z.array(FoundPath),
+    certificates: z.array(FoundPath),
+    modules: z.array(FoundPath),
+    mcollective: z.array(FoundPath),
+    installer: z.array(FoundPath),
   }),
   tools,
   space,

@@ -94,12 +94,21 @@ export const stateKeys = {
   safety: (run: string): string => `runs/${run}/safety.json`,
 } as const;
 
+/** The bytes of a text in UTF-8. A lone surrogate U+DC80 to U+DCFF stands for a byte that is none: a file's name may hold any. */
+const bytesOf = (text: string): readonly number[] =>
+  text
+    .split(/([\udc80-\udcff])/u)
+    .flatMap((part, index) => (index % 2 === 1 ? [part.charCodeAt(0) & 0xff] : [...new TextEncoder().encode(part)]));
+
 /** A text in base64url without padding: how names and paths reach a document, since it holds nothing a shell minds. */
 export const encodeText = (text: string): string =>
-  btoa(String.fromCharCode(...new TextEncoder().encode(text)))
+  btoa(Array.from(bytesOf(text), (byte) => String.fromCharCode(byte)).join(''))
     .replaceAll('+', '-')
     .replaceAll('/', '_')
     .replaceAll('=', '');
+
+/** Paths in one parameter: a NUL stands between them, the only character that no path holds. */
+export const encodeList = (paths: readonly string[]): string => encodeText(paths.join('\0'));
 
 /** The text that `encodeText` was given. */
 export const decodeText = (encoded: string): string =>
@@ -107,9 +116,15 @@ export const decodeText = (encoded: string): string =>
     Uint8Array.from(atob(encoded.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0)),
   );
 
+/** The paths that `encodeList` was given, but for bytes that are no UTF-8. */
+export const decodeList = (encoded: string): readonly string[] =>
+  decodeText(encoded)
+    .split('\0')
+    .filter((path) => path !== '');
+
 /** A name as it may stand in a key: what is not plain is percent-encoded, so that two names never meet in one key. */
 export const keySafe = (name: string): string =>
-  Array.from(new TextEncoder().encode(name), (byte) => {
+  Array.from(bytesOf(name), (byte) => {
     const character = String.fromCharCode(byte);
     return /[A-Za-z0-9_.-]/.test(character) ? character : `=${byte.toString(16).padStart(2, '0')}`;
   }).join('');

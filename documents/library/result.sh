@@ -51,6 +51,9 @@ decode_text() {
   printf '%s' "$text" | base64 -d
 }
 
+# decode_list TEXT: the paths in a parameter, each with a NUL behind it; nothing for an empty one.
+decode_list() { if [ -n "$1" ]; then decode_text "$1" && printf '\0'; fi; }
+
 # The last lines of a log on one line, for a message.
 last_words() {
   local words

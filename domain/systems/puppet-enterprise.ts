@@ -1,9 +1,10 @@
 import type { PuppetEnterprise } from '#domain/config';
 import { CommandFailedError, WrongRoleError } from '#domain/errors';
 import type { PuppetInspection } from '#domain/inspection';
-import { encodeText, keySafe } from '#domain/naming';
+import { encodeList, encodeText, keySafe } from '#domain/naming';
 import { type Command, errands, forPlannedNodes, type Phase } from '#domain/plan';
 import type { BackupOf, Collection, Inspected } from './kind.ts';
+import { archivesOf } from './puppet-paths.ts';
 import { collecting, collectTimeoutSeconds } from './transfer.ts';
 
 /** What a backup of Puppet Enterprise consists of, 3.0 to 3.8 and 2015.2 to 2018.1, made from what its nodes were found to hold. */
@@ -113,18 +114,15 @@ const dumpsOf = (of: PuppetBackup, { node, inspection }: InspectedNode, seconds:
   ];
 };
 
-const archivesOf = (of: PuppetBackup, { node, inspection }: InspectedNode, seconds: number): Command[] => {
+const archiving = (of: PuppetBackup, { node, inspection }: InspectedNode, seconds: number): Command[] => {
   const collect = collecting(of, node, seconds);
-  const { paths } = inspection;
-  const groups = { ...paths, extra: node.roles.includes('master') ? of.config.extraPaths : [] };
-  return Object.entries(groups)
-    .filter(([, group]) => group.length > 0)
-    .map(([name, group]) =>
+  return archivesOf(inspection.paths, node.roles.includes('master') ? of.config.extraPaths : []).map(
+    ({ name, roots }) =>
       collect('archive-files', { kind: 'files', name }, `files/${name}`, {
         expected: 1_000_000_000,
-        parameters: { Group: name, Paths: encodeText(group.join('\n')) },
+        parameters: { Group: name, Paths: encodeList(roots.map(({ path }) => path)) },
       }),
-    );
+  );
 };
 
 /**
@@ -139,7 +137,7 @@ export const planPuppetBackup = (of: PuppetBackup): readonly Phase[] => {
   const timeout = collectTimeoutSeconds(of.previous);
   const collect: Phase = {
     name: 'collect',
-    commands: of.nodes.flatMap((node) => [...dumpsOf(of, node, timeout), ...archivesOf(of, node, timeout)]),
+    commands: of.nodes.flatMap((node) => [...dumpsOf(of, node, timeout), ...archiving(of, node, timeout)]),
   };
   // What is broken may run and yet not start again: a look at it before a restore stops nothing.
   if (of.config.consistency === 'live' || of.rescue) return [collect];

@@ -6,6 +6,7 @@ import { artifactName, keySafe } from '#domain/naming';
 import type { RestoreRequest, Scope } from '#domain/payloads';
 import type { PlannedNode } from '#domain/plan';
 import { type InspectedNode, orderOfStopping } from './puppet-enterprise.ts';
+import { archivesOf, isWithin } from './puppet-paths.ts';
 
 /** What a restore of Puppet Enterprise covers: which nodes get which part of a backup, and what of it was asked for. */
 
@@ -91,9 +92,6 @@ const codePaths = [
 ];
 const mcollectivePaths = [`${configuration}/mcollective`];
 
-/** True when a path is another or lies below it. */
-const isWithin = (path: string, root: string): boolean => path === root || path.startsWith(`${root}/`);
-
 /** The databases of the backup that are asked for, on a node. Names that the backup does not have are told by the checks. */
 export const wantedDatabases = (
   { request }: Pick<PuppetRestore, 'request'>,
@@ -115,20 +113,19 @@ interface Replacement {
 
 const all = (roots: readonly string[]): Replacement => ({ roots, excludes: [] });
 
-/** The paths of a group as they were backed up; those of `extra` are the configuration's, which the backup's archive lists. */
-const pathsOf = ({ manifest }: PuppetRestore, { source }: RestoreTarget, group: string): readonly string[] =>
-  group === 'extra'
-    ? manifest.extraPaths
-    : (Object.entries(source.inspection.paths).find(([name]) => name === group)?.[1] ?? []);
-
-/** Puts a group's part of each scope together. Undefined when nothing of it is asked for. */
-export const replacementOf = (of: PuppetRestore, target: RestoreTarget, group: string): Replacement | undefined => {
-  const { scope } = of.request;
-  const paths = pathsOf(of, target, group);
+/** Puts an archive's part of each scope together. Undefined when nothing of it is asked for. */
+export const replacementOf = (
+  { manifest, request }: PuppetRestore,
+  { source }: RestoreTarget,
+  name: string,
+): Replacement | undefined => {
+  const { scope } = request;
+  const archive = archivesOf(source.inspection.paths, manifest.extraPaths).find((one) => one.name === name);
+  const paths = (archive?.roots ?? []).map(({ path }) => path);
   if (!scope) return all(paths);
   const has = (one: Scope): boolean => scope.includes(one);
   const only = (wanted: boolean): Replacement | undefined => (wanted ? all(paths) : undefined);
-  switch (group) {
+  switch (archive?.group) {
     case 'configuration': {
       if (has('config'))
         return {

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import type { FoundPath } from '#domain/inspection';
 import { decodeText } from '#domain/naming';
 import { RestoreRequest, type Scope } from '#domain/payloads';
 import { planPuppetRestore } from '#domain/systems/puppet-restore';
 import { targetsOf } from '#domain/systems/puppet-restore-scope';
 import { manifestOf } from './cli-fixtures.ts';
+
+const product = (path: string): FoundPath => ({ path, because: 'product', by: '' });
 
 /** The paths that a restore of these scopes replaces and leaves, of a backup of /etc/puppetlabs. */
 const replaced = (scope: readonly Scope[]): { readonly roots: readonly string[]; readonly stay: readonly string[] } => {
@@ -12,7 +15,7 @@ const replaced = (scope: readonly Scope[]): { readonly roots: readonly string[];
   if (!node) throw new Error('the fixture has no node');
   const inspection = {
     ...node.inspection,
-    paths: { ...node.inspection.paths, configuration: ['/etc/puppetlabs', '/srv/authority'] },
+    paths: { ...node.inspection.paths, configuration: [product('/etc/puppetlabs'), product('/srv/authority')] },
   };
   // The fixture's archive of certificates, as that of the configuration.
   const artifacts = plain.artifacts.map(({ collected, ...rest }) => ({
