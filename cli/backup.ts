@@ -11,6 +11,8 @@ import { type Conclude, runName, type Started, seeThrough, startRun } from './ru
 
 export interface BackupOptions extends FollowOptions {
   readonly watch?: boolean;
+  /** Of what still lives. */
+  readonly partial?: boolean;
   readonly json?: boolean;
 }
 
@@ -18,13 +20,13 @@ export interface BackupOptions extends FollowOptions {
 export const backup = async (
   connect: () => Promise<Connection>,
   system: string,
-  { watch = false, json = false, ...follow }: BackupOptions,
+  { watch = false, json = false, partial = false, ...follow }: BackupOptions,
   output: Output,
 ): Promise<Exit> => {
   assertSystem(system);
   const connection = await connect();
   const started: Started = {
-    ...(await startRun(connection, 'backup', runName(system), { system })),
+    ...(await startRun(connection, 'backup', runName(system), { system, ...(partial && { partial }) })),
     result: sameConnection(connection, `holdfast backups ${system}`),
   };
   return seeThrough(connection, started, { watch, json, ...follow }, concludeBackup, output);
@@ -38,8 +40,9 @@ export const concludeBackup: Conclude = (connection, { system, run }, { outcome,
       const id = `${system}/${manifest.backup}`;
       if (json) return 'ok';
       output.line(
-        `${id} is complete: ${formatAmount(manifest.artifacts.length, 'artifact')}, ${formatBytes(storedBytes(manifest))}, took ${formatDuration(seconds)}, ${manifest.retentionClass}, ${manifest.consistency}`,
+        `${id} is ${manifest.purpose === 'partial' ? 'partial: it lacks nodes, and is never the latest' : 'complete'}: ${formatAmount(manifest.artifacts.length, 'artifact')}, ${formatBytes(storedBytes(manifest))}, took ${formatDuration(seconds)}, ${manifest.retentionClass}, ${manifest.consistency}`,
       );
+      for (const what of manifest.missing) output.note(`missing: ${what}`);
       for (const warning of manifest.warnings) output.note(`warning: ${warning}`);
       output.note(`Look at it: ${sameConnection(connection, `holdfast show ${id}`)}`);
       return 'ok';

@@ -1,6 +1,6 @@
 import { ZodError } from 'zod';
 import { jsonState } from '#aws/bucket';
-import type { Manifest } from '#domain/manifest';
+import { isGood, type Manifest } from '#domain/manifest';
 import { BackupId, parseManifestKey, SystemId, stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import { Lock } from '#domain/payloads';
 import type { Bucket } from '#domain/ports';
@@ -52,11 +52,11 @@ export const listBackups = async (vault: Bucket, system: string): Promise<readon
   return entries.filter((entry) => entry !== undefined);
 };
 
-/** The id of a system's newest backup that is not a safety backup, or undefined. One that can't be read counts: it must be seen. */
+/** The id of a system's newest backup that a restore may choose by itself, or undefined. One that can't be read counts: it must be seen. */
 export const latestBackup = async (vault: Bucket, system: string): Promise<string | undefined> => {
   for (const backup of (await committedBackups(vault, system)).toReversed()) {
     const entry = await readBackup(vault, system, backup);
-    if (!entry?.readable || entry.manifest.purpose === 'regular') return backup;
+    if (!entry?.readable || isGood(entry.manifest)) return backup;
   }
   return undefined;
 };

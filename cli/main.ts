@@ -112,6 +112,7 @@ connected(
     .command('backup')
     .description('start a backup; only with --watch does 0 mean that it is complete')
     .argument('<system>', 'the id of a system in holdfast.yaml')
+    .option('--partial', 'back up what still lives when a node does not answer; it is never the latest')
     .option('--watch', 'follow the run to its end; Ctrl-C detaches, the run goes on'),
 )
   .addHelpText(
@@ -162,6 +163,10 @@ connected(
     .option('--no-safety-backup', 'take no backup of what is there before')
     .option('--reinstall <installer>', 'purge, and install again from this archive in the vault')
     .option('--onto <role=instance...>', 'the instance that takes the place of the node that held a role')
+    .option(
+      '--nodes <node...>',
+      'nodes of the backup that get their files back, by role, name or instance id, or all (default: what --onto replaces, else all)',
+    )
     .option(
       '--constraints <constraints>',
       'Juju 1.x: what the new state server is to have, such as "mem=4G cpu-cores=2"',

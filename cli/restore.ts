@@ -18,6 +18,7 @@ export interface RestoreOptions extends ApprovedOptions {
   readonly safetyBackup?: boolean;
   readonly reinstall?: string;
   readonly onto?: readonly string[];
+  readonly nodes?: readonly string[];
   readonly constraints?: string;
   readonly ensureAvailability?: string;
   readonly reconnectSeconds?: string;
@@ -42,7 +43,8 @@ export const restore = async (
 
 /** The input of the state machine: what was typed, and no more. What is wrong with it is told before anything is started. */
 const requestOf = (system: string, backup: string | undefined, options: RestoreOptions) => {
-  const { before, plan, confirm, approvalMinutes, scope, databases, allow, safetyBackup, reinstall, onto } = options;
+  const { before, plan, confirm, approvalMinutes, scope, databases, allow, safetyBackup, reinstall, onto, nodes } =
+    options;
   const request = {
     system,
     backup: backup ?? (before === undefined ? 'latest' : undefined),
@@ -56,6 +58,7 @@ const requestOf = (system: string, backup: string | undefined, options: RestoreO
     safetyBackup,
     reinstall: reinstall === undefined ? undefined : { installer: reinstall },
     onto: onto && ontoOf(onto),
+    nodes,
     juju: jujuOf(options),
   };
   const parsed = RestoreRequest.safeParse(request);

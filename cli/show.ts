@@ -113,7 +113,7 @@ const headRows = (
     ['backup', `${manifest.system}/${manifest.backup}`],
     [
       'state',
-      `${manifest.purpose === 'safety' ? 'safety backup, ' : ''}${manifest.state}, ${manifest.consistency}, ${manifest.scheduled ? 'scheduled' : 'not scheduled'}`,
+      `${manifest.purpose === 'regular' ? '' : `${manifest.purpose} backup, `}${manifest.state}, ${manifest.consistency}, ${manifest.scheduled ? 'scheduled' : 'not scheduled'}`,
     ],
     ['retention', `class ${manifest.retentionClass}, tagged ${tag ?? 'with none'} now`],
     ...manifest.missing.map((what): [string, string] => ['missing', what]),

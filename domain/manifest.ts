@@ -128,8 +128,11 @@ const common = z.object({
   /** `partial` when something of `missing` could not be had: a part of an optional node, or of what a safety backup found broken. */
   state: z.enum(['complete', 'partial']),
   missing: z.array(z.string()),
-  /** A safety backup holds what a restore was about to replace: it is never `latest`. */
-  purpose: z.enum(['regular', 'safety']),
+  /**
+   * A safety backup holds what a restore was about to replace, a partial one what still lived when a node was lost: neither is
+   * ever `latest`.
+   */
+  purpose: z.enum(['regular', 'safety', 'partial']),
   retentionClass: ExpiringClass,
   scheduled: z.boolean(),
   consistency: z.enum(['live', 'quiesced']),

@@ -29,6 +29,8 @@ export const BackupRequest = z.strictObject({
   lockedBy: RunId.optional(),
   /** What is broken is left out instead of failing: the last look at what a restore replaces. */
   rescue: z.boolean().default(false),
+  /** A node that does not answer is left out instead of failing: what still lives is backed up. */
+  partial: z.boolean().default(false),
   /** A check: tells whether a backup could be made now, and changes nothing. */
   planOnly: z.boolean().default(false),
 });
@@ -100,6 +102,11 @@ export const RestoreRequest = z
     juju: JujuRestoreOptions.optional(),
     /** The instance that takes the place of the node that held a role. */
     onto: z.record(z.string(), InstanceId).default({}),
+    /**
+     * The nodes of the backup that get their files back: roles, names or instance ids, or `all`. A database comes back where
+     * one of them held it, and where `scope` names it. Default: what `onto` replaces, else all.
+     */
+    nodes: z.array(z.string().min(1).max(253)).min(1).optional(),
   })
   .superRefine((request, context) => {
     const issue = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
@@ -110,6 +117,10 @@ export const RestoreRequest = z
     if (request.reinstall && request.scope) issue('scope', 'a reinstallation restores everything: leave scope out');
   });
 export type RestoreRequest = z.infer<typeof RestoreRequest>;
+
+/** True for a restore that names the nodes that get something back, or what takes their place: other nodes may be silent. */
+export const isLimited = ({ nodes, onto }: Pick<RestoreRequest, 'nodes' | 'onto'>): boolean =>
+  nodes ? !nodes.includes('all') : Object.keys(onto).length > 0;
 
 /** The stages of an upgrade in their order: a run may go on from one of them. */
 export const upgradeStages = [
@@ -370,6 +381,8 @@ export const RunRecord = RunRef.extend({
   /** The run under whose lock a backup works. */
   lockedBy: RunId.optional(),
   rescue: z.boolean(),
+  /** A backup of what still lives. */
+  partial: z.boolean().optional(),
   /** Of a backup that is only checked for. */
   planOnly: z.boolean().optional(),
   /** What a restore was asked for. Its `backup` is the chosen one as soon as it has chosen. */

@@ -64,7 +64,7 @@ export const Plan = z.object({
   nodes: z.array(PlannedNode),
   /** Optional nodes that did not answer when the run began, for people. */
   absent: z.array(z.string()),
-  /** Of a check alone, which goes on without them: why each node that is needed did not answer. */
+  /** Where a run goes on without nodes that are needed: why each of them did not answer. */
   unreachable: z.array(z.string()).optional(),
   phases: z.array(Phase),
 });

@@ -89,11 +89,11 @@ export const readRestore = async (
   { state, vault, vaultBucket }: { readonly state: State; readonly vault: Bucket; readonly vaultBucket: string },
   run: string,
 ): Promise<{ readonly request: RestoreRequest; readonly manifest: Manifest; readonly restoration: Restoration }> => {
-  const { system, restore: request } = await readRun(state, run);
+  const { system, restore: request, startedAt } = await readRun(state, run);
   if (!request) throw new InvalidInputError(`Run ${run} is no restore.`);
   const manifest = await chosenManifest(state, vault, run);
   const nodes = await inspectedNodes(state, await readPlan(state, run), 'inspect');
-  const of: RestoreOf = { system, run, vaultBucket, request, nodes };
+  const of: RestoreOf = { system, run, vaultBucket, request, nodes, startedAt: new Date(startedAt) };
   if (!request.reinstall) return { request, manifest, restoration: restorationOf(manifest, of) };
   const key = vaultKeys.installer(system, request.reinstall.installer);
   const installer = await vault.head(key);

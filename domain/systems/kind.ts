@@ -66,6 +66,8 @@ export interface RestoreOf {
   readonly vaultBucket: string;
   readonly request: RestoreRequest;
   readonly nodes: readonly Inspected[];
+  /** When the run began. */
+  readonly startedAt: Date;
   /** Bytes of the installer in the vault, when one is asked for. */
   readonly installerBytes?: number;
 }

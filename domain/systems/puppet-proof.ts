@@ -68,7 +68,7 @@ export const proveRestore = (
       );
     }
     const authority = target.source.inspection.certificateAuthority;
-    if (authority && restoresCertificates(of)) {
+    if (authority && restoresCertificates(of, target)) {
       const found = now?.certificateAuthority;
       judge(
         found

@@ -1,9 +1,15 @@
 import { type PuppetInspection, spaceFault } from '#domain/inspection';
+import { backupMoment } from '#domain/naming';
+import { isLimited } from '#domain/payloads';
 import {
   artifactsOf,
   fetchesOf,
+  isCore,
   type PuppetRestore,
   type RestoreTarget,
+  replacementOf,
+  restoresCertificates,
+  restoresDatabases,
   rolesToDrop,
   tablespacesToDrop,
   wantedDatabases,
@@ -22,7 +28,9 @@ const needs = (of: PuppetRestore, target: RestoreTarget, beside: boolean): reado
   const fetches = fetchesOf(of, target);
   const raw = fetches.reduce((sum, { rawBytes }) => sum + rawBytes, 0) + (of.installerBytes ?? 0) * 4;
   const files = artifactsOf(of, target)
-    .flatMap(({ collected }) => (collected.kind === 'files' ? [collected.upload.rawBytes] : []))
+    .flatMap(({ collected }) =>
+      collected.kind === 'files' && replacementOf(of, target, collected.group) ? [collected.upload.rawBytes] : [],
+    )
     .reduce((sum, bytes) => sum + bytes, 0);
   const locations = new Map(inspection.postgres?.tablespaces.map(({ name, location }) => [name, location]));
   const wanted = [
@@ -58,7 +66,7 @@ const majorOf = (version: string): number => {
   return first >= 10 ? first * 100 : first * 100 + second;
 };
 
-const differences = (of: PuppetRestore, { node, inspection, source }: RestoreTarget): readonly string[] => {
+const differences = (of: PuppetRestore, { node, inspection, source, whole }: RestoreTarget): readonly string[] => {
   const { allow, reinstall } = of.request;
   const { inspection: then } = source;
   const said: string[] = [];
@@ -66,6 +74,7 @@ const differences = (of: PuppetRestore, { node, inspection, source }: RestoreTar
     said.push(
       `${node.name} runs Puppet Enterprise ${inspection.version || '(none)'}, the backup is of ${then.version}. Install that version, or ask for a reinstallation`,
     );
+  if (!whole) return said;
   if (inspection.hostname !== then.hostname && !allow.includes('hostname'))
     said.push(
       `the node's host name is ${inspection.hostname}, the backup's is ${then.hostname}. Certificates, puppet.conf, database.yml and every agent's setting name the latter: give the node that name and its DNS record, or allow hostname when only DNS leads there`,
@@ -119,6 +128,25 @@ const toolFaults = (of: PuppetRestore, target: RestoreTarget): readonly string[]
     ? [`${target.node.name} has no zstd, with which the backup is packed: install it`]
     : [];
 
+/** A core node that something is left of, on the instance that was backed up. */
+const lives = ({ node, inspection, source }: RestoreTarget): boolean =>
+  node.instanceId === source.instanceId && inspection.version !== '' && isCore(source);
+
+/**
+ * An instance that took the place of a lost node is to get that node's part. Whether the nodes that live go back in time with
+ * it, nobody can guess.
+ */
+const unnamed = ({ request, targets }: PuppetRestore): readonly string[] => {
+  const replaced = targets.filter(({ node, source }) => node.instanceId !== source.instanceId);
+  const living = targets.filter(lives);
+  if (request.nodes || isLimited(request) || replaced.length === 0 || living.length === 0) return [];
+  const names = (some: readonly RestoreTarget[]): string => some.map(({ node }) => node.name).join(', ');
+  const roles = replaced.flatMap(({ source }) => source.roles[0] ?? []).join(' ');
+  return [
+    `${names(replaced)} took the place of a lost node, while ${names(living)} live and would go back in time as well. Name what is restored: nodes ${roles}, or nodes all`,
+  ];
+};
+
 /** Every reason why a restore must not begin, for people; empty when it may. */
 export const checkPuppetRestore = (of: PuppetRestore): readonly string[] => {
   const known = new Set(
@@ -141,6 +169,7 @@ export const checkPuppetRestore = (of: PuppetRestore): readonly string[] => {
   return [
     ...unknown,
     ...lost,
+    ...unnamed(of),
     ...of.targets.flatMap((target) => [
       ...differences(of, target),
       ...postgresFaults(of, target),
@@ -150,12 +179,60 @@ export const checkPuppetRestore = (of: PuppetRestore): readonly string[] => {
   ];
 };
 
+const ageOf = (from: Date, to: Date): string => {
+  const hours = Math.max(0, to.getTime() - from.getTime()) / 3_600_000;
+  return hours < 1
+    ? `${Math.round(hours * 60)} minutes`
+    : hours < 48
+      ? `${Math.round(hours)} hours`
+      : `${Math.round(hours / 24)} days`;
+};
+
+/** What a living node loses by going back, as far as its inspection tells: by PostgreSQL's own estimates, and by serial. */
+const lossesOf = (of: PuppetRestore, target: RestoreTarget): readonly string[] => {
+  const { inspection: now, source } = target;
+  const rows = wantedDatabases(of, target).flatMap(({ name, rowsEstimated }) => {
+    const there = now.postgres?.databases.find((one) => one.name === name)?.rowsEstimated;
+    return there === undefined || there === rowsEstimated
+      ? []
+      : [`database ${name}: about ${there} rows now, ${rowsEstimated} then`];
+  });
+  const [authority, then] = [now.certificateAuthority, source.inspection.certificateAuthority];
+  return [
+    ...rows,
+    ...(authority && then && restoresCertificates(of, target) && authority.serial !== then.serial
+      ? [`certificate authority: serial ${authority.serial} now, ${then.serial} then`]
+      : []),
+  ];
+};
+
+/** The living nodes whose data goes back in time, by how much, and what is lost there. */
+const goingBack = (of: PuppetRestore): readonly string[] =>
+  of.targets.filter(lives).flatMap((target) => {
+    const databases = wantedDatabases(of, target).map(({ name }) => name);
+    const parts = [
+      ...(artifactsOf(of, target).some(
+        ({ collected }) => collected.kind === 'files' && replacementOf(of, target, collected.group),
+      )
+        ? ['files']
+        : []),
+      ...(databases.length > 0 ? [`databases ${databases.join(', ')}`] : []),
+    ];
+    if (parts.length === 0) return [];
+    const taken = backupMoment(of.manifest.backup);
+    const losses = lossesOf(of, target);
+    return [
+      `${target.node.name} lives: its ${parts.join(' and ')} go back by ${ageOf(taken, of.startedAt)} to ${taken.toISOString()}. ${losses.length > 0 ? `Lost are changes since then (${losses.join('; ')})` : 'Changes since then are lost'}`,
+    ];
+  });
+
 /** What a person should know before saying yes. */
 export const warnPuppetRestore = (of: PuppetRestore): readonly string[] => [
+  ...goingBack(of),
   ...of.lost.map(({ name, roles }) => `${name} (${roles.join(', ')}) is not there any more and gets nothing back`),
   ...of.bystanders.map(
     ({ node }) =>
-      `${node.name} is not in the backup: its services stand still during the restore, and nothing on it is changed`,
+      `${node.name} gets nothing back${restoresDatabases(of) ? ': its services stand still during the restore' : ''}`,
   ),
   ...of.targets.flatMap((target) => [
     ...target.inspection.problems.map((problem) => `${target.node.name}: ${problem}`),

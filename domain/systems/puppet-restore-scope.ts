@@ -3,7 +3,7 @@ import { CheckFailedError } from '#domain/errors';
 import type { Database, PuppetInspection } from '#domain/inspection';
 import { type Artifact, type PuppetManifest, uploadsOf } from '#domain/manifest';
 import { artifactName, keySafe } from '#domain/naming';
-import type { RestoreRequest, Scope } from '#domain/payloads';
+import { isLimited, type RestoreRequest, type Scope } from '#domain/payloads';
 import type { PlannedNode } from '#domain/plan';
 import { type InspectedNode, orderOfStopping } from './puppet-enterprise.ts';
 import { archivesOf, isWithin } from './puppet-paths.ts';
@@ -15,6 +15,8 @@ export interface RestoreTarget {
   readonly node: PlannedNode;
   readonly inspection: PuppetInspection;
   readonly source: PuppetManifest['nodes'][number];
+  /** Its files come back as well as its databases. Otherwise only the databases come back that the scope names. */
+  readonly whole: boolean;
 }
 
 /** Everything that the plan of a restore depends on. */
@@ -31,12 +33,47 @@ export interface PuppetRestore {
   readonly lost: readonly PuppetManifest['nodes'][number][];
   /** Bytes of the installer in the vault, when one is asked for. */
   readonly installerBytes?: number;
+  /** When the run began. */
+  readonly startedAt: Date;
 }
 
 export const isCore = ({ roles }: { readonly roles: readonly string[] }): boolean => {
   const core: readonly string[] = coreRoles;
   return roles.some((role) => core.includes(role));
 };
+
+/**
+ * The nodes of the backup whose files come back; undefined when a restore is not limited to some. Throws a CheckFailedError
+ * when a name means none of them.
+ */
+const namedSources = (
+  manifest: PuppetManifest,
+  request: Pick<RestoreRequest, 'nodes' | 'onto'>,
+): ReadonlySet<PuppetManifest['nodes'][number]> | undefined => {
+  if (!isLimited(request)) return undefined;
+  const names = request.nodes ?? Object.keys(request.onto);
+  return new Set(
+    names.flatMap((name) => {
+      const meant = manifest.nodes.filter(
+        (one) =>
+          one.instanceId === name ||
+          one.name === name ||
+          one.name.split('.')[0] === name ||
+          one.inspection.hostname === name ||
+          one.roles.includes(name),
+      );
+      if (meant.length > 0) return meant;
+      const known = manifest.nodes.map((one) => `${one.name} (${one.roles.join(', ')})`).join('; ');
+      throw new CheckFailedError(
+        `the backup has no node ${name}. It has: ${known}. Name a role, a name or an instance id of these, or all.`,
+      );
+    }),
+  );
+};
+
+/** True when a scope names a database, or all of them. */
+const namesDatabase = ({ scope }: Pick<RestoreRequest, 'scope'>, name: string): boolean =>
+  scope?.some((one) => one === 'databases' || one === `databases:${name}`) ?? false;
 
 /**
  * Finds for each node of the backup the node that gets its part: the one that was named for a role, the very same instance,
@@ -46,16 +83,20 @@ export const isCore = ({ roles }: { readonly roles: readonly string[] }): boolea
 export const targetsOf = (
   manifest: PuppetManifest,
   nodes: readonly InspectedNode[],
-  onto: Readonly<Record<string, string>>,
+  request: Pick<RestoreRequest, 'nodes' | 'onto' | 'scope'>,
 ): Pick<PuppetRestore, 'targets' | 'bystanders' | 'lost'> => {
   const targets: RestoreTarget[] = [];
   const lost: PuppetManifest['nodes'][number][] = [];
+  const chosen = namedSources(manifest, request);
   for (const source of manifest.nodes) {
-    const named = source.roles.map((role) => onto[role]).find((id) => id !== undefined);
+    const whole = chosen?.has(source) ?? true;
+    const holdsNamed = (source.inspection.postgres?.databases ?? []).some(({ name }) => namesDatabase(request, name));
+    if (!whole && !holdsNamed) continue;
+    const named = source.roles.map((role) => request.onto[role]).find((id) => id !== undefined);
     const found =
       nodes.find(({ node }) => node.instanceId === (named ?? source.instanceId)) ??
       nodes.find(({ inspection }) => named === undefined && inspection.hostname === source.inspection.hostname);
-    if (found) targets.push({ ...found, source });
+    if (found) targets.push({ ...found, source, whole });
     else if (isCore(source))
       throw new CheckFailedError(
         `${source.name} (${source.instanceId}) of the backup is not among the nodes of ${manifest.system}. Name the instance that takes its place: {"onto": {"${source.roles[0]}": "i-…"}}.`,
@@ -95,15 +136,21 @@ const mcollectivePaths = [`${configuration}/mcollective`];
 /** The databases of the backup that are asked for, on a node. Names that the backup does not have are told by the checks. */
 export const wantedDatabases = (
   { request }: Pick<PuppetRestore, 'request'>,
-  { source }: RestoreTarget,
+  { source, whole }: RestoreTarget,
 ): readonly Database[] =>
   (source.inspection.postgres?.databases ?? []).filter(
-    ({ name }) => !request.scope || request.scope.includes('databases') || request.scope.includes(`databases:${name}`),
+    ({ name }) => (whole && !request.scope) || namesDatabase(request, name),
   );
 
-/** True when the certificate authority is among what is restored. */
-export const restoresCertificates = ({ request }: Pick<PuppetRestore, 'request'>): boolean =>
-  !request.scope || request.scope.includes('certs');
+/** True when any database is replaced: what writes to it, on whichever node, has to stand still. */
+export const restoresDatabases = (of: PuppetRestore): boolean =>
+  of.targets.some((target) => wantedDatabases(of, target).length > 0);
+
+/** True when a node's certificates, and on a master the certificate authority, are among what is restored. */
+export const restoresCertificates = (
+  { request }: Pick<PuppetRestore, 'request'>,
+  { whole }: Pick<RestoreTarget, 'whole'>,
+): boolean => whole && (!request.scope || request.scope.includes('certs'));
 
 /** What of a group's archive is put back: roots that are replaced, and paths below them that stay. */
 interface Replacement {
@@ -116,10 +163,11 @@ const all = (roots: readonly string[]): Replacement => ({ roots, excludes: [] })
 /** Puts an archive's part of each scope together. Undefined when nothing of it is asked for. */
 export const replacementOf = (
   { manifest, request }: PuppetRestore,
-  { source }: RestoreTarget,
+  { source, whole }: RestoreTarget,
   name: string,
 ): Replacement | undefined => {
   const { scope } = request;
+  if (!whole) return undefined;
   const archive = archivesOf(source.inspection.paths, manifest.extraPaths).find((one) => one.name === name);
   const paths = (archive?.roots ?? []).map(({ path }) => path);
   if (!scope) return all(paths);

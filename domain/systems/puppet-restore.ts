@@ -13,6 +13,7 @@ import {
   type RestoreTarget,
   replacementOf,
   restoresCertificates,
+  restoresDatabases,
   rolesToDrop,
   runningThen,
   stoppedBy,
@@ -78,13 +79,15 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
     const part = replacementOf(of, target, collected.group);
     return part ? [{ group: collected.group, key: collected.upload.key, ...part }] : [];
   });
-  const certificates = restoresCertificates(of);
+  const certificates = restoresCertificates(of, target);
   const services = stoppedBy(of).join(' ');
   const started = runningThen(target, request.scope ? stoppedBy(of) : orderOfStopping).join(' ');
   const answers = replacements.find(({ group }) => group === 'configuration');
   const fetch = fetching(of, node);
   const installer =
-    request.reinstall && isCore(source) ? vaultKeys.installer(of.system, request.reinstall.installer) : undefined;
+    request.reinstall && target.whole && isCore(source)
+      ? vaultKeys.installer(of.system, request.reinstall.installer)
+      : undefined;
   // The manual's order: each of master, PuppetDB and console asks the one before.
   const stage = coreRoles.find((role) => source.roles.includes(role)) ?? 'master';
   return {
@@ -183,14 +186,14 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
   };
 };
 
-/** What a node that gets nothing back has to do: its services write to what is replaced. */
+/** What a node that gets nothing back has to do: its services write to databases that are replaced. */
 const bystanderCommands = (
   of: PuppetRestore,
   { node, inspection }: InspectedNode,
 ): Readonly<Partial<Record<PhaseName, Command[]>>> => {
   const running = new Set(inspection.services.filter((one) => one.running).map(({ name }) => name));
   const services = stoppedBy(of).filter((name) => running.has(name));
-  if (services.length === 0) return {};
+  if (services.length === 0 || !restoresDatabases(of)) return {};
   const command = commandsOn(of.run, node);
   const Services = services.join(' ');
   return {

@@ -37,7 +37,7 @@ export const puppetEnterprise = (config: PuppetEnterprise): Kind => ({
 
 /** Throws a CheckFailedError when a node without which there is no installation has no counterpart. */
 export const restorePuppet = (manifest: PuppetManifest, { nodes, ...rest }: RestoreOf): Restoration => {
-  const of = { ...rest, manifest, ...targetsOf(manifest, puppetNodes(nodes), rest.request.onto) };
+  const of = { ...rest, manifest, ...targetsOf(manifest, puppetNodes(nodes), rest.request) };
   return {
     check: () => checkPuppetRestore(of),
     warn: () => warnPuppetRestore(of),

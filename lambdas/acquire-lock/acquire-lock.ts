@@ -38,6 +38,7 @@ const detailsOf = (
         scheduled: request.schedule !== undefined,
         rescue: request.rescue,
         ...(request.lockedBy !== undefined && { lockedBy: request.lockedBy }),
+        ...(request.partial && { partial: true }),
         ...(request.planOnly && { planOnly: true }),
       };
     case 'restore':

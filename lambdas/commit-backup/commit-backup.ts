@@ -136,6 +136,7 @@ export const commitBackup = async (
   const kind = kindOf(configured);
   const missing = [
     ...plan.absent,
+    ...(plan.unreachable ?? []),
     ...phases.flatMap((state) => {
       const phase = phaseOf(plan, state.phase);
       return phase
@@ -165,7 +166,7 @@ export const commitBackup = async (
     operation: record.operation,
     state: missing.length === 0 ? 'complete' : 'partial',
     missing,
-    purpose: rescue ? 'safety' : 'regular',
+    purpose: rescue ? 'safety' : plan.unreachable?.length ? 'partial' : 'regular',
     retentionClass,
     scheduled: record.scheduled,
     consistency: kind.consistency(collected.map((one) => one.collected)),

@@ -2,7 +2,7 @@ import { tolerant } from '#domain/check';
 import type { Config, Selector } from '#domain/config';
 import { NodeUnreachableError, UnknownSystemError } from '#domain/errors';
 import { stateKeys, tagKeys } from '#domain/naming';
-import type { PlanOutput, RunRef } from '#domain/payloads';
+import { isLimited, type PlanOutput, type RunRef } from '#domain/payloads';
 import type { Plan, PlannedNode } from '#domain/plan';
 import type { ManagedNode, RunCommand, State } from '#domain/ports';
 import { kindOf } from '#domain/systems/kinds';
@@ -83,18 +83,32 @@ const merged = (nodes: readonly PlannedNode[]): PlannedNode[] => {
 
 /**
  * Finds the system's nodes and plans their inspection. Throws an UnknownSystemError, or a NodeUnreachableError when one that
- * is needed does not answer, or none is found; a check goes on without it.
+ * is needed does not answer, or none is found; a check, a backup of what still lives and a restore of
+ * named nodes go on without it.
  */
 export const planInspection = async ({ config, state, runCommand }: Services, ref: RunRef): Promise<PlanOutput> => {
   const system = config.systems[ref.system];
   if (!system) throw new UnknownSystemError(`holdfast.yaml has no system ${ref.system}.`);
-  const { backup, rescue, restore, upgrade, attempt, planOnly = false } = await readRun(state, ref.run);
+  const {
+    backup,
+    rescue,
+    restore,
+    upgrade,
+    attempt,
+    partial = false,
+    planOnly = false,
+  } = await readRun(state, ref.run);
   const kind = kindOf(system);
-  const selectors = movedOnto(kind.selectors(restore ? 'restore' : 'other'), restore?.onto ?? {});
+  const own = kind.selectors(restore ? 'restore' : 'other');
+  const selectors = movedOnto(own, restore?.onto ?? {});
   const selected = await Promise.all(selectors.map((selector) => selectedNodes(runCommand, ref.system, selector)));
   const unreachable = selected.flatMap((one) => one.unreachable);
-  if (unreachable[0] !== undefined && !planOnly) throw new NodeUnreachableError(unreachable[0]);
   const nodes = merged(selected.flatMap((one) => one.nodes));
+  // What takes a lost node's place must be there; the others of a restore that names nodes get nothing back.
+  const replacing = selected.flatMap((one, index) => (selectors[index] === own[index] ? [] : one.unreachable));
+  const goesOn = planOnly || rescue || partial || (restore !== undefined && isLimited(restore));
+  const fatal = goesOn && nodes.length > 0 ? replacing[0] : unreachable[0];
+  if (fatal !== undefined && !planOnly) throw new NodeUnreachableError(fatal);
   const inspection = kind.inspect({
     run: ref.run,
     purpose: restore || rescue || planOnly ? 'rescue' : 'backup',
@@ -108,7 +122,7 @@ export const planInspection = async ({ config, state, runCommand }: Services, re
     attempt,
     nodes,
     absent: selected.flatMap(({ absent }) => absent),
-    ...(planOnly && { unreachable }),
+    ...(goesOn && { unreachable }),
     phases: [phase],
   };
   await state.write(stateKeys.plan(ref.run), plan);

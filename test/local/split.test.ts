@@ -1,7 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { vaultKeys } from '#domain/naming';
+import { createPuppetNode, startServices } from '#local/lab/layer';
 import { buildInstaller } from '#local/lab/pe32/installer';
+import { servicesOf } from '#local/lab/product';
 import { type Bench, type Ending, noTraces, split, startBench } from './harness.ts';
 
 /** A system on three nodes: what each of them holds is backed up and comes back where it was. */
@@ -109,6 +111,57 @@ describe('a split system', () => {
       lock: false,
       onNode: '',
     });
+  });
+
+  it('has lost its console: what lives is backed up, and the console alone comes back, onto another instance', async () => {
+    const before = await fingerprint('console');
+    const lost = bench.withRole('console');
+    await lost.stop();
+    lost.online = false;
+
+    const partial = await bench.backUp({ system: 'pe-main', partial: true });
+    expect([partial.status, partial.cause]).toEqual(['SUCCEEDED', '']);
+    const taken = await bench.manifest(partial.output.backup ?? '');
+    expect(taken).toMatchObject({ purpose: 'partial', state: 'partial' });
+    expect(taken.missing.join()).toMatch(/console\.pe\.example\.com .* does not answer SSM/);
+    expect(taken.nodes.map(({ roles }) => roles[0]).toSorted()).toEqual(['master', 'puppetdb']);
+
+    // The others go on living: none of this may be lost.
+    await on('master', 'echo "# after the backup" >>/etc/puppetlabs/puppet/manifests/site.pp');
+    await bench.sql('console_auth', 'CREATE TABLE made_after_the_backup (n int)');
+    const running = await on('master', 'cat /var/run/pe-httpd.pid');
+    const { product, hosts } = bench.lab.systems['pe-main'] ?? {};
+    if (!product || !hosts) throw new Error('the lab has no system');
+    const spare = await createPuppetNode({
+      ...{ name: `${process.pid}-spare`, product, system: hosts, hostname: lost.hostname, address: lost.address },
+      ...{ instanceId: 'i-0fedcba9876543210', tags: lost.tags },
+    });
+    try {
+      await spare.exec('mkdir -p /root/.aws; echo other >/etc/puppetlabs/puppet/puppet.conf');
+      for (const file of ['/root/.aws/config', '/root/.aws/credentials'])
+        await writeFile(spare.path(file), await readFile(bench.node.path(file)));
+      await startServices(spare, servicesOf(product, ['console']));
+      Reflect.set(bench.nodes, 'spare', spare);
+      spare.online = true;
+      const { status, cause, output } = await bench.restore({
+        ...{ confirm: 'pe-main', onto: { console: spare.instanceId }, safetyBackup: true, allow: ['certname'] },
+      });
+      expect([status, cause]).toEqual(['SUCCEEDED', '']);
+      expect((await bench.manifest(output.safety?.backup ?? '')).missing).toEqual([]);
+      const { stdout } = await spare.exec(
+        'openssl x509 -noout -fingerprint -sha256 -in /etc/puppetlabs/puppet/ssl/certs/$(hostname -f).pem && cat /etc/puppetlabs/puppet/puppet.conf | sha256sum',
+      );
+      expect(stdout).toBe(before);
+      expect(await on('master', 'tail -n 1 /etc/puppetlabs/puppet/manifests/site.pp')).toContain('after the backup');
+      expect(await on('master', 'cat /var/run/pe-httpd.pid')).toBe(running);
+      expect(await bench.sql('console_auth', 'SELECT count(*) FROM made_after_the_backup')).toBe('0');
+    } finally {
+      Reflect.deleteProperty(bench.nodes, 'spare');
+      await spare.destroy();
+      await lost.boot();
+      await startServices(lost, servicesOf(product, ['console']));
+      lost.online = true;
+    }
   });
 
   it('has all services running again when one node dies in the middle of a restore', async () => {

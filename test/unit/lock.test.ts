@@ -23,7 +23,10 @@ const run = (name: string, second = '00') => ({
   startedAt: `2026-11-20T02:00:${second}.000Z`,
   attempt: 0,
 });
-const request = { operation: 'backup' as const, request: { system: 'pe-main', rescue: false, planOnly: false } };
+const request = {
+  operation: 'backup' as const,
+  request: { system: 'pe-main', rescue: false, partial: false, planOnly: false },
+};
 
 describe("a system's lock", () => {
   it('is held by one run, and another one is told by whom', async () => {
@@ -53,6 +56,7 @@ describe("a system's lock", () => {
       request: {
         system: 'pe-main',
         rescue: false,
+        partial: false,
         planOnly: false,
         schedule: 'nightly',
         scheduledTime: '2026-11-20T04:00:00+01:00',

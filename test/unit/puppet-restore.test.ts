@@ -3,6 +3,7 @@ import type { FoundPath } from '#domain/inspection';
 import { decodeText } from '#domain/naming';
 import { RestoreRequest, type Scope } from '#domain/payloads';
 import { planPuppetRestore } from '#domain/systems/puppet-restore';
+import { checkPuppetRestore, warnPuppetRestore } from '#domain/systems/puppet-restore-check';
 import { targetsOf } from '#domain/systems/puppet-restore-scope';
 import { manifestOf } from './cli-fixtures.ts';
 
@@ -31,7 +32,8 @@ const replaced = (scope: readonly Scope[]): { readonly roots: readonly string[];
     vaultBucket: 'vault',
     request,
     manifest,
-    ...targetsOf(manifest, found, {}),
+    startedAt: new Date('2026-11-20T05:00:00Z'),
+    ...targetsOf(manifest, found, request),
   });
   const commands = phases.find(({ name }) => name === 'replace-files')?.commands ?? [];
   const lines = (name: string): readonly string[] =>
@@ -61,5 +63,110 @@ describe('what a restore of a part replaces', () => {
     const { roots } = replaced(['certs', 'mcollective']);
     expect(roots).toContain('/etc/puppetlabs/mcollective');
     expect(roots).not.toContain('/etc/puppetlabs/mcollective/ssl');
+  });
+});
+
+describe('a restore of a split system', () => {
+  const roles = ['master', 'puppetdb', 'console'] as const;
+  const idOf = (index: number): string => `i-0123456789abcdef${index}`;
+  const split = () => {
+    const plain = manifestOf('pe-main', '20261120T020000Z');
+    const [node] = plain.nodes;
+    if (!node) throw new Error('the fixture has no node');
+    const nodes = roles.map((role, index) => ({
+      ...{ instanceId: idOf(index), name: `${role}.example.com`, roles: [role], optional: false },
+      inspection: {
+        ...node.inspection,
+        ...{ hostname: `${role}.example.com`, certname: `${role}.example.com`, roles: [role] },
+        postgres: role === 'puppetdb' ? node.inspection.postgres : null,
+        services: [{ name: role === 'puppetdb' ? 'pe-puppetdb' : 'pe-httpd', running: true }],
+      },
+    }));
+    const artifacts = plain.artifacts.flatMap((artifact) =>
+      artifact.collected.kind === 'files'
+        ? nodes.map(({ instanceId }) => ({ ...artifact, node: instanceId }))
+        : [{ ...artifact, node: idOf(1) }],
+    );
+    return { ...plain, nodes, artifacts };
+  };
+  /** The restore that a request asks for, of a system whose console is on another instance now. */
+  const restoreOf = (asked: object, there: readonly number[] = [0, 1, 9]) => {
+    const manifest = split();
+    const request = RestoreRequest.parse({ system: 'pe-main', backup: 'latest', ...asked });
+    const found = there.map((index) => {
+      const source = manifest.nodes[index === 9 ? 2 : index];
+      if (!source) throw new Error('the split has three nodes');
+      const { inspection, ...node } = source;
+      return { node: { ...node, instanceId: idOf(index) }, inspection };
+    });
+    const startedAt = new Date('2026-11-20T05:00:00Z');
+    return {
+      ...{ system: 'pe-main', run: 'run', vaultBucket: 'vault', request, manifest, startedAt },
+      ...targetsOf(manifest, found, request),
+    };
+  };
+  /** What is done, as `document on role`. */
+  const done = (asked: object, there?: readonly number[]): readonly string[] =>
+    planPuppetRestore(restoreOf(asked, there)).flatMap(({ commands }) =>
+      commands.map(({ id }) => id.replace(/^([a-z-]+) (?:.* )?\((\w+)\.example\.com\)$/, '$1 on $2')),
+    );
+  const changing = /^(replace-files|swap-databases|restore-globals|set-owners|drop-databases|stop-services)/;
+
+  it('onto an instance for a lost node changes that node alone, and stops nothing elsewhere', () => {
+    const changes = done({ onto: { console: idOf(9) } }).filter((line) => changing.test(line));
+    expect(new Set(changes.map((line) => line.split(' on ')[1]))).toEqual(new Set(['console']));
+    expect(checkPuppetRestore(restoreOf({ onto: { console: idOf(9) } }))).toEqual([]);
+  });
+
+  it('of a lost node that held the databases brings these back, and the others stand still for it', () => {
+    const lines = done({ nodes: ['puppetdb'] }, [0, 1, 2]);
+    expect(lines).toContain('swap-databases on puppetdb');
+    expect(lines).toContain('replace-files on puppetdb');
+    expect(lines).not.toContain('replace-files on master');
+    expect(lines).toEqual(expect.arrayContaining(['stop-services on master', 'stop-services on console']));
+  });
+
+  it('of one node with a database that the scope names brings that back where it was', () => {
+    const lines = done({ nodes: ['console'], scope: ['certs', 'databases:pe-puppetdb'] }, [0, 1, 2]);
+    expect(lines).toContain('swap-databases on puppetdb');
+    expect(lines).not.toContain('replace-files on puppetdb');
+    expect(lines).not.toContain('set-owners on puppetdb');
+    expect(lines).toContain('replace-files on console');
+  });
+
+  it('goes on while a node that was not named is lost as well', () => {
+    expect(done({ nodes: ['console'] }, [0, 2])).toContain('replace-files on console');
+    expect(() => done({ nodes: ['puppetdb'] }, [0, 2])).toThrow(/puppetdb.* is not among the nodes/);
+  });
+
+  it('whose console was replaced in the configuration asks which nodes are meant', () => {
+    expect(checkPuppetRestore(restoreOf({}))).toEqual([
+      'console.example.com took the place of a lost node, while master.example.com, puppetdb.example.com live and would go back in time as well. Name what is restored: nodes console, or nodes all',
+    ]);
+    expect(checkPuppetRestore(restoreOf({ nodes: ['all'] }))).toEqual([]);
+    expect(checkPuppetRestore(restoreOf({ nodes: ['console'] }))).toEqual([]);
+  });
+
+  it('names every living node that goes back in time, by how much, and what is lost', () => {
+    const of = restoreOf({ nodes: ['all'] });
+    const grown = of.targets.map((target) => ({
+      ...target,
+      inspection: {
+        ...target.inspection,
+        postgres: target.inspection.postgres && {
+          ...target.inspection.postgres,
+          databases: target.inspection.postgres.databases.map((one) => ({ ...one, rowsEstimated: 1_000_500 })),
+        },
+      },
+    }));
+    const warnings = warnPuppetRestore({ ...of, targets: grown });
+    expect(warnings.filter((line) => / lives: /.test(line))).toEqual([
+      'master.example.com lives: its files go back by 3 hours to 2026-11-20T02:00:00.000Z. Changes since then are lost',
+      'puppetdb.example.com lives: its files and databases pe-puppetdb go back by 3 hours to 2026-11-20T02:00:00.000Z. Lost are changes since then (database pe-puppetdb: about 1000500 rows now, 1000000 then)',
+    ]);
+  });
+
+  it('refuses a name that the backup does not have, and says which it has', () => {
+    expect(() => restoreOf({ nodes: ['consol'] })).toThrow(/no node consol\. It has: master\.example\.com \(master\)/);
   });
 });
