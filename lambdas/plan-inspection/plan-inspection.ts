@@ -89,18 +89,13 @@ const merged = (nodes: readonly PlannedNode[]): PlannedNode[] => {
 export const planInspection = async ({ config, state, runCommand }: Services, ref: RunRef): Promise<PlanOutput> => {
   const system = config.systems[ref.system];
   if (!system) throw new UnknownSystemError(`holdfast.yaml has no system ${ref.system}.`);
-  const {
-    backup,
-    rescue,
-    restore,
-    upgrade,
-    attempt,
-    partial = false,
-    planOnly = false,
-  } = await readRun(state, ref.run);
+  const record = await readRun(state, ref.run);
+  const { backup, rescue, restore, upgrade, attempt, lockedBy, partial = false, planOnly = false } = record;
   const kind = kindOf(system);
   const own = kind.selectors(restore ? 'restore' : 'other');
-  const selectors = movedOnto(own, restore?.onto ?? {});
+  // A safety backup is taken of what its restore replaces: the instances that take the place of lost nodes.
+  const { restore: moved } = lockedBy === undefined ? record : await readRun(state, lockedBy);
+  const selectors = movedOnto(own, moved?.onto ?? {});
   const selected = await Promise.all(selectors.map((selector) => selectedNodes(runCommand, ref.system, selector)));
   const unreachable = selected.flatMap((one) => one.unreachable);
   const nodes = merged(selected.flatMap((one) => one.nodes));
