@@ -1,6 +1,7 @@
 import {
   CancelCommandCommand,
   GetCommandInvocationCommand,
+  type GetCommandInvocationResult,
   type InstanceInformation,
   InvalidInstanceId,
   ListCommandInvocationsCommand,
@@ -25,6 +26,19 @@ const managedNode = ({ InstanceId, ComputerName, PingStatus, AgentVersion }: Ins
 
 /** Nodes of each kind of failure that are told of a command on thousands. */
 const failuresTold = 20;
+
+/**
+ * What a node said, with the two outputs apart. What the agent itself has to say, of a worker that died say, is only in the
+ * listing.
+ */
+const said = (
+  { ResponseCode, StandardOutputContent = '', StandardErrorContent = '' }: GetCommandInvocationResult,
+  listed: string | undefined,
+): Pick<Invocation, 'exitCode' | 'stdout' | 'stderr'> => ({
+  exitCode: ResponseCode ?? -1,
+  stdout: StandardOutputContent,
+  stderr: StandardOutputContent === '' && StandardErrorContent === '' ? (listed ?? '') : StandardErrorContent,
+});
 
 /** How ListCommandInvocations marks that it gives only the first 2,500 characters of an output. */
 const truncationMark = /---(Output|Error) truncated-+/;
@@ -95,12 +109,7 @@ export const ssmRunCommand = (client: SSMClient): RunCommand => ({
         }
         // The listing mixes and cuts the outputs; this call keeps them apart and gives 24,000 characters.
         const whole = await client.send(new GetCommandInvocationCommand({ CommandId, InstanceId }));
-        found.push({
-          ...base,
-          exitCode: whole.ResponseCode ?? -1,
-          stdout: whole.StandardOutputContent ?? '',
-          stderr: whole.StandardErrorContent ?? '',
-        });
+        found.push({ ...base, ...said(whole, output) });
       }
     }
     return found;
@@ -125,23 +134,19 @@ export const ssmRunCommand = (client: SSMClient): RunCommand => ({
         new ListCommandInvocationsCommand({
           CommandId,
           Filters: [{ key: 'Status', value }],
+          Details: true,
           MaxResults: failuresTold,
         }),
       );
-      for (const { InstanceId, Status, StatusDetails } of CommandInvocations ?? []) {
+      for (const { InstanceId, Status, StatusDetails, CommandPlugins } of CommandInvocations ?? []) {
         const status = InvocationStatus.safeParse(Status);
         if (InstanceId === undefined || !status.success) continue;
         const base = { instanceId: InstanceId, status: status.data, detail: StatusDetails ?? '' };
         const whole =
           status.data === 'Cancelled'
-            ? undefined
+            ? {}
             : await client.send(new GetCommandInvocationCommand({ CommandId, InstanceId }));
-        found.push({
-          ...base,
-          exitCode: whole?.ResponseCode ?? -1,
-          stdout: whole?.StandardOutputContent ?? '',
-          stderr: whole?.StandardErrorContent ?? '',
-        });
+        found.push({ ...base, ...said(whole, CommandPlugins?.[0]?.Output) });
       }
     }
     return found;

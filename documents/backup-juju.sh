@@ -24,15 +24,13 @@ umask 077
 readonly home=/home/ubuntu
 
 # Whatever ends this script: the database runs again, and Juju keeps nothing.
-end_backup() {
-  trap - ERR
-  set +e
+clean_up() {
   if [ -z "${down-}" ] && [ -s "$(stopped_file "$RUN")" ]; then
     start_recorded "$RUN"
     [ -n "$down" ] || disarm_watchdog "$RUN"
   fi
   remove_stored "$RUN"
-  end_work
+  remove_work
 }
 
 # --- plugin
@@ -188,7 +186,6 @@ main() {
   local sha1 stored described
   begin_answer
   begin_work "$RUN"
-  trap end_backup EXIT
   expected_sha1='' metadata=''
   case $DRIVER in
     plugin) make_with_plugin ;;

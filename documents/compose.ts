@@ -13,6 +13,16 @@ interface Parameter {
 }
 
 const parameter = {
+  StartBefore: {
+    description: 'When it is too late to begin, in seconds since 1970.',
+    allowedPattern: '^[1-9][0-9]{9,10}$',
+    variable: 'START_BEFORE',
+  },
+  Attempt: {
+    description: 'How often the run was redriven.',
+    allowedPattern: '^[0-9]{1,4}$',
+    variable: 'ATTEMPT',
+  },
   RunId: { description: 'The run that sends the command.', allowedPattern: '^[A-Za-z0-9_-]{1,80}$', variable: 'RUN' },
   UndoRunId: {
     description: 'The run whose traces are removed.',
@@ -219,6 +229,9 @@ const parameter = {
 
 type ParameterName = keyof typeof parameter;
 
+/** What every document takes; whoever sends a command adds them. */
+export const commonParameters = ['StartBefore', 'Attempt'] as const satisfies readonly ParameterName[];
+
 interface Document {
   readonly description: string;
   readonly parameters: readonly ParameterName[];
@@ -407,8 +420,8 @@ const inlined = (script: DocumentScript): string =>
 
 /** The content of a script's SSM document, schema 2.2. */
 export const composeDocument = (script: DocumentScript): object => {
-  const { description, parameters: names } = documents[script];
-  const parameters: readonly ParameterName[] = names;
+  const { description, parameters: own } = documents[script];
+  const parameters: readonly ParameterName[] = [...commonParameters, ...own];
   const variables = parameters.map((name) => `${parameter[name].variable}='{{ ${name} }}'`);
   return {
     schemaVersion: '2.2',

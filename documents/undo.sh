@@ -1,14 +1,15 @@
 #!/bin/bash
 #/ Usage: UNDO_RUN= undo.sh
 #/
-#/ Removes a run's traces from the node: ends its processes, puts back what it replaced, starts the services that it
-#/ stopped, deletes its directories. Doing it twice is the same as once.
+#/ Removes a run's traces from the node: lets none of its commands begin any more, ends its processes, puts back what it
+#/ replaced, starts the services that it stopped, deletes its directories. Doing it twice is the same as once.
 #/ Exit status: 0 nothing is left; 1 the answer says which services are down, and why.
 set -Eeuo pipefail
 umask 077
 
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/undone.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/restore.sh"
@@ -16,15 +17,17 @@ umask 077
 . "$(dirname "$0")/library/juju-provider.sh"
 
 main() {
-  local ended
   begin_answer
+  refuse_late
+  mark_undone "$UNDO_RUN"
+  end_scripts "$UNDO_RUN"
   kill_marked "HOLDFAST_RUN=$UNDO_RUN"
-  ended=$killed
+  ended=$((ended + killed))
   recover "$UNDO_RUN"
   forget_restore "$UNDO_RUN"
   remove_archives "$UNDO_RUN"
   remove_stored "$UNDO_RUN"
-  rm -rf "$state_directory/runs/$UNDO_RUN".* "/root/.holdfast-$UNDO_RUN"
+  rm -rf "$state_directory/runs/$UNDO_RUN".???????? "/root/.holdfast-$UNDO_RUN"
   if [ -n "$not_rolled_back" ]; then
     disarm_watchdog "$UNDO_RUN"
     fail ServicesLeftDownError "these services stay down:${down:+ $down}, because:$not_rolled_back Start the restore again: it goes on from here."

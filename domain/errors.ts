@@ -48,6 +48,16 @@ export class CommandCancelledError extends Error {
   override readonly name = 'CommandCancelledError';
 }
 
+/** A command began on its node after its deadline, and did nothing. Retrying helps once the agent's queue is short again. */
+export class CommandLateError extends Error {
+  override readonly name = 'CommandLateError';
+}
+
+/** A command came to its node after its run was undone there, and did nothing. Retrying helps. */
+export class RunUndoneError extends Error {
+  override readonly name = 'RunUndoneError';
+}
+
 /** A command's answer is not what its document promises. Retrying does not help. */
 export class UnreadableResultError extends Error {
   override readonly name = 'UnreadableResultError';
@@ -109,6 +119,8 @@ export const errorNames = [
   'CommandFailedError',
   'CommandTimedOutError',
   'CommandCancelledError',
+  'CommandLateError',
+  'RunUndoneError',
   'UnreadableResultError',
   'ArtifactMismatchError',
   'NoBackupError',

@@ -2,8 +2,10 @@ import * as z from 'zod';
 import {
   CommandCancelledError,
   CommandFailedError,
+  CommandLateError,
   CommandTimedOutError,
   NodeUnreachableError,
+  RunUndoneError,
   UnreadableResultError,
 } from './errors.ts';
 import { InstanceId } from './naming.ts';
@@ -128,6 +130,14 @@ const parsed = (text: string): unknown => {
 
 const lastLines = (text: string, count = 3): string => text.trim().split('\n').slice(-count).join(' | ').slice(-600);
 
+/** Whether a script was ended by SIGKILL: a shell in between tells it as 137, the agent itself as a signal. */
+const wasKilled = ({ exitCode, stderr }: Invocation): boolean =>
+  exitCode === 137 || (exitCode === -1 && /signal: killed/.test(stderr));
+
+/** Where a person finds what the agent told nobody. */
+const agentLog =
+  "the agent said nothing. Look for the command's id in /var/log/amazon/ssm/amazon-ssm-agent.log and errors.log on the node";
+
 /** The one error that stands for an invocation that did not succeed; it names command, node and the node's own reason. */
 export const failureOf = (
   command: Command,
@@ -135,6 +145,7 @@ export const failureOf = (
   nodeName: (id: string) => string,
 ): Error | undefined => {
   const where = `${command.id} on ${nodeName(invocation.instanceId)}`;
+  const lastWords = lastLines(invocation.stderr);
   switch (invocation.status) {
     case 'Success':
     case 'Pending':
@@ -147,10 +158,10 @@ export const failureOf = (
     case 'TimedOut':
       return /deliver/i.test(invocation.detail)
         ? new NodeUnreachableError(
-            `${where}: SSM could not deliver the command within ${deliveryTimeoutSeconds} s. Look at the node's SSM agent.`,
+            `${where}: SSM could not deliver the command within ${deliveryTimeoutSeconds} s. Look at the node's SSM agent, and at what else it runs: with five commands under way and five in its queue it takes no more.`,
           )
         : new CommandTimedOutError(
-            `${where} did not end within ${command.executionTimeoutSeconds} s, or was killed by the node's kernel. Last words: ${lastLines(invocation.stderr) || 'none'}`,
+            `${where} did not end within ${command.executionTimeoutSeconds} s, or was killed by the node's kernel. Last words: ${lastWords || 'none'}`,
           );
     case 'Failed': {
       if (/undeliverable|terminated|access ?denied/i.test(invocation.detail))
@@ -158,11 +169,23 @@ export const failureOf = (
           `${where}: SSM says ${invocation.detail}. ${invocation.stderr || "Look at the node's SSM agent."}`,
         );
       const reported = ReportedError.safeParse(parsed(invocation.stdout));
-      return new CommandFailedError(
-        reported.success
-          ? `${where}: ${reported.data.error}: ${reported.data.message}`
-          : `${where} ended with exit code ${invocation.exitCode}: ${lastLines(invocation.stderr) || 'it said nothing'}`,
-      );
+      if (!reported.success)
+        return wasKilled(invocation)
+          ? new CommandTimedOutError(
+              `${where} was killed, most likely by the node's kernel for lack of memory: look at dmesg on the node. Last words: ${lastWords}`,
+            )
+          : new CommandFailedError(
+              `${where} ended with exit code ${invocation.exitCode}: ${lastWords || lastLines(invocation.stdout) || agentLog}`,
+            );
+      const { error, message } = reported.data;
+      switch (error) {
+        case 'CommandLateError':
+          return new CommandLateError(`${where}: ${message}`);
+        case 'RunUndoneError':
+          return new RunUndoneError(`${where}: ${message}`);
+        default:
+          return new CommandFailedError(`${where}: ${error}: ${message}`);
+      }
     }
     default:
       return invocation.status satisfies never;

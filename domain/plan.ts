@@ -13,6 +13,13 @@ export const instancesPerCommand = 50;
 /** How long SSM may take to deliver a command to an agent, in seconds. */
 export const deliveryTimeoutSeconds = 120;
 
+/**
+ * How long after its sending a command may begin on a node, in seconds: delivered late, behind an hour of what others do with
+ * the agent's five places, on a node whose clock is as far ahead as S3 takes it. The agent keeps its queue on disk, and what
+ * was given up would otherwise begin days later.
+ */
+export const startWindowSeconds = deliveryTimeoutSeconds + 3600 + 900;
+
 /** A node as a run knows it. `name` is for people. */
 export const PlannedNode = z.object({
   instanceId: InstanceId,
@@ -69,6 +76,12 @@ export const Plan = z.object({
   phases: z.array(Phase),
 });
 export type Plan = z.infer<typeof Plan>;
+
+/** The parameters that every document takes, for a command that is sent now. */
+export const commonParameters = ({ attempt }: Pick<Plan, 'attempt'>, now: Date) => ({
+  StartBefore: String(Math.floor(now.getTime() / 1000) + startWindowSeconds),
+  Attempt: String(attempt),
+});
 
 /** A command that has no nodes yet. */
 export type Errand = Omit<Command, 'instanceIds'>;

@@ -1,10 +1,26 @@
 # shellcheck shell=bash
 # How a document answers: one line of JSON on standard output, everything else on standard error.
 
-# Keeps standard output for the answer; whatever a tool prints goes to standard error.
+# Keeps standard output for the answer; whatever a tool prints goes to standard error. The agent hands on the PATH of its init
+# system, which may lack what an operator's shell has, and its own working directory.
 begin_answer() {
   exec 4>&1 1>&2
+  export PATH="${PATH-}${PATH:+:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
+  cd /
   trap 'unexpected "$?" "$LINENO" "$BASH_COMMAND"' ERR
+  trap 'end_document "$?"' EXIT
+}
+
+# Takes what the document leaves behind.
+clean_up() { :; }
+
+# end_document STATUS: 0 or 1, whatever a tool ended with. The agent gives others a meaning: 168 is success, 169 garbles the
+# answer, 194 reboots the node, 137 is a time-out.
+end_document() {
+  trap - ERR
+  set +e
+  clean_up
+  [ "$1" -eq 0 ] || exit 1
 }
 
 answer() { printf '%s\n' "$1" >&4; }

@@ -36,14 +36,15 @@ is_running() {
 
 has_service() { [ "$(manager_of "$1")" != systemd ] || systemctl cat "$1.service" >/dev/null 2>&1; }
 
-# change_service NAME ACTION: without what marks our processes, and without our descriptors: a daemon must not hold them.
+# change_service NAME ACTION: as an operator would. A daemon must hold neither our marks and descriptors nor what the agent
+# has in its environment, and writes its logs with the umask that it is given.
 change_service() {
   local command=(service "$1" "$2")
   case $(manager_of "$1") in
     upstart) command=(initctl "$2" "$1") ;;
     systemd) command=(systemctl "$2" "$1.service") ;;
   esac
-  env -u HOLDFAST_RUN -u HOLDFAST_WATCHDOG "${command[@]}" </dev/null >&2 3>&- 4>&- 2>&2
+  (umask 022 && exec env -i PATH="$PATH" LANG="${LANG-C}" TERM=dumb "${command[@]}") </dev/null >&2 3>&- 4>&-
 }
 
 # wait_until SECONDS COMMAND...: looks twice a second.
@@ -102,7 +103,7 @@ arm_watchdog() {
     declare -f
     printf 'sleep %d\nrecover %q\n[ -n "$down" ] || rm -f %q\n' "$2" "$1" "$script"
   } >"$script"
-  HOLDFAST_WATCHDOG=$1 env -u HOLDFAST_RUN setsid bash "$script" </dev/null >/dev/null 2>&1 3>&- 4>&- &
+  env -i PATH="$PATH" LANG="${LANG-C}" HOLDFAST_WATCHDOG="$1" setsid bash "$script" </dev/null >/dev/null 2>&1 3>&- 4>&- &
 }
 
 # disarm_watchdog RUN
@@ -111,17 +112,18 @@ disarm_watchdog() {
   rm -f "$(stopped_file "$1").watchdog"
 }
 
-# kill_marked NAME=VALUE: ends every process but this one whose environment holds it. Sets killed.
+# kill_marked NAME=VALUE: ends every process but this one whose environment holds it, and those that they have begun
+# meanwhile. Sets killed.
 kill_marked() {
-  local environment pid
+  local environment pid before
   killed=0
-  for environment in /proc/[0-9]*/environ; do
-    pid=${environment#/proc/}
-    pid=${pid%/environ}
-    [ "$pid" -ne "$$" ] || continue
-    if tr '\0' '\n' 2>/dev/null <"$environment" | grep -qxF "$1"; then
-      kill -KILL "$pid" 2>/dev/null && killed=$((killed + 1))
-    fi
+  for _ in 1 2 3 4 5; do
+    before=$killed
+    while IFS= read -r environment; do
+      pid=${environment#/proc/}
+      pid=${pid%/environ}
+      if [ "$pid" -ne "$$" ] && kill -KILL "$pid" 2>/dev/null; then killed=$((killed + 1)); fi
+    done < <(grep -lzxF -- "$1" /proc/[0-9]*/environ 2>/dev/null)
+    [ "$killed" -gt "$before" ] || return 0
   done
-  return 0
 }

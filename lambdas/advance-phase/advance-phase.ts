@@ -13,7 +13,7 @@ import {
   startPhase,
   waitSeconds,
 } from '#domain/phase';
-import { type Command, isUndoPhase, type Phase } from '#domain/plan';
+import { type Command, commonParameters, isUndoPhase, type Phase } from '#domain/plan';
 import type { RunCommand, State } from '#domain/ports';
 import { readPhase, readPlan } from '../runs.ts';
 
@@ -23,9 +23,17 @@ export interface Services {
   readonly now: () => Date;
 }
 
-/** What finds a command again whose sender died between sending and writing that down: SSM keeps it as the comment. */
-export const commandToken = (run: string, phase: Phase, command: Command): string =>
-  `${phase.commands.indexOf(command)} ${phase.name} ${run}`.slice(0, 100);
+/** SSM takes this many characters of a comment. */
+const commentCharacters = 100;
+
+/**
+ * What finds a command again whose sender died between sending and writing that down: SSM keeps it as the comment. The run
+ * comes first, for whoever looks at a node; of a phase's name the end tells it apart.
+ */
+export const commandToken = (run: string, phase: Phase, command: Command): string => {
+  const token = `${run} ${phase.commands.indexOf(command)} `;
+  return token + phase.name.slice(-(commentCharacters - token.length));
+};
 
 /**
  * Moves one phase of a run one step: looks at what was sent, sends what may be sent, and says when to look again. Any
@@ -66,7 +74,8 @@ export const advancePhase = async (
   const send = async (command: Command): Promise<CommandState> => {
     const sentAt = now().toISOString();
     try {
-      const commandId = await runCommand.send(command, commandToken(run, phase, command));
+      const parameters = { ...command.parameters, ...commonParameters(plan, now()) };
+      const commandId = await runCommand.send({ ...command, parameters }, commandToken(run, phase, command));
       return { id: command.id, state: 'sent', commandId, sentAt };
     } catch (error) {
       if (!(error instanceof NodeUnreachableError)) throw error;

@@ -147,7 +147,7 @@ describe('a backup that is ended from outside', () => {
     await bench.state.write(stateKeys.lock('pe-main'), lock?.text ?? '');
     await bench.state.write(stateKeys.run(run), record?.text ?? '');
     await bench.shell(
-      `mkdir -p /var/lib/holdfast/stopped /var/lib/holdfast/runs/${run}.left && service pe-puppetdb stop && echo pe-puppetdb >/var/lib/holdfast/stopped/${run}`,
+      `mkdir -p /var/lib/holdfast/stopped /var/lib/holdfast/runs/${run}.leftover && service pe-puppetdb stop && echo pe-puppetdb >/var/lib/holdfast/stopped/${run}`,
     );
     const { status, output } = await bench.backUp();
     expect([status, output.outcome]).toEqual(['SUCCEEDED', 'acquired-from-dead']);

@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { jsonState } from '#aws/bucket';
-import { CommandFailedError, NodeUnreachableError } from '#domain/errors';
+import { CommandFailedError, CommandLateError, NodeUnreachableError, RunUndoneError } from '#domain/errors';
 import { stateKeys } from '#domain/naming';
 import {
+  failureOf,
   type Invocation,
   optionalFailures,
   PhaseState,
@@ -15,7 +16,7 @@ import {
 } from '#domain/phase';
 import { type Command, forNodes, type Phase, type Plan, withUndoPhase } from '#domain/plan';
 import type { RunCommand } from '#domain/ports';
-import { advancePhase } from '../../lambdas/advance-phase/advance-phase.ts';
+import { advancePhase, commandToken } from '../../lambdas/advance-phase/advance-phase.ts';
 import { memoryBucket } from './memory.ts';
 
 const instance = (index: number): string => `i-${index.toString(16).padStart(17, '0')}`;
@@ -150,6 +151,35 @@ describe('a phase', () => {
     await expect(advance()).rejects.toThrow(
       new CommandFailedError('dump-globals on master: PostgresDownError: start it'),
     );
+  });
+
+  it('sends each command with the time after which it must not begin any more, and the attempt of its run', async () => {
+    const phase = { name: 'collect', commands: [command('a')] };
+    const state = await started(phase, (plan) => ({ ...plan, attempt: 2 }));
+    const { sent, runCommand } = fakeRunCommand();
+    const now = new Date('2026-11-20T02:00:00Z');
+    await advancePhase({ state, runCommand, now: () => now }, { ...input, phase: 'collect' });
+    expect(sent[0]?.command.parameters).toMatchObject({
+      // Two minutes for the delivery, an hour in the queue, and a quarter of an hour that a clock may be ahead.
+      StartBefore: String(Date.parse('2026-11-20T03:17:00Z') / 1000),
+      Attempt: '2',
+    });
+  });
+
+  it.each([
+    ['CommandLateError', CommandLateError],
+    ['RunUndoneError', RunUndoneError],
+  ])('whose command refused to begin ends with %s', async (error, expected) => {
+    const phase = { name: 'collect', commands: [command('a')] };
+    const state = await started(phase);
+    const { runCommand } = fakeRunCommand(() => ({
+      status: 'Failed',
+      exitCode: 1,
+      stdout: JSON.stringify({ error, message: 'it did nothing.' }),
+    }));
+    const advance = () => advancePhase({ state, runCommand, now: () => new Date() }, { ...input, phase: 'collect' });
+    await advance();
+    await expect(advance()).rejects.toThrow(new expected('a on master: it did nothing.'));
   });
 
   it('of a run that is being undone sends nothing any more', async () => {
@@ -296,6 +326,56 @@ describe('a rollout', () => {
   it('that somebody cancelled fails', async () => {
     await expect(run(rollout('1%'), [counted('Cancelled', 300, 0)], [])).rejects.toThrow(/was cancelled/);
   });
+});
+
+describe('what is told of a command that failed', () => {
+  const told = (of: Partial<Invocation>): Error | undefined =>
+    failureOf(
+      command('dump'),
+      {
+        ...{ instanceId: instance(1), status: 'Failed', detail: 'Failed', exitCode: 1, stdout: '', stderr: '' },
+        ...of,
+      },
+      () => 'master',
+    );
+
+  it('is what the agent says when the script said nothing', () => {
+    expect(told({ exitCode: 1, stderr: 'document process failed unexpectedly: worker is gone' })).toEqual(
+      new CommandFailedError(
+        'dump on master ended with exit code 1: document process failed unexpectedly: worker is gone',
+      ),
+    );
+  });
+
+  it('is where the log of the agent lies when nobody says anything', () => {
+    expect(told({ exitCode: -1 })?.message).toMatch(/exit code -1: .*\/var\/log\/amazon\/ssm\//);
+  });
+
+  it.each([
+    { status: 'Failed' as const, exitCode: -1, stderr: 'failed to run commands: signal: killed' },
+    { status: 'Failed' as const, exitCode: 137, stderr: 'failed to run commands: exit status 137' },
+    { status: 'TimedOut' as const, exitCode: 137, stderr: '' },
+  ])('is that it was killed, as $status with $exitCode', (of) => {
+    expect(told(of)).toMatchObject({ name: 'CommandTimedOutError', message: expect.stringMatching(/killed.*kernel/) });
+  });
+
+  it('is that the queue of an agent may be full when nothing was delivered', () => {
+    expect(told({ status: 'TimedOut', detail: 'DeliveryTimedOut' })).toMatchObject({
+      name: 'NodeUnreachableError',
+      message: expect.stringMatching(/within 120 s.*five in its queue/),
+    });
+  });
+});
+
+it('the comment of a command begins with its run, fits, and tells phases and commands apart', () => {
+  const run = 'r'.repeat(80);
+  const phaseNames = ['upgrade-agents-1', 'upgrade-agents-2', 'stop-services', 'start-services', 'undo-1', 'undo-12'];
+  const tokens = phaseNames.flatMap((name) => {
+    const phase = { name, commands: Array.from({ length: 1000 }, (_, index) => command(`c${index}`)) };
+    return phase.commands.map((one) => commandToken(run, phase, one));
+  });
+  for (const token of tokens) expect(token).toMatch(new RegExp(`^${run} .{1,19}$`));
+  expect(new Set(tokens).size).toBe(tokens.length);
 });
 
 it('a command for a thousand nodes is cut into pieces that SSM takes', () => {
