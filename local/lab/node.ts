@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { AGENT_DIRECTORY, agentEnvironment } from '../ssm/index.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 const INIT = fileURLToPath(new URL('node-init.sh', import.meta.url));
@@ -17,9 +18,10 @@ export const LAB_DIRECTORY = join(REPOSITORY, '.local', 'lab');
 export const ownAddress = (number: number): string =>
   `127.${10 + ((process.pid >> 8) % 200)}.${process.pid % 256}.${number}`;
 
-const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** What logins have everywhere, and services on Debian and Ubuntu. */
+export const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const LOGIN_ENVIRONMENT = {
-  PATH: SYSTEM_PATH,
+  PATH: USUAL_PATH,
   HOME: '/root',
   USER: 'root',
   LOGNAME: 'root',
@@ -28,7 +30,7 @@ const LOGIN_ENVIRONMENT = {
 };
 
 /** Tells its process group on descriptor 3 before it becomes the command, so that the group can be killed from then on. */
-const ANNOUNCE_GROUP = 'echo $$ >&3; exec 3>&-; exec env -i --chdir="$0" "$@"';
+const ANNOUNCE_GROUP = 'umask 022; echo $$ >&3; exec 3>&-; exec env -i --chdir="$0" "$@"';
 
 export interface LabNodeOptions {
   readonly name: string;
@@ -40,6 +42,8 @@ export interface LabNodeOptions {
   /** More names that the node knows, with their addresses. */
   readonly hosts?: Readonly<Record<string, string>>;
   readonly tags?: Readonly<Record<string, string>>;
+  /** The PATH that the node's init system gives to services. Default: that of RHEL, which lacks /usr/local. */
+  readonly servicePath?: string;
   /** Read-only directories that lie over the host's root, top first. */
   readonly layers?: readonly string[];
   /** Holds the node's disk, is emptied first and removed by `destroy`. Default: one of its own in the lab directory. */
@@ -98,10 +102,13 @@ export class LabNode {
   readonly agentVersion = '3.3.2746.0';
   /** Whether the agent answers SSM; set it to false to play a node that has lost its connection. */
   online = false;
+  /** How often it was booted. */
+  boots = 0;
 
   readonly #directory: string;
   readonly #layers: readonly string[];
   readonly #hosts: string;
+  readonly #servicePath: string | undefined;
   readonly #processes = new Set<Promise<unknown>>();
   #machine: Machine | undefined;
 
@@ -114,6 +121,7 @@ export class LabNode {
     this.ipAddress = options.address;
     this.#directory = directory;
     this.#layers = options.layers ?? [];
+    this.#servicePath = options.servicePath;
     this.#hosts = Object.entries({ [options.hostname]: options.address, ...options.hosts })
       .map(([name, address]) => `${address} ${name} ${name.split('.')[0]}\n`)
       .join('');
@@ -147,6 +155,7 @@ export class LabNode {
     for (const handle of [host.stdout, host.stderr]) handle.destroy();
     host.unref();
     this.#machine = { pid: Number(pid), host, stopped };
+    this.boots += 1;
     this.online = true;
   }
 
@@ -183,7 +192,7 @@ export class LabNode {
     }
   }
 
-  /** Runs a script as the SSM agent does for `aws:runShellScript`: its file, directory, bare environment and process group. */
+  /** Runs a script as the SSM agent does for `aws:runShellScript`: its file, directory, environment, umask and process group. */
   run(script: string, commandId: string): RunningScript {
     const directory = join(
       ...['/var/lib/amazon/ssm', this.instanceId, 'document/orchestration', commandId],
@@ -192,7 +201,13 @@ export class LabNode {
     const file = join(directory, '_script.sh');
     mkdirSync(this.path(directory), { recursive: true, mode: 0o700 });
     writeFileSync(this.path(file), script, { mode: 0o700 });
-    return this.#enter(directory, { PATH: SYSTEM_PATH }, ['sh', '-c', file]);
+    const environment = agentEnvironment(this.instanceId, commandId, this.#servicePath);
+    return this.#enter(AGENT_DIRECTORY, environment, ['sh', '-c', file]);
+  }
+
+  /** Goes down as a reboot begins; `boot` is its end. */
+  reboot(): void {
+    this.kill();
   }
 
   /** Cuts the power: every process of the node is gone at once, its disk stays as it is. */

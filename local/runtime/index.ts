@@ -16,7 +16,7 @@ import {
   vaultBucketName,
   verbs,
 } from '#domain/naming';
-import { type Clock, type ManagedInstance, startSsm } from '../ssm/index.ts';
+import { type AgentControl, type Clock, type ManagedInstance, startSsm } from '../ssm/index.ts';
 import { type ExecutionStatusChange, startStepFunctions } from '../stepfunctions/index.ts';
 import { type ColdStorage, createColdStorage } from './cold-storage.ts';
 import { startGateway } from './gateway.ts';
@@ -59,6 +59,8 @@ export interface Runtime {
   readonly vaultDirectory: string;
   readonly stateBucket: string;
   stateMachineArn(name: string): string;
+  /** The SSM agent of a node, for tests of what it does when it or its node dies. */
+  agent(instanceId: string): AgentControl;
   /** Calls a lambda as another service would. */
   invoke(verb: Verb, payload: unknown): Promise<unknown>;
   /** The schedules of the configuration by their names. */
@@ -199,6 +201,7 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
     vaultDirectory: join(options.directory, 's3', 'data', vaultBucket),
     stateBucket,
     stateMachineArn: stepFunctions.stateMachineArn,
+    agent: ssm.agent,
     invoke: invokeVerb,
     scheduleStates: scheduler.states,
     coldStorage,

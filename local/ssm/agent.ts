@@ -1,111 +1,201 @@
-import type { Readable } from 'node:stream';
+import type { Clock } from './clock.ts';
+import {
+  type Document,
+  executionTimeoutSeconds,
+  type ParameterValues,
+  refusedByAgent,
+  renderScript,
+} from './document.ts';
 import type { ManagedInstance } from './instance.ts';
+import { type Report, runScript } from './script.ts';
 
-/** What the agent reports of one script. */
-export interface Report {
-  readonly status: 'Success' | 'Failed' | 'TimedOut' | 'Cancelled';
-  readonly statusDetails: 'Success' | 'Failed' | 'ExecutionTimedOut' | 'Cancelled';
-  readonly responseCode: number;
-  /** At most 24,000 bytes. */
-  readonly stdout: string;
-  /** At most 8,000 bytes. */
-  readonly stderr: string;
+/** Commands that an agent runs side by side. */
+const WORKERS = 5;
+
+/** Commands that wait for a worker, on the node's disk. The real agent took three of twelve, and at times more. */
+const QUEUE = 3;
+
+/** How long after the death of a worker, or after its own start, an agent gives a command up. */
+const GIVEN_UP_MS = 60_000;
+
+/** A command that the service has handed to an agent. */
+export interface Job {
+  readonly id: string;
+  readonly document: Document;
+  readonly parameters: ParameterValues;
+  /** Called once with what is told to the service, unless nothing ever is. */
+  readonly onReport: (report: Report) => void;
+  /** Called when the script begins. */
+  readonly onStart: () => void;
 }
 
-/** Why a script is stopped; the reason with which its signal is aborted. */
-export type StopReason = 'ExecutionTimedOut' | 'Cancelled';
+interface Kept extends Job {
+  /**
+   * `cancelled`: waits no more, but its file is still there. `running`: a worker sees to it. `abandoned`: nobody does, while its
+   * script may live on.
+   */
+  state: 'queued' | 'cancelled' | 'running' | 'abandoned';
+  readonly stop: AbortController;
+  cancelTimer: () => void;
+}
 
-const STDOUT_LIMIT = 24_000;
-const STDERR_LIMIT = 8_000;
+const failed = (responseCode: number, words = ''): Report => ({
+  ...{ status: 'Failed', statusDetails: 'Failed', responseCode, stdout: '', stderr: '' },
+  ...(words !== '' && { words }),
+});
 
-/** 128 + SIGKILL: what the agent reports of a script that it stopped. */
-const KILLED = 137;
+const notStarted = (error: unknown): Report => ({ ...failed(1), stderr: `failed to run commands: ${error}` });
 
-/**
- * Runs a script to its end, or kills its process group once `stop` is aborted.
- *
- * A script is over when its process is gone and nobody holds its stdout and stderr any more: a background process that
- * inherited them keeps the command in progress.
- */
-export const runScript = async (
-  instance: ManagedInstance,
-  script: string,
-  commandId: string,
-  stop: AbortSignal,
-): Promise<Report> => {
-  const running = instance.run(script, commandId);
-  const stdout = keep(running.stdout, STDOUT_LIMIT);
-  const stderr = keep(running.stderr, STDERR_LIMIT);
-  const stopped = new Promise<'stopped'>((resolve) => stop.addEventListener('abort', () => resolve('stopped')));
-  const completed = Promise.all([running.exit, stdout.closed, stderr.closed]);
-
-  const end = await Promise.race([completed, stopped]);
-  if (end === 'stopped') {
-    running.kill();
-    await running.exit;
-    // A process that left the group may hold them for ever.
-    running.stdout.destroy();
-    running.stderr.destroy();
-    const kept = { responseCode: KILLED, stdout: stdout.text(), stderr: stderr.text() };
-    return stop.reason === 'Cancelled'
-      ? { status: 'Cancelled', statusDetails: 'Cancelled', ...kept }
-      : { status: 'TimedOut', statusDetails: 'ExecutionTimedOut', ...kept };
-  }
-
-  const [{ code, signal }] = end;
-  const failure = code === null ? `signal: ${signal}` : `exit status ${code}`;
-  const outcome = outcomeOf(code);
-  return {
-    ...outcome,
-    responseCode: code ?? -1,
-    stdout: stdout.text(),
-    stderr: stderr.text(outcome.status === 'Failed' ? `failed to run commands: ${failure}` : ''),
-  };
-};
+/** What tests see of an agent, and do to it. */
+export interface AgentControl {
+  /** What the agent writes into its own log. */
+  readonly log: readonly string[];
+  /** How commands ended on this node by their ids, told to the service or not: the agent keeps that on disk. */
+  readonly ended: ReadonlyMap<string, Report>;
+  /** Ids of the commands that a worker sees to, and of those that wait, in their order. */
+  under(): { readonly running: readonly string[]; readonly queued: readonly string[] };
+  /** Lets so many commands of others, of patching say, take the places and then the queue. */
+  occupy(places: number): void;
+  /** Ends the worker of a command, as the kernel does for lack of memory: its script lives on. */
+  killWorker(commandId: string): void;
+  /** Ends the agent and starts it again: its workers live on, and it takes up every file that lies in its queue. */
+  restart(): void;
+}
 
 /**
- * The agent knows a time-out by its exit status alone: a script that hands on the status of a child that was killed, for
- * lack of memory say, is reported as timed out. A real node is rebooted by exit status 194; here it is a failure.
+ * The agent of one node, which outlives its restarts and those of the node. It reports nothing by itself: the service asks
+ * whether it is there.
  */
-const outcomeOf = (code: number | null): Pick<Report, 'status' | 'statusDetails'> => {
-  if (code === 0) return { status: 'Success', statusDetails: 'Success' };
-  if (code === KILLED) return { status: 'TimedOut', statusDetails: 'ExecutionTimedOut' };
-  return { status: 'Failed', statusDetails: 'Failed' };
-};
+export const startAgent = (
+  instance: () => ManagedInstance | undefined,
+  clock: Clock,
+  /** Called when a script is over, however it ended. */
+  onEnd: () => void,
+) => {
+  const log: string[] = [];
+  const jobs = new Map<string, Kept>();
+  const ended = new Map<string, Report>();
+  const scripts = new Map<AbortController, Promise<void>>();
+  let others = 0;
+  let node = instance();
+  let boots = node?.boots ?? 0;
 
-/** Reads a stream to its end and keeps only as much as can be reported. */
-const keep = (stream: Readable, limit: number) => {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  stream.on('data', (chunk: Buffer) => {
-    if (size < limit) chunks.push(chunk);
-    size += chunk.length;
-  });
+  const inState = (state: Kept['state']): Kept[] => [...jobs.values()].filter((job) => job.state === state);
+  /** A place is taken until its command was given up. */
+  const places = (): number => others + inState('running').length + inState('abandoned').length;
+
+  const end = (job: Kept, report: Report): void => {
+    if (jobs.get(job.id) !== job) return;
+    job.cancelTimer();
+    jobs.delete(job.id);
+    ended.set(job.id, report);
+    job.onReport(report);
+    pump();
+  };
+
+  const pump = (): void => {
+    for (const job of inState('queued').slice(0, Math.max(0, WORKERS - places()))) start(job);
+  };
+
+  const start = (job: Kept): void => {
+    const on = instance();
+    if (on === undefined) return;
+    const { id, document, parameters } = job;
+    job.state = 'running';
+    job.onStart();
+    job.cancelTimer = clock.after(1000 * executionTimeoutSeconds(document, parameters), () =>
+      job.stop.abort('ExecutionTimedOut'),
+    );
+    const script = Promise.resolve()
+      .then(() => runScript(on, renderScript(document, parameters), id, job.stop.signal))
+      .catch(notStarted)
+      .then((report) => {
+        scripts.delete(job.stop);
+        if (report === 'reboot') {
+          log.push(`${id}: exit status 194 asks for a reboot`);
+          on.reboot?.();
+        } else if (report !== 'cut off' && job.state === 'running') end(job, report);
+        onEnd();
+      });
+    scripts.set(job.stop, script);
+  };
+
+  const giveUp = (job: Kept, report: Report): void => {
+    job.cancelTimer();
+    job.state = 'abandoned';
+    job.cancelTimer = clock.after(GIVEN_UP_MS, () => {
+      log.push(`${job.id}: document process failed unexpectedly`);
+      end(job, report);
+    });
+  };
+
+  const restart = (): void => {
+    for (const job of inState('cancelled')) job.state = 'queued';
+    pump();
+  };
+
   return {
-    closed: new Promise<void>((resolve) => stream.once('close', resolve)),
-    text: (appendix = '') => truncate(Buffer.concat([...chunks, Buffer.from(appendix)]), limit),
+    log,
+    ended,
+    under: () => ({
+      running: inState('running').map(({ id }) => id),
+      queued: inState('queued').map(({ id }) => id),
+    }),
+    /** Takes into account what happened to the node: it was started again, or another one has its id and nothing of its disk. */
+    notice(): void {
+      const now = instance();
+      if (now === undefined || (now === node && now.boots === boots)) return;
+      if (now !== node) {
+        for (const job of jobs.values()) job.cancelTimer();
+        jobs.clear();
+      }
+      node = now;
+      boots = now.boots;
+      for (const job of [...inState('running'), ...inState('abandoned')]) giveUp(job, failed(1));
+      restart();
+    },
+    /** Takes a command, to run or to keep it; false when the queue is full. */
+    accept(job: Job): boolean {
+      const reason = refusedByAgent(job.document);
+      if (reason !== undefined) {
+        log.push(`${job.id}: ${reason}`);
+        const report = failed(-1);
+        ended.set(job.id, report);
+        job.onReport(report);
+        return true;
+      }
+      if (places() + inState('queued').length >= WORKERS + QUEUE) {
+        log.push(`${job.id}: CommandBufferFull`);
+        return false;
+      }
+      jobs.set(job.id, { ...job, state: 'queued', stop: new AbortController(), cancelTimer: () => undefined });
+      pump();
+      return true;
+    },
+    /** Ends a script, or lets a command wait no more, of which nothing is ever told. */
+    cancel(id: string): void {
+      const job = jobs.get(id);
+      if (job?.state === 'running') job.stop.abort('Cancelled');
+      if (job?.state === 'queued') job.state = 'cancelled';
+    },
+    occupy(places: number): void {
+      others = places;
+      pump();
+    },
+    killWorker(id: string): void {
+      const job = jobs.get(id);
+      if (job?.state !== 'running') throw new Error(`no worker sees to the command ${id}`);
+      giveUp(job, failed(1, 'document process failed unexpectedly'));
+    },
+    restart,
+    /** Kills what still runs. Resolves when every script is gone. */
+    async close(): Promise<void> {
+      for (const job of jobs.values()) job.cancelTimer();
+      jobs.clear();
+      for (const stop of scripts.keys()) stop.abort('Cancelled');
+      await Promise.all(scripts.values());
+    },
   };
 };
 
-const TRUNCATED = '--output truncated--';
-
-/** The agent counts bytes, and takes output that just fills the limit for truncated. */
-const truncate = (output: Buffer, limit: number): string =>
-  output.length < limit ? output.toString() : output.subarray(0, limit - TRUNCATED.length).toString() + TRUNCATED;
-
-const PLUGIN_OUTPUT_LIMIT = 2_500;
-const ERROR_TITLE = '\n----------ERROR-------\n';
-const OUTPUT_TRUNCATED = '\n---Output truncated---';
-const ERROR_TRUNCATED = '\n---Error truncated----';
-
-/** stdout and stderr as one text of at most 2,500 characters, as ListCommandInvocations shows them. */
-export const pluginOutput = ({ stdout, stderr }: Pick<Report, 'stdout' | 'stderr'>): string => {
-  const title = stderr === '' ? '' : ERROR_TITLE;
-  const room = PLUGIN_OUTPUT_LIMIT - title.length;
-  const half = Math.floor(room / 2);
-  const cut = (text: string, other: string, mark: string) => {
-    const share = Math.max(half, room - other.length);
-    return text.length <= share ? text : text.slice(0, share - mark.length) + mark;
-  };
-  return cut(stdout, stderr, OUTPUT_TRUNCATED) + title + cut(stderr, stdout, ERROR_TRUNCATED);
-};
+export type Agent = ReturnType<typeof startAgent>;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
+import type { AgentControl } from './agent.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { parseDocument } from './document.ts';
 import { SsmError } from './errors.ts';
@@ -9,8 +10,9 @@ import type { ManagedInstance } from './instance.ts';
 import { operations } from './operations.ts';
 import { startRunCommand } from './run-command.ts';
 
+export type { AgentControl } from './agent.ts';
 export type { Clock } from './clock.ts';
-export { AGENT_PATH, type ManagedInstance, type RunningScript } from './instance.ts';
+export { AGENT_DIRECTORY, agentEnvironment, type ManagedInstance, type RunningScript } from './instance.ts';
 export { type LocalInstance, localInstance } from './local-instance.ts';
 
 const TARGET_PREFIX = 'AmazonSSM.';
@@ -30,7 +32,12 @@ export const startSsm = async (options: {
   readonly region: string;
   readonly account: string;
   readonly clock?: Clock;
-}): Promise<{ readonly url: string; close(): Promise<void> }> => {
+}): Promise<{
+  readonly url: string;
+  /** The agent of an instance. */
+  agent(instanceId: string): AgentControl;
+  close(): Promise<void>;
+}> => {
   const { instances, region, account, clock = systemClock } = options;
   const documents = new Map(
     Object.entries(options.documents).map(([name, content]) => [name, parseDocument(name, content)]),
@@ -64,6 +71,7 @@ export const startSsm = async (options: {
   });
   return {
     url: `http://127.0.0.1:${port(server.address())}`,
+    agent: runCommand.agentOf,
     async close() {
       await runCommand.close();
       server.closeAllConnections();

@@ -11,9 +11,13 @@ export interface ManagedInstance {
   readonly agentVersion: string;
   /** False while the agent does not answer: nothing is delivered to it and nothing is reported by it. */
   readonly online: boolean;
+  /** How often it was started again. */
+  readonly boots: number;
+  /** Shuts it down, as its system does when a script asks for a reboot; whoever plays the cloud starts it again. */
+  reboot?(): void;
   /**
-   * Writes the script below the agent's orchestration directory (root's, 0700) and runs it as the agent does:
-   * `sh -c <path>` in a session of its own, in the orchestration directory, with nothing but PATH in its environment.
+   * Writes the script below the agent's orchestration directory (root's, 0700) and runs it as the agent does: `sh -c <path>` in
+   * a process group of its own, in the directory and with the environment of the agent.
    */
   run(script: string, commandId: string): RunningScript;
 }
@@ -27,4 +31,19 @@ export interface RunningScript {
   kill(): void;
 }
 
-export const AGENT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** Where an agent under systemd works, and its scripts with it. */
+export const AGENT_DIRECTORY = '/usr/bin';
+
+/** What RHEL's init gives to services. */
+const INIT_PATH = '/sbin:/usr/sbin:/bin:/usr/bin';
+
+/** What a script finds around it: all that the agent has of its init system, and what it adds. No HOME. */
+export const agentEnvironment = (instanceId: string, commandId: string, path = INIT_PATH) => ({
+  PATH: path,
+  LANG: 'en_US.UTF-8',
+  INVOCATION_ID: 'f00dfeedf00dfeedf00dfeedf00dfeed',
+  JOURNAL_STREAM: '9:12345',
+  SSM_COMMAND_ID: commandId,
+  AWS_SSM_INSTANCE_ID: instanceId,
+  AWS_SSM_REGION_NAME: 'us-east-1',
+});

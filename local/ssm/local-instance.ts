@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AGENT_PATH, type ManagedInstance } from './instance.ts';
+import { AGENT_DIRECTORY, agentEnvironment, type ManagedInstance } from './instance.ts';
 
 export interface LocalInstance extends ManagedInstance {
   /** Writable, so that a test can lose the connection to the agent and find it again. */
   online: boolean;
+  /** Writable, so that a test can start it again. */
+  boots: number;
 }
 
 /** A managed instance that is this machine: each script is a plain child process below `directory`. */
@@ -22,15 +24,16 @@ export const localInstance = (options: {
   platformName: 'Debian GNU/Linux',
   agentVersion: '3.3.2746.0',
   online: true,
+  boots: 0,
   run(script, commandId) {
-    const cwd = join(options.directory, commandId);
-    const path = join(cwd, '_script.sh');
-    mkdirSync(cwd, { recursive: true, mode: 0o700 });
+    const directory = join(options.directory, commandId);
+    const path = join(directory, '_script.sh');
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
     chmodSync(options.directory, 0o700);
     writeFileSync(path, script, { mode: 0o700 });
     const child = spawn('sh', ['-c', path], {
-      cwd,
-      env: { PATH: AGENT_PATH },
+      cwd: AGENT_DIRECTORY,
+      env: agentEnvironment(options.instanceId, commandId),
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

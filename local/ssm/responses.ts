@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { pluginOutput } from './agent.ts';
 import type { Document } from './document.ts';
 import type { ManagedInstance } from './instance.ts';
 import { type Command, type Invocation, isError, isOver } from './run-command.ts';
+import { pluginOutput } from './script.ts';
 
 /** JSON 1.1 writes times as seconds since the epoch. */
 const epochSeconds = (milliseconds: number | undefined) =>
@@ -71,7 +71,7 @@ const reported = (invocation: Invocation) => {
   const { report, statusDetails, endedAt } = invocation;
   return report?.statusDetails === statusDetails
     ? { ...report, endedAt }
-    : { responseCode: -1, stdout: '', stderr: '', endedAt: undefined };
+    : { responseCode: -1, stdout: '', stderr: '', words: undefined, endedAt: undefined };
 };
 
 export const invocationResponse = (invocation: Invocation, instance: ManagedInstance | undefined, details: boolean) => {

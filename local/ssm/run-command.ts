@@ -1,19 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { type Report, runScript, type StopReason } from './agent.ts';
+import { type Agent, startAgent } from './agent.ts';
 import type { Clock } from './clock.ts';
-import {
-  bindParameters,
-  type Document,
-  executionTimeoutSeconds,
-  type ParameterValues,
-  renderScript,
-} from './document.ts';
+import { bindParameters, type Document, executionTimeoutSeconds, type ParameterValues } from './document.ts';
 import { SsmError } from './errors.ts';
 import type { ManagedInstance } from './instance.ts';
 import type { SendCommand, Target } from './requests.ts';
-
-/** Commands that an agent runs side by side; one more waits. */
-const COMMAND_WORKERS = 5;
+import type { Report } from './script.ts';
 
 /** How long after the send an invocation may not be found by the first look at it. */
 const INVISIBLE_MS = 200;
@@ -38,11 +30,12 @@ export interface Invocation {
   statusDetails: InvocationStatusDetails;
   /** When the concurrency of its command let it go to the agent; milliseconds, as all times here. */
   sentAt: number | undefined;
+  /** Whether its agent had no room for it. What the service does then was never seen: here it is not sent again. */
+  refused: boolean;
   startedAt: number | undefined;
   endedAt: number | undefined;
   /** What the agent has to say; told to the service as soon as the agent is online. */
   report: Report | undefined;
-  readonly stop: AbortController;
   readonly timers: (() => void)[];
   looked: boolean;
 }
@@ -75,12 +68,17 @@ export const startRunCommand = (options: {
   const { instances, clock } = options;
   const commands = new Map<string, Command>();
   const open = new Set<Command>();
-  const busyWorkers = new Map<string, number>();
-  const scripts = new Set<Promise<void>>();
+  const agents = new Map<string, Agent>();
   let awake = false;
   let cancelRetry: (() => void) | undefined;
 
   const find = (instanceId: string) => instances().find((instance) => instance.instanceId === instanceId);
+
+  const agentOf = (instanceId: string): Agent => {
+    const agent = agents.get(instanceId) ?? startAgent(() => find(instanceId), clock, wake);
+    agents.set(instanceId, agent);
+    return agent;
+  };
 
   const send = (request: SendCommand, document: Document): Command => {
     const parameters = bindParameters(document, request.Parameters);
@@ -106,10 +104,10 @@ export const startRunCommand = (options: {
         status: known ? 'Pending' : 'Failed',
         statusDetails: known ? 'Pending' : 'Undeliverable',
         sentAt: undefined,
+        refused: false,
         startedAt: undefined,
         endedAt: undefined,
         report: undefined,
-        stop: new AbortController(),
         timers: [],
         looked: false,
       });
@@ -175,36 +173,36 @@ export const startRunCommand = (options: {
   const converse = (invocation: Invocation): void => {
     const instance = find(invocation.instanceId);
     const { report } = invocation;
-    if (instance === undefined || !instance.online) retryLater();
-    else if (report !== undefined) settle(invocation, report.status, report.statusDetails);
-    else if (invocation.status === 'Cancelling') stop(invocation, 'Cancelled');
-    else if (isWaiting(invocation) && busy(instance) < COMMAND_WORKERS) start(invocation, instance);
+    if (instance === undefined || !instance.online) {
+      retryLater();
+      return;
+    }
+    const agent = agentOf(invocation.instanceId);
+    agent.notice();
+    if (report !== undefined) settle(invocation, report.status, report.statusDetails);
+    else if (invocation.status === 'Cancelling') agent.cancel(invocation.command.id);
+    else if (isWaiting(invocation) && !invocation.refused) deliver(invocation, agent);
   };
 
-  const start = (invocation: Invocation, instance: ManagedInstance): void => {
+  /** To the service a command is in progress as soon as its agent has taken it, whether it runs or waits. */
+  const deliver = (invocation: Invocation, agent: Agent): void => {
     const { id, document, parameters } = invocation.command;
-    invocation.status = 'InProgress';
-    invocation.statusDetails = 'InProgress';
-    invocation.startedAt = clock.now();
-    busyWorkers.set(instance.instanceId, busy(instance) + 1);
-    invocation.timers.push(
-      clock.after(1000 * executionTimeoutSeconds(document, parameters), () => stop(invocation, 'ExecutionTimedOut')),
-    );
-    const script = runScript(instance, renderScript(document, parameters), id, invocation.stop.signal)
-      .catch(notStarted)
-      .then((report) => {
+    const accepted = agent.accept({
+      ...{ id, document, parameters },
+      onStart: () => {
+        invocation.startedAt = clock.now();
+      },
+      onReport: (report) => {
         invocation.report = report;
         invocation.endedAt = clock.now();
-        busyWorkers.set(instance.instanceId, busy(instance) - 1);
-        scripts.delete(script);
         wake();
-      });
-    scripts.add(script);
+      },
+    });
+    if (accepted) {
+      invocation.status = 'InProgress';
+      invocation.statusDetails = 'InProgress';
+    } else invocation.refused = true;
   };
-
-  const busy = ({ instanceId }: ManagedInstance): number => busyWorkers.get(instanceId) ?? 0;
-
-  const stop = (invocation: Invocation, reason: StopReason): void => invocation.stop.abort(reason);
 
   const retryLater = (): void => {
     cancelRetry ??= clock.after(RETRY_MS, () => {
@@ -253,14 +251,12 @@ export const startRunCommand = (options: {
   const close = async (): Promise<void> => {
     cancelRetry?.();
     open.clear();
-    for (const invocation of [...commands.values()].flatMap((command) => command.invocations)) {
+    for (const invocation of [...commands.values()].flatMap((command) => command.invocations))
       for (const cancelTimer of invocation.timers) cancelTimer();
-      stop(invocation, 'Cancelled');
-    }
-    await Promise.all(scripts);
+    await Promise.all([...agents.values()].map((agent) => agent.close()));
   };
 
-  return { commands, send, cancel, isVisible, close };
+  return { commands, send, cancel, isVisible, agentOf, close };
 };
 
 export type RunCommand = ReturnType<typeof startRunCommand>;
@@ -285,11 +281,3 @@ const share = (limit: string, targets: number): number =>
 const isWaiting = ({ status }: Invocation): boolean => status === 'Pending' || status === 'Delayed';
 
 const isUnderWay = (invocation: Invocation): boolean => invocation.sentAt !== undefined && !isOver(invocation);
-
-const notStarted = (error: unknown): Report => ({
-  status: 'Failed',
-  statusDetails: 'Failed',
-  responseCode: 1,
-  stdout: '',
-  stderr: `failed to run commands: ${error}`,
-});

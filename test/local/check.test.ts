@@ -65,7 +65,7 @@ describe('a check', () => {
   it('tells everything that is wrong anywhere at once: clock, room, keys, an agent, a service', async () => {
     const [master, console] = [bench.withRole('master'), bench.withRole('console')];
     await bench.shell(
-      'printf "#!/bin/sh\\n[ \\"\\$1\\" = +%%s ] && exec /bin/date -d \\"1 hour ago\\" +%%s\\nexec /bin/date \\"\\$@\\"\\n" >/usr/local/bin/date && chmod 755 /usr/local/bin/date',
+      'printf "#!/bin/sh\\n[ \\"\\$1\\" = +%%s ] && exec /usr/bin/date.away -d \\"1 hour ago\\" +%%s\\nexec /usr/bin/date.away \\"\\$@\\"\\n" >/root/date && chmod 755 /root/date && mv /usr/bin/date /usr/bin/date.away && mv /root/date /usr/bin/date',
       master,
     );
     await bench.shell('ln -s /mnt/gone/ca.pass /etc/puppetlabs/puppet/ssl/ca/private/second.pass', master);
@@ -83,7 +83,10 @@ describe('a check', () => {
     console.online = true;
     await bench.shell('service pe-postgresql start; service pe-puppetdb start', bench.withRole('puppetdb'));
     await bench.shell('umount /var/lib/holdfast', master);
-    await bench.shell('rm /usr/local/bin/date /etc/puppetlabs/puppet/ssl/ca/private/second.pass', master);
+    await bench.shell(
+      'mv /usr/bin/date.away /usr/bin/date; rm /etc/puppetlabs/puppet/ssl/ca/private/second.pass',
+      master,
+    );
     expect(stdout).toMatch(/^problem: console\.pe\.example\.com \(i-\w+\) does not answer SSM\. Look at the instance/m);
     expect(stdout).toMatch(/^problem: master\.pe\.example\.com: its clock is off by 3[56]\d\d s or more: .*chrony/m);
     expect(stdout).toMatch(

@@ -98,7 +98,7 @@ describe('a lab node', () => {
   it('runs a script with the directory, modes and environment of the SSM agent', async () => {
     const script = node.run(
       `#!/bin/bash
-       pwd; stat -c '%a %U %n' "$0" "$PWD"; tr '\\0' '\\n' </proc/$PPID/environ; readlink /proc/self/fd/0; exit 7`,
+       pwd; umask; stat -c '%a %U %n' "$0" "$(dirname "$0")"; tr '\\0' '\\n' </proc/$PPID/environ; readlink /proc/self/fd/0; exit 7`,
       '11111111-2222-3333-4444-555555555555',
     );
     const directory =
@@ -106,10 +106,17 @@ describe('a lab node', () => {
       '/awsrunShellScript/0.awsrunShellScript';
     expect(await text(script.stdout)).toBe(
       [
-        directory,
+        '/usr/bin',
+        '0022',
         `700 root ${directory}/_script.sh`,
         `700 root ${directory}`,
-        'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+        'PATH=/sbin:/usr/sbin:/bin:/usr/bin',
+        'LANG=en_US.UTF-8',
+        'INVOCATION_ID=f00dfeedf00dfeedf00dfeedf00dfeed',
+        'JOURNAL_STREAM=9:12345',
+        'SSM_COMMAND_ID=11111111-2222-3333-4444-555555555555',
+        'AWS_SSM_INSTANCE_ID=i-00000000000000001',
+        'AWS_SSM_REGION_NAME=us-east-1',
         '/dev/null',
         '',
       ].join('\n'),
@@ -155,7 +162,7 @@ describe('a lab node', () => {
       accessKeyId: 'node',
       secretAccessKey: 'secret',
     });
-    const script = node.run('aws s3 ls s3://holdfast-vault --recursive', 'aws');
+    const script = node.run('PATH=$PATH:/usr/local/bin; aws s3 ls s3://holdfast-vault --recursive', 'aws');
     const [stdout, stderr] = await Promise.all([text(script.stdout), text(script.stderr)]);
     expect(stderr).toBe('');
     expect(stdout).toMatch(/ 5 a\/b\n$/);

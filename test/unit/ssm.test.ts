@@ -17,6 +17,7 @@ import {
   SSMClient,
 } from '@aws-sdk/client-ssm';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ssmRunCommand } from '#aws/run-command';
 import { type Clock, type LocalInstance, localInstance, startSsm } from '#local/ssm/index';
 
 /** Time that passes only when a test says so; the scripts themselves run in real time. */
@@ -47,7 +48,7 @@ const shellDocument = (runCommand: string[], parameters: object = {}) =>
     mainSteps: [
       {
         action: 'aws:runShellScript',
-        name: 'run',
+        name: 'script',
         inputs: { timeoutSeconds: '{{ ExecutionTimeout }}', runCommand },
       },
     ],
@@ -87,9 +88,17 @@ beforeEach(async () => {
       'Test-Greet': shellDocument(["echo 'hello {{ Name }}'", 'echo careful >&2'], {
         Name: { type: 'String', allowedPattern: '^[a-z]+$', default: 'world' },
       }),
-      'Test-Run': shellDocument(['#!/bin/bash', '{{ Script }}'], { Script: { type: 'StringList' } }),
+      'Test-Run': shellDocument(['#!/bin/bash', 'cd "$(dirname "$0")"', '{{ Script }}'], {
+        Script: { type: 'StringList' },
+      }),
+      'Test-Around': shellDocument(['#!/bin/bash', 'pwd', 'umask', 'env', 'wc -c']),
+      'Test-Refused': shellDocument(['touch /never'], {
+        Name: { type: 'String', allowedPattern: '^[a-z]{1,40000}$', default: 'world' },
+      }),
       'Test-Unguarded': shellDocument(["echo 'hello {{ Name }}'"], { Name: { type: 'String' } }),
-      'Test-Exit': shellDocument(['exit {{ Code }}'], { Code: { type: 'String', allowedValues: ['0', '3', '137'] } }),
+      'Test-Exit': shellDocument(['exit {{ Code }}'], {
+        Code: { type: 'String', allowedValues: ['0', '3', '137', '168', '169', '194'] },
+      }),
     },
   });
   client = new SSMClient({
@@ -174,7 +183,7 @@ describe('what the agent runs', () => {
       InstanceId: A,
       Comment: 'a greeting',
       DocumentName: 'Test-Greet',
-      PluginName: 'run',
+      PluginName: 'script',
       Status: 'Success',
       StatusDetails: 'Success',
       ResponseCode: 0,
@@ -199,7 +208,12 @@ describe('what the agent runs', () => {
 
   test('a script whose group was killed by somebody else has failed', async () => {
     const id = await sendScript(['echo begun', 'kill -KILL 0']);
-    expect(await end(id)).toMatchObject({ Status: 'Failed', ResponseCode: -1, StandardOutputContent: 'begun\n' });
+    expect(await end(id)).toMatchObject({
+      Status: 'Failed',
+      ResponseCode: -1,
+      StandardOutputContent: 'begun\n',
+      StandardErrorContent: 'failed to run commands: signal: killed',
+    });
   });
 
   test('a script that hands on the status of a killed child looks like one that was timed out', async () => {
@@ -207,13 +221,64 @@ describe('what the agent runs', () => {
     expect(await end(id)).toMatchObject({ Status: 'TimedOut', StatusDetails: 'ExecutionTimedOut', ResponseCode: 137 });
   });
 
-  test('a script gets nothing but PATH, a directory of its own and no input', async () => {
-    const id = await sendScript(['echo "[$HOME$LANG] $PATH"; pwd; wc -c']);
-    const { StandardOutputContent } = await end(id);
-    expect(StandardOutputContent).toBe(
-      `[] /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n${orchestration(id)}\n0\n`,
-    );
+  test("a script gets the agent's environment, its directory and no input", async () => {
+    const id = await send({ DocumentName: 'Test-Around' });
+    const lines = ((await end(id)).StandardOutputContent ?? '').trim().split('\n');
+    expect(lines.slice(0, 2)).toEqual(['/usr/bin', '0022']);
+    expect(lines.at(-1)).toBe('0');
+    expect(
+      lines
+        .slice(2, -1)
+        .filter((line) => !/^(PWD|SHLVL|OLDPWD|_)=/.test(line))
+        .toSorted(),
+    ).toEqual([
+      `AWS_SSM_INSTANCE_ID=${A}`,
+      'AWS_SSM_REGION_NAME=us-east-1',
+      expect.stringMatching(/^INVOCATION_ID=/),
+      expect.stringMatching(/^JOURNAL_STREAM=/),
+      'LANG=en_US.UTF-8',
+      'PATH=/sbin:/usr/sbin:/bin:/usr/bin',
+      `SSM_COMMAND_ID=${id}`,
+    ]);
     expect(statSync(orchestration(id)).mode & 0o777).toBe(0o700);
+  });
+
+  test('a document with a pattern that RE2 can not compile runs nothing, and only the log of the agent says why', async () => {
+    const id = await send({ DocumentName: 'Test-Refused' });
+    expect(await end(id)).toMatchObject({
+      Status: 'Failed',
+      StatusDetails: 'Failed',
+      ResponseCode: -1,
+      StandardOutputContent: '',
+      StandardErrorContent: '',
+    });
+    expect(existsSync(orchestration(id))).toBe(false);
+    expect(ssm.agent(A).log).toEqual([`${id}: error parsing regexp: invalid repeat count: \`{1,40000}\``]);
+  });
+
+  test('exit status 168 is a success whose stderr is lost', async () => {
+    const id = await sendScript(['echo so far', 'echo trouble >&2', 'exit 168']);
+    expect(await end(id)).toMatchObject({
+      Status: 'Success',
+      ResponseCode: 168,
+      StandardOutputContent: expect.stringMatching(/^so far\n\nStep exited with code 168\. /),
+      StandardErrorContent: '',
+    });
+  });
+
+  test('exit status 169 is a failure whose stdout is no JSON any more', async () => {
+    const id = await sendScript(['echo {}', 'exit 169']);
+    expect(await end(id)).toMatchObject({
+      Status: 'Failed',
+      ResponseCode: 169,
+      StandardOutputContent: expect.stringMatching(/^\{\}\n\nStep exited with code 169\. /),
+    });
+  });
+
+  test('exit status 194 asks for a reboot', async () => {
+    const id = await send({ DocumentName: 'Test-Exit', Parameters: { Code: ['194'] } });
+    await expect.poll(() => ssm.agent(A).log).toEqual([`${id}: exit status 194 asks for a reboot`]);
+    expect(await details(id)).toBe('InProgress');
   });
 
   test('a background process that keeps the output open keeps the command in progress', async () => {
@@ -246,17 +311,110 @@ describe('what the agent runs', () => {
     expect((await end(id)).StandardOutputContent).toBe('o'.repeat(23_999));
   });
 
-  test('a sixth command waits for one of five workers', async () => {
+  test('a sixth command waits for one of five workers, and is in progress to the service all the while', async () => {
     const gates = Array.from({ length: 6 }, (_, index) => gate(`gate-${index}`));
     const ids: string[] = [];
     for (const path of gates) ids.push(await sendScript([`cat ${path}`]));
     const [first = '', , , , , sixth = ''] = ids;
-    expect(await Promise.all(ids.map((id) => details(id)))).toEqual([...Array(5).fill('InProgress'), 'Pending']);
+    expect(await Promise.all(ids.map((id) => details(id)))).toEqual(Array(6).fill('InProgress'));
+    expect(ssm.agent(A).under()).toEqual({ running: ids.slice(0, 5), queued: [sixth] });
     await writeFile(join(root, 'gate-0'), '');
     await end(first);
-    await expect.poll(() => details(sixth)).toBe('InProgress');
+    await expect.poll(() => existsSync(orchestration(sixth))).toBe(true);
     await Promise.all(gates.slice(1).map((path) => writeFile(path, '')));
     for (const id of ids) expect(await end(id)).toMatchObject({ Status: 'Success' });
+  });
+});
+
+describe('what goes wrong with an agent', () => {
+  /** Takes all workers of the first instance until the returned function is called. */
+  const occupy = async (last = 'true'): Promise<{ ids: string[]; free: () => Promise<void> }> => {
+    const gates = Array.from({ length: 5 }, (_, index) => gate(`place-${index}`));
+    const ids: string[] = [];
+    for (const path of gates)
+      ids.push(await sendScript([`cat ${path}`, last], { Parameters: { ExecutionTimeout: ['172800'] } }));
+    await expect.poll(() => ids.every((id) => existsSync(orchestration(id)))).toBe(true);
+    return { ids, free: async () => void (await Promise.all(gates.map((path) => writeFile(path, '')))) };
+  };
+  test('a full queue takes no more, and says so in its log alone', async () => {
+    const { free } = await occupy();
+    for (let queued = 0; queued < 3; queued++) await sendScript(['true']);
+    const id = await sendScript(['true'], { TimeoutSeconds: 30 });
+    expect(await details(id)).toBe('Pending');
+    expect(ssm.agent(A).log).toEqual([`${id}: CommandBufferFull`]);
+    clock.advance(30_000);
+    expect(await details(id)).toBe('DeliveryTimedOut');
+    await free();
+  });
+
+  test("a command that is cancelled in the queue is never reported, and runs at the agent's next start", async () => {
+    const { ids, free } = await occupy();
+    const id = await sendScript(['echo late']);
+    await client.send(new CancelCommandCommand({ CommandId: id }));
+    await free();
+    for (const one of ids) await end(one);
+    expect(await details(id)).toBe('Cancelling');
+    expect(existsSync(orchestration(id))).toBe(false);
+    ssm.agent(A).restart();
+    await expect.poll(() => ssm.agent(A).ended.get(id)?.stdout).toBe('late\n');
+  });
+
+  test('a queue that a reboot has cut off runs after it, and what ran then is given up a minute later', async () => {
+    const { ids, free } = await occupy('kill -KILL 0');
+    const [first = ''] = ids;
+    const id = await sendScript(['echo late'], { Parameters: { ExecutionTimeout: ['172800'] } });
+    const [instance] = instances;
+    if (instance) instance.online = false;
+    await free();
+    clock.advance(86_400_000);
+    if (instance) Object.assign(instance, { boots: 1, online: true });
+    await expect
+      .poll(() => {
+        clock.advance(1000);
+        return ssm.agent(A).under().running;
+      })
+      .toEqual([]);
+    expect(await details(first)).toBe('InProgress');
+    clock.advance(60_000);
+    expect(await end(first)).toMatchObject({
+      Status: 'Failed',
+      ResponseCode: 1,
+      StandardOutputContent: '',
+      StandardErrorContent: '',
+    });
+    expect(await end(id)).toMatchObject({ Status: 'Success', StandardOutputContent: 'late\n' });
+  });
+
+  test('a script outlives its worker and its time-out, and the listing alone says what happened', async () => {
+    const id = await sendScript(LASTING, { Parameters: { ExecutionTimeout: ['60'] } });
+    const leader = await pidIn(orchestration(id, 'leader'));
+    ssm.agent(A).killWorker(id);
+    clock.advance(59_999);
+    expect(await details(id)).toBe('InProgress');
+    clock.advance(1);
+    expect(await end(id)).toMatchObject({
+      Status: 'Failed',
+      ResponseCode: 1,
+      StandardOutputContent: '',
+      StandardErrorContent: '',
+    });
+    const { CommandInvocations } = await client.send(
+      new ListCommandInvocationsCommand({ CommandId: id, Details: true }),
+    );
+    expect(CommandInvocations?.[0]?.CommandPlugins?.[0]?.Output).toBe('document process failed unexpectedly');
+    const [told] = await ssmRunCommand(client).invocations(id);
+    expect(told).toMatchObject({ exitCode: 1, stdout: '', stderr: 'document process failed unexpectedly' });
+    clock.advance(86_400_000);
+    expect(isAlive(leader)).toBe(true);
+    for (const pid of [leader, await pidIn(orchestration(id, 'background'))]) process.kill(pid, 'SIGKILL');
+  });
+
+  test('a restart of the agent in the middle changes nothing', async () => {
+    const path = gate('open');
+    const id = await sendScript([`cat ${path}`]);
+    ssm.agent(A).restart();
+    await writeFile(path, 'whole');
+    expect(await end(id)).toMatchObject({ Status: 'Success', StandardOutputContent: 'whole' });
   });
 });
 

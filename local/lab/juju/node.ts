@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type CommandResult, createNode, type LabNode, type LabNodeOptions } from '../node.ts';
+import { type CommandResult, createNode, type LabNode, type LabNodeOptions, USUAL_PATH } from '../node.ts';
 
 const INSTALL = fileURLToPath(new URL('install.sh', import.meta.url));
 const LIBRARY = '/usr/lib/juju-lab';
@@ -30,7 +30,7 @@ export interface JujuNodeOptions extends LabNodeOptions {
 /** Makes a node with the stand-ins of an era, powered on, with its services running. */
 export const createJujuNode = async (options: JujuNodeOptions): Promise<LabNode> => {
   const { era, provider, faults = {}, files = [], ...place } = options;
-  const node = await createNode(place);
+  const node = await createNode({ ...place, servicePath: USUAL_PATH });
   try {
     await check(node, `bash ${INSTALL} ${era} ${place.address} ${place.instanceId} ${provider}`);
     for (const [fault, content] of Object.entries(faults))
