@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # state_directory is of work.sh, which documents source before
 # Services that are stopped for a run are recorded first and always started again: by the run, by its undoing, or by a
 # watchdog on the node, since a time-out kills a script's whole process group and no trap runs.
 
@@ -101,6 +102,7 @@ arm_watchdog() {
   {
     printf 'set -uo pipefail\nstate_directory=%q\n' "$state_directory"
     declare -f
+    # shellcheck disable=SC2016 # for the watchdog to expand
     printf 'sleep %d\nrecover %q\n[ -n "$down" ] || rm -f %q\n' "$2" "$1" "$script"
   } >"$script"
   env -i PATH="$PATH" LANG="${LANG-C}" HOLDFAST_WATCHDOG="$1" setsid bash "$script" </dev/null >/dev/null 2>&1 3>&- 4>&- &

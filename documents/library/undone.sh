@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # what is not set here is of work.sh, which documents source before
 # How a node is kept from doing more of a run that is being undone.
 
 # How long an agent may keep a command at most, as far as anybody knows, and how many marks are kept beside.
@@ -29,7 +30,7 @@ end_scripts() {
   own=${stat[2]}
   for file in "$state_directory/runs/$1".????????/script; do
     read -r pid began group group_began boot 2>/dev/null <"$file" || continue
-    [ "$boot" = "$(cat "$boot_id")" ] && [ "$group" != "$own" ] || continue
+    if [ "$boot" != "$(cat "$boot_id")" ] || [ "$group" = "$own" ]; then continue; fi
     [ "$(started "$pid")" = "$began" ] || [ "$(started "$group")" = "$group_began" ] || [ ! -e "/proc/$group" ] || continue
     kill -KILL -- "-$group" 2>/dev/null || continue
     ended=$((ended + 1))
