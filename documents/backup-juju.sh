@@ -8,7 +8,7 @@
 #/              file    on a controller, 2.9.22 and later: the file that create-juju-archive has let Juju make; a controller
 #/                      that has none answers nothing
 #/   DIRECTORY  where Juju was told to put its backups, in base64url; may be empty
-#/   KEY        key without suffix: .tgz and .contents.<zst|gz> are added
+#/   KEY        key without suffix: .tar.gz and .contents.<zst|gz> are added
 #/ Exit status: 0 stored and verified; 1 failed, the answer says why.
 set -Eeuo pipefail
 umask 077
@@ -97,31 +97,43 @@ make_with_plugin() {
   dump_database
   require_environment
   pack_files
-  archive=$work/archive.tgz
+  archive=$work/archive.tar.gz
   LC_ALL=C tar -C "$work/archive" -czf "$archive" juju-backup 2>"$work/tar.log" 4>&- || fail ArchiveFailedError "tar failed: $(last_words "$work/tar.log") $(free_space "$work")"
   rm -rf "$work/archive"
 }
 
 # --- stored
 
+# 1.22 to 1.25: any state server may answer the client, and juju restore reads the files of machine 0 alone.
+require_initial() {
+  local machine
+  machine=$(printed 'machine ID')
+  if is_classic "$client_version" && [ "$machine" != 0 ]; then
+    fail WrongNodeError "juju made the backup on machine ${machine:-?}, and juju restore takes only one of machine 0. Put the address of machine 0 first below state-servers in $client_directory/environments/$client_name.jenv, then start the backup again. Nothing was stored."
+  fi
+}
+
 make_with_juju() {
-  local stored_id
+  local stored_id downloaded
   require_client
   begin_client_work
-  archive=$client_work/archive.tgz
+  downloaded=$client_work/juju-backup.tar.gz
   if is_classic "$client_version"; then
     make_archive backups create --no-download "$juju_note $RUN"
   else
     make_archive create-backup -m "$client_name:controller" --no-download "$juju_note $RUN"
   fi
-  stored_id=$(grep -ohE '[0-9]{8}-[0-9]{6}\.[0-9a-f-]{36}' "$said" "$work/create.log" | head -n 1) || fail JujuFailedError "juju told no id of its backup."
+  stored_id=$(printed_id)
+  [ -n "$stored_id" ] || fail JujuFailedError "juju told no id of its backup."
   note_stored "$RUN" "$stored_id"
+  require_initial
   expected_sha1=$(printed checksum)
   if is_classic "$client_version"; then
-    juju backups download "$stored_id" --filename "$archive" >"$work/download.log" 2>&1 || fail JujuFailedError "juju backups download failed: $(juju_words "$work/download.log")"
+    juju backups download "$stored_id" --filename "$downloaded" >"$work/download.log" 2>&1 || fail JujuFailedError "juju backups download failed: $(juju_words "$work/download.log")"
   else
-    juju download-backup -m "$client_name:controller" "$stored_id" --filename "$archive" >"$work/download.log" 2>&1 || fail JujuFailedError "juju download-backup failed: $(juju_words "$work/download.log")"
+    juju download-backup -m "$client_name:controller" "$stored_id" --filename "$downloaded" >"$work/download.log" 2>&1 || fail JujuFailedError "juju download-backup failed: $(juju_words "$work/download.log")"
   fi
+  open_archive "$downloaded" "$(id -u "$client_user")" || fail JujuFailedError "juju said that it has downloaded the backup, and $downloaded is no file of $client_user. Nothing was stored; start the backup again."
 }
 
 # --- every driver
@@ -193,8 +205,7 @@ main() {
     file)
       # Where the run's undoing looks for what a run that breaks off leaves.
       mkdir -p "$state_directory/juju" && decode_text "$DIRECTORY" >"$state_directory/juju/$RUN"
-      archive=$(archives_of "$RUN" "$(decode_text "$DIRECTORY")" | tail -n 1)
-      if [ -z "$archive" ]; then
+      if ! find_archive "$RUN" "$(decode_text "$DIRECTORY")"; then
         remove_archives "$RUN"
         answer '{"kind":"nothing"}'
         exit 0
@@ -205,7 +216,7 @@ main() {
   if [ -n "$expected_sha1" ] && [ "$sha1" != "$expected_sha1" ]; then
     fail ChecksumError "the archive's SHA-1 is $sha1, juju printed $expected_sha1. Nothing was stored; start the backup again."
   fi
-  store "$BUCKET" "$KEY.tgz" "$EXPECTED_BYTES" produce_archive list_archive none || fail "$stored_error" "$stored_message"
+  store "$BUCKET" "$KEY.tar.gz" "$EXPECTED_BYTES" produce_archive list_archive none || fail "$stored_error" "$stored_message"
   stored=$stored_upload
   cp "$stored_contents" "$work/listing"
   check_content

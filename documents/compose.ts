@@ -80,6 +80,11 @@ const parameter = {
     variable: 'DIGEST',
   },
   Bytes: { description: 'As stored.', allowedPattern: '^[1-9][0-9]{0,14}$', variable: 'BYTES' },
+  Compression: {
+    description: 'How Holdfast has packed it. What a product has packed itself stays as it is: none.',
+    allowedPattern: '^(zstd|gzip|none)$',
+    variable: 'COMPRESSION',
+  },
   Name: {
     description: 'The fetched file.',
     allowedPattern: '^[A-Za-z0-9][A-Za-z0-9_.=-]{0,200}$',
@@ -195,8 +200,9 @@ const parameter = {
     variable: 'STOPPED',
   },
   Constraints: {
-    description: 'What a new state server is to have, a blank between; may be empty.',
-    allowedPattern: '^([a-z][a-z-]{0,30}=[A-Za-z0-9._-]{1,60}( [a-z][a-z-]{0,30}=[A-Za-z0-9._-]{1,60}){0,10})?$',
+    description: 'What a new state server is to have, a blank between, in base64url; may be empty.',
+    allowedPattern: '^[A-Za-z0-9_-]*$',
+    maxChars: 1_400,
     variable: 'CONSTRAINTS',
   },
   Count: { description: 'How many state servers.', allowedPattern: '^[357]$', variable: 'COUNT' },
@@ -269,7 +275,7 @@ export const documents = {
   },
   'fetch-artifact': {
     description: 'Downloads one artifact and compares it with its manifest.',
-    parameters: ['RunId', 'Bucket', 'Object', 'Sha256', 'Bytes', 'Name'],
+    parameters: ['RunId', 'Bucket', 'Object', 'Sha256', 'Bytes', 'Compression', 'Name'],
   },
   'purge-puppet': { description: 'Removes Puppet Enterprise and proves it.', parameters: ['RunId'] },
   'install-puppet': {

@@ -17,7 +17,7 @@ main() {
   begin_work "$RUN"
   require_client
   make_archive create-backup -m "$client_name:controller" --no-download "$juju_note $RUN"
-  answer "{\"sha1\":$(json_string "$(printed checksum)"),\"machine\":$(json_string "$(printed 'machine ID')"),\"path\":$(json_string "$(sed -n 's/^Remote backup stored on the controller as \(.*\)$/\1/p' "$work/create.log" | tr -d '"')")}"
+  answer "{\"sha1\":$(json_string "$(printed checksum)"),\"machine\":$(json_string "$(printed 'machine ID')"),\"path\":$(json_string "$(printed_path)")}"
 }
 
 main "$@"

@@ -1,11 +1,12 @@
 #!/bin/bash
-#/ Usage: BUCKET= OBJECT= DIGEST= BYTES= NAME= RUN= fetch-artifact.sh
+#/ Usage: BUCKET= OBJECT= DIGEST= BYTES= COMPRESSION= NAME= RUN= fetch-artifact.sh
 #/
 #/ Downloads one artifact, compares it with its manifest and unpacks it below the run's own directory. Nothing else is
 #/ touched. Done before, it is not done again.
-#/   OBJECT  its key
-#/   DIGEST  SHA-256 of the stored bytes; empty for what no manifest tells
-#/   NAME    the file that it becomes
+#/   OBJECT       its key
+#/   DIGEST       SHA-256 of the stored bytes; empty for what no manifest tells
+#/   COMPRESSION  zstd, gzip; none for what stays as it is, whatever its name ends in
+#/   NAME         the file that it becomes
 #/ Exit status: 0 it lies there, whole; 1 failed, the answer says why.
 set -Eeuo pipefail
 umask 077
@@ -15,10 +16,10 @@ umask 077
 . "$(dirname "$0")/library/restore.sh"
 
 unpack() {
-  case $OBJECT in
-    *.zst) zstd -q -d -c ;;
-    *.gz) gzip -d -c ;;
-    *) cat ;;
+  case $COMPRESSION in
+    zstd) zstd -q -d -c ;;
+    gzip) gzip -d -c ;;
+    none) cat ;;
   esac
 }
 

@@ -41,23 +41,6 @@ inspect_server() {
     "$(json_string "$server_version")" "$(json_string "$(server_uuid)")" "$(json_string "$(server_series)")" "$services" "$(($(database_kib || echo 0) * 1024))"
 }
 
-# A controller in an environment of 1.18, which tells of no members, is machine 0.
-status_json() {
-  awk -v classic="$(if is_classic "$client_version"; then echo 1; else echo 0; fi)" '
-    $2 == "M" { machines++; if ($5 == "started") started++ }
-    $2 == "M" && ($7 != "-" || (classic && $3 == "0")) && ($1 == "-" || $1 ~ /(^|\/)controller$/) {
-      list = list separator sprintf("{\"machine\":\"%s\",\"instanceId\":\"%s\",\"healthy\":%s,\"primary\":%s}", $3, $4, ($5 == "started" && ($7 == "-" || $7 == "has-vote")) ? "true" : "false", $8 == "yes" ? "true" : "false")
-      separator = ","
-      if (version == "") version = $6
-    }
-    $2 == "A" { applications++ }
-    END { printf "{\"version\":\"%s\",\"controllers\":[%s],\"machines\":%d,\"started\":%d,\"applications\":%d", version, list, machines, started, applications }
-  ' "$work/status"
-  printf ',"applicationsSha256":"%s","models":[' "$(awk '$2 == "A" { print $1, $3 }' "$work/status" | LC_ALL=C sort | sha256sum | cut -d ' ' -f 1)"
-  awk '{ printf "%s{\"name\":\"%s\",\"version\":\"%s\"}", separator, $1, $2; separator = "," }' "$work/models"
-  printf ']}'
-}
-
 # The UUID by which the client knows the environment or controller; empty when it does not know it at all.
 client_uuid() {
   if is_classic "$client_version"; then

@@ -1,8 +1,9 @@
 #!/bin/bash
 #/ Usage: CONTROLLER= CLIENT_USER= NAME= CONSTRAINTS= RUN= restore-environment.sh
 #/
-#/ Lets Juju 1.x make a new state server of a fetched archive (juju restore). Juju deletes provider-state first, without
-#/ which it can't be run again: a copy is kept, and put back when Juju fails before it has written another one.
+#/ Lets Juju 1.x make a new state server of a fetched archive. Juju deletes provider-state first, without which it can't be run
+#/ again: a copy is kept, and put back when Juju fails before it has written another one.
+#/   CONSTRAINTS  what the new state server is to have, in base64url; may be empty
 #/ Exit status: 0 restored; 1 failed, the answer says why.
 set -Eeuo pipefail
 umask 077
@@ -26,7 +27,7 @@ give_up() {
 }
 
 main() {
-  local options=() told
+  local options=() told constraints
   begin_answer
   begin_work "$RUN"
   require_client
@@ -35,9 +36,15 @@ main() {
     fail ProviderStateError "provider-state can not be read from the bucket $provider_bucket: $(last_words "$work/provider.log") Without it juju restore does nothing. Nothing was touched."
   note_change "$RUN" provider-state "$client_user $client_name"
   lend_archive "$NAME"
-  [ -z "$CONSTRAINTS" ] || options=(--constraints "$CONSTRAINTS")
+  constraints=$(decode_text "$CONSTRAINTS")
+  [ -z "$constraints" ] || options=(--constraints "$constraints")
+  case $client_version in
+    # There juju restore is a wrapper that hands the archive on, and not the constraints.
+    1.25*) options=(backups restore -b ${options[@]+"${options[@]}"} --file "$lent_archive") ;;
+    *) options=(restore -e "$client_name" ${options[@]+"${options[@]}"} "$lent_archive") ;;
+  esac
   told=true
-  if ! juju restore -e "$client_name" ${options[@]+"${options[@]}"} "$client_work/archive.tgz" >"$work/restore.log" 2>&1; then
+  if ! juju "${options[@]}" >"$work/restore.log" 2>&1; then
     # The state server is restored then, and whoever looks at the machines next says how many of them do not report.
     if grep -q 'machine update failed' "$work/restore.log"; then
       told=false

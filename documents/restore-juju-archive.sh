@@ -19,7 +19,7 @@ main() {
   begin_work "$RUN"
   require_client
   lend_archive "$NAME"
-  juju restore-backup -m "$client_name:controller" --file "$client_work/archive.tgz" >"$work/restore.log" 2>&1 ||
+  juju restore-backup -m "$client_name:controller" --file "$lent_archive" >"$work/restore.log" 2>&1 ||
     fail JujuFailedError "juju restore-backup failed: $(juju_words "$work/restore.log") The controller's agent is started again. Mend that, then start the restore again, or go back with the safety backup."
   answer "{\"restored\":$(json_string "$client_name")}"
 }

@@ -65,7 +65,7 @@ const JujuRestoreOptions = z.strictObject({
   constraints: z
     .string()
     .regex(
-      /^[a-z][a-z-]{0,30}=[A-Za-z0-9._-]{1,60}( [a-z][a-z-]{0,30}=[A-Za-z0-9._-]{1,60}){0,10}$/,
+      /^[a-z][a-z-]{0,30}=[A-Za-z0-9._,-]{1,60}( [a-z][a-z-]{0,30}=[A-Za-z0-9._,-]{1,60}){0,10}$/,
       'expected constraints such as "mem=4G cpu-cores=2"',
     )
     .optional(),

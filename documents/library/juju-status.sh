@@ -1,11 +1,13 @@
 # shellcheck shell=bash
 # What Juju says of all its machines, read from its YAML without a tool that a node may lack.
 
-# Lines of `juju status` in YAML: M id instance state version member primary, and A name.
+# Lines of `juju status` in YAML: V version, of the model; M id instance state version member primary; and A name. Before 2.8
+# nobody tells who is primary.
 read -r -d '' status_awk <<'AWK' || true
 function plain(text) { gsub(/["\047]/, "", text); sub(/:$/, "", text); return text }
 function tell() { if (id != "") print "M", id, instance, state, version, member, primary; id = "" }
 /^[^ ]/ { tell(); section = plain($1) }
+section == "model" && /^  version:/ { print "V", plain($2) }
 section == "machines" && /^  [^ ]/ { tell(); id = plain($1); instance = state = version = member = "-"; primary = "no"; inside = "" }
 section == "machines" && /^    [^ ]/ { inside = plain($1) }
 section == "machines" && /^    instance-id:/ { instance = plain($2) }
@@ -25,17 +27,37 @@ told() { juju "$@" 2>"$work/juju.log"; }
 collect_status() {
   local model
   : >"$work/status"
+  : >"$work/models"
   if is_classic "$client_version"; then
-    : >"$work/models"
     told status --format yaml >"$work/status.yaml" || return 1
     awk "$status_awk" "$work/status.yaml" | sed 's/^/- /' >>"$work/status"
     return 0
   fi
-  told models --format yaml >"$work/models.yaml" || return 1
-  awk '/^- name:/ { name = $3 } /^ +agent-version:/ && name != "" { gsub(/["\047]/, "", $2); print name, $2; name = "" }' "$work/models.yaml" >"$work/models.all"
-  { grep -E '^(.*/)?controller ' "$work/models.all" && { grep -vE '^(.*/)?controller ' "$work/models.all" || true; }; } >"$work/models" || return 1
-  while read -r model _; do
+  # The list itself tells versions from 2.2 on only, so each model is asked for its own.
+  told models -c "$client_name" --format yaml >"$work/models.yaml" || return 1
+  awk '/^- name:/ { gsub(/["\047]/, "", $3); print $3 }' "$work/models.yaml" >"$work/models.all"
+  { grep -E '^(.*/)?controller$' "$work/models.all" && { grep -vE '^(.*/)?controller$' "$work/models.all" || true; }; } >"$work/models.names" || return 1
+  while read -r model; do
     told status -m "$client_name:$model" --format yaml >"$work/status.yaml" || return 1
-    awk "$status_awk" "$work/status.yaml" | sed "s|^|$model |" >>"$work/status"
-  done <"$work/models"
+    awk "$status_awk" "$work/status.yaml" >"$work/status.lines"
+    awk -v model="$model" '$1 == "V" { print model, $2 }' "$work/status.lines" >>"$work/models"
+    awk -v model="$model" '$1 != "V" { print model, $0 }' "$work/status.lines" >>"$work/status"
+  done <"$work/models.names"
+}
+
+# status_json: what a manifest keeps of it. A controller in an environment of 1.18, which tells of no members, is machine 0.
+status_json() {
+  awk -v classic="$(if is_classic "$client_version"; then echo 1; else echo 0; fi)" '
+    $2 == "M" { machines++; if ($5 == "started") started++ }
+    $2 == "M" && ($7 != "-" || (classic && $3 == "0")) && ($1 == "-" || $1 ~ /(^|\/)controller$/) {
+      list = list separator sprintf("{\"machine\":\"%s\",\"instanceId\":\"%s\",\"healthy\":%s,\"primary\":%s}", $3, $4, ($5 == "started" && ($7 == "-" || $7 == "has-vote")) ? "true" : "false", $8 == "yes" ? "true" : "false")
+      separator = ","
+      if (version == "") version = $6
+    }
+    $2 == "A" { applications++ }
+    END { printf "{\"version\":\"%s\",\"controllers\":[%s],\"machines\":%d,\"started\":%d,\"applications\":%d", version, list, machines, started, applications }
+  ' "$work/status"
+  printf ',"applicationsSha256":"%s","models":[' "$(awk '$2 == "A" { print $1, $3 }' "$work/status" | LC_ALL=C sort | sha256sum | cut -d ' ' -f 1)"
+  awk '{ printf "%s{\"name\":\"%s\",\"version\":\"%s\"}", separator, $1, $2; separator = "," }' "$work/models"
+  printf ']}'
 }

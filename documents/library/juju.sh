@@ -8,7 +8,18 @@ readonly juju_note='holdfast'
 setting() { sed -n "s/^[[:space:]]*$2:[[:space:]]*[\"']\{0,1\}\([^\"']*\)[\"']\{0,1\}[[:space:]]*\$/\1/p" "$1" 2>/dev/null | head -n 1; }
 
 # juju_words FILE: the last words of a tool, without what it tells of passwords.
-juju_words() { last_words "$1" | sed 's/\(--\{0,1\}p\(assword\)\{0,1\}[ =]\)[^ ]*/\1…/g'; }
+juju_words() {
+  local words secret
+  words=$(last_words "$1" | sed 's/\(--\{0,1\}p\(assword\)\{0,1\}[ =]\)[^ ]*/\1…/g')
+  # Where they are known they are taken out wherever they stand.
+  while IFS= read -r secret; do
+    [ "${#secret}" -lt 8 ] || words=${words//"$secret"/…}
+  done < <(known_secrets)
+  printf '%s' "$words"
+}
+
+# known_secrets: passwords of this machine's agents, one per line.
+known_secrets() { sed -n "s/^[a-z]*password:[[:space:]]*[\"']\{0,1\}\([^\"']*\)[\"']\{0,1\}[[:space:]]*\$/\1/p" "$juju_data"/agents/*/agent.conf 2>/dev/null || true; }
 
 # find_server: sets server_machine, server_version, server_conf, mongo_service, agent_service and database_directory, or
 # returns 1 on a machine that is none.
@@ -55,14 +66,12 @@ api_answers() { (exec 9<>/dev/tcp/localhost/17070) 2>/dev/null 4>&-; }
 # is_classic VERSION
 is_classic() { case $1 in 1.*) return 0 ;; *) return 1 ;; esac }
 
-# refuse_unsupported VERSION: from 4.0 on the database is another one, and Juju has no backup of it that could be trusted.
+# refuse_unsupported VERSION: whether later ones can be backed up, their own create-backup says.
 refuse_unsupported() {
   # A client adds its series and architecture.
   set -- "${1%%-*}"
   case $1 in
     0.* | 1.[0-9] | 1.[0-9].* | 1.1[0-5] | 1.1[0-5].*) fail UnsupportedJujuError "Juju $1 is older than 1.16, from which on backups are known." ;;
-    [0-3].*) ;;
-    *) fail UnsupportedJujuError "Juju $1 keeps its state in Dqlite, and its own backup and recovery are not stable yet, so none is made. Until then stop the agents of the controllers (jujud), take an EBS snapshot of each controller's volumes, and start them again." ;;
   esac
 }
 
@@ -104,11 +113,15 @@ require_client() {
   choose_controller "$CONTROLLER" || fail WrongEnvironmentError "the client of $CLIENT_USER is switched to no environment or controller. Name it in holdfast.yaml."
 }
 
-# juju ARGUMENT...: of the chosen environment or controller, for at most $juju_seconds.
+# juju ARGUMENT...: the client's program, for at most $juju_seconds. Before 2.0 it is told the environment by a variable; from
+# 2.0 on every command names controller or model itself, since JUJU_CONTROLLER is known from 2.5 on only.
 juju() {
-  local chosen=JUJU_CONTROLLER
-  if is_classic "$client_version"; then chosen=JUJU_ENV; fi
-  as_client env "$chosen=$client_name" timeout "${juju_seconds:-21600}" "$client_program" "$@" </dev/null 4>&-
+  local chosen=() status=0 seconds=${juju_seconds:-21600}
+  if is_classic "$client_version"; then chosen=(JUJU_ENV="$client_name"); fi
+  as_client env ${chosen[@]+"${chosen[@]}"} timeout -k 30 "$seconds" "$client_program" "$@" </dev/null 4>&- || status=$?
+  # 137: by KILL, since it did not end by TERM.
+  case $status in 124 | 137) echo "juju $1 did not end within $seconds s, so it was killed." >&2 ;; esac
+  return "$status"
 }
 
 # begin_client_work: sets client_work, a directory that the client's user may write to and that goes with the run's own.
@@ -118,34 +131,59 @@ begin_client_work() {
   install -d -m 0700 -o "$client_user" "$client_work"
 }
 
-# lend_archive NAME: what this run has fetched, where the client's user may read it.
+# lend_archive NAME: what this run has fetched, where the client's user may read it. The user writes it: root writes by no name
+# in a directory of somebody else.
 lend_archive() {
   begin_client_work
-  cp "$(restore_directory "$RUN")/$1" "$client_work/archive.tgz"
-  chown "$client_user" "$client_work/archive.tgz"
+  lent_archive=$client_work/$1
+  as_client bash -c 'umask 077 && cat >"$1"' bash "$lent_archive" <"$(restore_directory "$RUN")/$1" 4>&- ||
+    fail NoSpaceError "$client_user can't write $lent_archive. $(free_space "$client_work") Free some space, then start the restore again."
+}
+
+# open_archive FILE OWNER: opens a regular file of that user for whoever reads $archive; returns 1 for everything else. What is
+# read is what was looked at, whoever may rename in its directory meanwhile.
+open_archive() {
+  local named opened
+  named=$(stat -c '%F %u %h %d:%i' -- "$1" 2>/dev/null) || return 1
+  case $named in "regular file $2 1 "*) ;; *) return 1 ;; esac
+  { exec 8<"$1"; } 2>/dev/null || return 1
+  opened=$(stat -L -c '%F %u %h %d:%i' /dev/fd/8)
+  if [ "$named" != "$opened" ]; then
+    exec 8<&-
+    return 1
+  fi
+  archive=/dev/fd/8
 }
 
 # metadata_of ARCHIVE
 metadata_of() { tar -xzO --occurrence=1 -f "$1" juju-backup/metadata.json 2>/dev/null || true; }
 
-# archives_of RUN DIRECTORY: the archives on this controller that juju made for the run.
-archives_of() {
+# find_archive RUN DIRECTORY: opens the archive that the agent of this controller, which is root, made for the run, and sets
+# archive_file; returns 1 when there is none. Files of others in /tmp, and links, are none.
+find_archive() {
   local place file told
   for place in "$2" /tmp /tmp/snap-private-tmp/snap.juju-db /tmp/snap-private-tmp/snap.juju-db/tmp; do
     [ -n "$place" ] || continue
     for file in "$place"/juju-backup-*.tar.gz; do
-      [ -f "$file" ] || continue
-      told=$(metadata_of "$file")
-      case $told in *"\"$juju_note $1\""*) printf '%s\n' "$file" ;; esac
+      open_archive "$file" "${juju_owner:-0}" || continue
+      told=$(metadata_of "$archive")
+      archive_file=$file
+      case $told in *"\"$juju_note $1\""*) return 0 ;; esac
+      exec 8<&-
     done
-  done | sort -u
+  done
+  return 1
 }
 
 # remove_archives RUN: what a run that broke off has left on this controller.
 remove_archives() {
-  local file
+  local directory
   [ -d "$juju_data/agents" ] || return 0
-  while IFS= read -r file; do rm -f -- "$file"; done < <(archives_of "$1" "$(cat "$state_directory/juju/$1" 2>/dev/null)")
+  directory=$(cat "$state_directory/juju/$1" 2>/dev/null || true)
+  while find_archive "$1" "$directory"; do
+    exec 8<&-
+    rm -f -- "$archive_file" || break
+  done
   rm -f "$state_directory/juju/$1"
 }
 
@@ -173,6 +211,10 @@ make_archive() {
   said=$work/create.out
   for ((attempt = 1; ; attempt++)); do
     if juju "$@" >"$said" 2>"$work/create.log"; then return 0; fi
+    # 4.0 says so of itself; later ones take other options, keep no archive on the controller, and restore otherwise.
+    if grep -qE 'not implemented|(flag|option) provided but not defined' "$work/create.log"; then
+      fail UnsupportedJujuError "Juju ${client_version%%-*} makes no backup that Holdfast knows: $(juju_words "$work/create.log") Nothing was stored. See \"Juju 4\" in docs/runbook.md."
+    fi
     if [ "$attempt" -ge 6 ] || ! grep -q 'HA not ready' "$work/create.log"; then
       fail JujuFailedError "juju $1 failed: $(juju_words "$work/create.log") Nothing was stored."
     fi
@@ -181,8 +223,17 @@ make_archive() {
   done
 }
 
-# printed KEY: what the client has printed of the backup.
-printed() { sed -n "s/^$1:[[:space:]]*\"\{0,1\}\([^\"]*\)\"\{0,1\}\$/\1/p" "$said" | head -n 1; }
+# printed KEY: what the client has printed of the backup. Up to 2.7 values are quoted, from 2.8 on a blank follows them.
+printed() { sed -n "/^$1:/{s/^$1:[[:space:]]*//;s/[[:space:]]*\$//;s/^\"\(.*\)\"\$/\1/;p;q;}" "$said"; }
+
+# printed_id: by which a version up to 2.9.21 keeps the backup. Some print it, some tell it among the errors.
+printed_id() { { grep -ohE '[0-9]{8}-[0-9]{6}\.[0-9a-f-]{36}' "$said" "$work/create.log" || true; } | sed -n 1p; }
+
+# printed_path: where a version from 2.9.22 on says that it keeps the backup.
+printed_path() { sed -n 's/^Remote backup stored on the controller as //p' "$work/create.log" | sed 's/[[:space:]]*$//; s/^"\(.*\)"$/\1/; q'; }
+
+# best_version FILE: what a dry run has told, where this version tells it.
+best_version() { sed -n '/best version/{n;s/^[[:space:]]*//;s/[[:space:]]*$//;p;q;}' "$1"; }
 
 # upgrade_controller VERSION [--dry-run]: of the environment before 2.0.
 upgrade_controller() {

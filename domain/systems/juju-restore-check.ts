@@ -30,9 +30,13 @@ const checkGone = (of: JujuRestore): readonly string[] => {
         return [`the state server ${instanceId} is ${state}: terminate it first`];
     }
   });
+  const { machine } = of.archive.metadata;
   return [
     ...alive,
     ...states,
+    ...(machine === '0'
+      ? []
+      : [`the backup was made on machine ${machine}, and juju restore takes only one of machine 0: restore another`]),
     ...(of.now && !provider ? [`the client's files do not tell the control bucket of ${of.then.name}`] : []),
     ...(of.now && provider?.instances.length === 0
       ? [
@@ -83,7 +87,8 @@ const checkController = (of: JujuRestore): readonly string[] => {
         ]
       : []),
     ...(sick.length > 0 ? [`machine ${sick.join(', ')} of the controllers is not healthy: all must be`] : []),
-    ...(controllers.some(({ primary }) => primary)
+    // Before 2.8 nobody tells of several which is the primary, and several are refused above.
+    ...(controllers.some(({ primary }) => primary) || (isByClient(of) && told.length > 1)
       ? []
       : told.length > 0
         ? ['the primary controller is not among the nodes that answer']

@@ -30,7 +30,8 @@ type PhaseName = (typeof jujuRestorePhases)[number];
 /** A node starts its agents itself when nobody has for this long. */
 const watchdogSeconds = dataSeconds + 3600;
 
-const archiveName = 'archive.tgz';
+/** juju-restore unpacks only what is called .gz. */
+const archiveName = 'juju-backup.tar.gz';
 const clientName = 'client.tar';
 
 const plan = (of: JujuRestore): readonly Phase[] => {
@@ -66,7 +67,7 @@ const plan = (of: JujuRestore): readonly Phase[] => {
       'restore-environment': [
         on(client)(
           'restore-environment',
-          { ...asClient, Name: archiveName, Constraints: options.constraints ?? '' },
+          { ...asClient, Name: archiveName, Constraints: encodeText(options.constraints ?? '') },
           { seconds: dataSeconds },
         ),
       ],

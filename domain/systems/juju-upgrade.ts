@@ -3,7 +3,7 @@ import type { Juju } from '#domain/config';
 import { CheckFailedError, UnreadableResultError } from '#domain/errors';
 import { resultsOf } from '#domain/phase';
 import { type Command, commandsOn, type Phase, stepSeconds } from '#domain/plan';
-import { clientOf, compare, driverOf, jujuNodes, numbersOf } from './juju.ts';
+import { clientOf, compare, jujuNodes, numbersOf } from './juju.ts';
 import type { UpgradeOf, Upgrading } from './kind.ts';
 
 /** What an upgrade of Juju consists of: the environment or controller, then its models. */
@@ -20,7 +20,6 @@ const agentsSeconds = 7200;
 /** Why a version can't follow another one in place, for people; undefined when it can. */
 export const jujuVersionFault = (from: string, to: string): string | undefined => {
   const [[major, minor], [nextMajor, nextMinor]] = [numbersOf(from), numbersOf(to)];
-  if (driverOf(to) === undefined) return `no backup could be made of Juju ${to}, so it is not upgraded to`;
   if (compare(from, to) > 0)
     return `${to} is older than ${from}, which is installed: an upgrade never goes back. Restore a backup of ${to} instead`;
   if (major !== nextMajor || (major > 1 && minor !== nextMinor))

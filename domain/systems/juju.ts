@@ -38,7 +38,7 @@ export const numbersOf = (version: string): readonly [number, number, number] =>
 /** Below zero when the first version is the older one, zero when they are the same. */
 export const compare = (a: string, b: string): number => compareNumbers(numbersOf(a), numbersOf(b));
 
-/** How a version of Juju makes a backup; undefined when there is no way that could be trusted. */
+/** Returns how a version of Juju makes a backup; undefined for those before 1.16. */
 export const driverOf = (version: string): JujuDriver | undefined => {
   const [major, minor, patch] = numbersOf(version);
   switch (major) {
@@ -47,10 +47,9 @@ export const driverOf = (version: string): JujuDriver | undefined => {
     case 2:
       // From 2.9.22 on the controllers keep the archive as a file, which a download deletes.
       return minor < 9 || (minor === 9 && patch < 22) ? 'stored' : 'file';
-    case 3:
-      return 'file';
     default:
-      return undefined;
+      // 4.0 and later: their own create-backup says that it makes none.
+      return major > 2 ? 'file' : undefined;
   }
 };
 
@@ -87,7 +86,7 @@ const planJujuBackup = (of: BackupOf, config: Juju): readonly Phase[] => {
   const version = servers[0]?.server.version ?? client?.client.status?.version ?? client?.client.version ?? '';
   const driver = driverOf(version);
   if (driver === undefined)
-    throw new CommandFailedError(`Juju ${version || '(none)'} was found; this procedure covers 1.16 to 3.6.`);
+    throw new CommandFailedError(`Juju ${version || '(none)'} was found; Holdfast backs up Juju from 1.16 on.`);
   if (!client) throw new WrongRoleError('No node holds a Juju client. Correct the roles in holdfast.yaml.');
   if (!of.rescue && numbersOf(version)[0] > 1) checkSame(client.client, servers);
   const timeout = collectTimeoutSeconds(of.previous);

@@ -1,7 +1,7 @@
 import { coreRoles } from '#domain/config';
 import { CheckFailedError } from '#domain/errors';
 import type { Database, PuppetInspection } from '#domain/inspection';
-import { type Artifact, type PuppetManifest, uploadsOf } from '#domain/manifest';
+import { type Artifact, type PuppetManifest, type Upload, uploadsOf } from '#domain/manifest';
 import { artifactName, keySafe } from '#domain/naming';
 import { isLimited, type RestoreRequest, type Scope } from '#domain/payloads';
 import type { PlannedNode } from '#domain/plan';
@@ -248,10 +248,7 @@ export const fetchedName = (key: string): string =>
   );
 
 /** Objects that a node has to fetch, with the bytes that they become. */
-export const fetchesOf = (
-  of: PuppetRestore,
-  target: RestoreTarget,
-): readonly { key: string; bytes: number; rawBytes: number; sha256: string }[] => {
+export const fetchesOf = (of: PuppetRestore, target: RestoreTarget): readonly Upload[] => {
   const databases = new Set(wantedDatabases(of, target).map(({ name }) => name));
   return artifactsOf(of, target).flatMap(({ collected }) => {
     const [upload, contents] = uploadsOf(collected);

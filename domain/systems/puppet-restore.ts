@@ -95,7 +95,13 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
       ...fetchesOf(of, target).map((upload) => fetch(upload, fetchedName(upload.key), artifactName(upload.key))),
       ...(installer === undefined
         ? []
-        : [fetch({ key: installer, bytes: of.installerBytes ?? 1, sha256: '' }, 'installer.tar', 'installer')]),
+        : [
+            fetch(
+              { key: installer, bytes: of.installerBytes ?? 1, sha256: '', compression: 'gzip' },
+              'installer.tar',
+              'installer',
+            ),
+          ]),
     ],
     ...(installer !== undefined &&
       answers && {

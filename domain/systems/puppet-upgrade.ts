@@ -90,6 +90,7 @@ export const planCoreUpgrade = (of: PuppetUpgrade): readonly Phase[] => {
             key: vaultKeys.installer(of.system, installer.name),
             bytes: of.installerBytes ?? 1,
             sha256: installer.sha256,
+            compression: 'gzip',
           },
           installerName,
         );

@@ -57,10 +57,21 @@ export const collecting = (of: BackupOf, node: PlannedNode, seconds: number) => 
 /** Commands that fetch objects of the vault to a node, below the name that the run's later commands know. */
 export const fetching = (of: { readonly run: string; readonly vaultBucket: string }, node: PlannedNode) => {
   const command = commandsOn(of.run, node);
-  return ({ key, bytes, sha256 }: Pick<Upload, 'key' | 'bytes' | 'sha256'>, name: string, what?: string): Command =>
+  return (
+    { key, bytes, sha256, compression }: Pick<Upload, 'key' | 'bytes' | 'sha256' | 'compression'>,
+    name: string,
+    what?: string,
+  ): Command =>
     command(
       'fetch-artifact',
-      { Bucket: of.vaultBucket, Object: key, Bytes: String(bytes), Sha256: sha256, Name: name },
+      {
+        Bucket: of.vaultBucket,
+        Object: key,
+        Bytes: String(bytes),
+        Sha256: sha256,
+        Compression: compression,
+        Name: name,
+      },
       { what, seconds: dataSeconds },
     );
 };

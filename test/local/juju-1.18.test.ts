@@ -31,7 +31,7 @@ describe('a backup of Juju 1.18', () => {
       driver: 'plugin',
       metadata: { version: '1.18.1', machine: '0', series: 'precise' },
     });
-    expect(archive.upload.key).toMatch(/\/juju\/juju-backup-\d{8}-\d{6}\.tgz$/);
+    expect(archive.upload.key).toMatch(/\/juju\/juju-backup-\d{8}-\d{6}\.tar\.gz$/);
     expect(await listed(bench(), manifest)).toEqual(
       expect.arrayContaining([
         'juju-backup/environconfig.json',
