@@ -27,7 +27,7 @@ give_up() {
 }
 
 main() {
-  local options=() told constraints
+  local options=() told constraints servers line lacks=()
   begin_answer
   begin_work "$RUN"
   require_client
@@ -52,7 +52,9 @@ main() {
       give_up
     fi
   fi
-  answer "{\"restored\":$(json_string "$client_name"),\"servers\":$(json_string "$(provider_instances | tr '\n' ' ')"),\"allMachinesTold\":$told}"
+  servers=$(provider_instances | tr '\n' ' ') || true
+  while IFS= read -r line; do lacks+=("$line"); done < <(lacks_of "${servers%% *}")
+  answer "{\"restored\":$(json_string "$client_name"),\"servers\":$(json_string "${servers% }"),\"lacks\":$(json_list ${lacks[@]+"${lacks[@]}"}),\"allMachinesTold\":$told}"
 }
 
 main "$@"

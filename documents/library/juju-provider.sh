@@ -35,6 +35,21 @@ instance_state() {
   fi
 }
 
+# lacks_of INSTANCE: what a state server that Juju has just made lacks before it can be backed up, one word per line: the tag
+# of its system, an instance profile, the SSM agent, the AWS CLI. What can't be asked counts as lacking.
+lacks_of() {
+  local profile tag tools
+  # shellcheck disable=SC2016 # of the query's own language
+  read -r profile tag < <(provider_aws ec2 describe-instances --instance-ids "$1" --output text \
+    --query 'Reservations[0].Instances[0].[IamInstanceProfile.Arn, Tags[?Key==`holdfast:system`].Value | [0]]' 2>"$work/ec2.log" || echo 'None None')
+  case $tag in '' | None) echo tag ;; esac
+  case $profile in '' | None) echo profile ;; esac
+  # shellcheck disable=SC2016 # on the other machine
+  tools=$(juju_seconds=60 && juju ssh 0 'for tool in amazon-ssm-agent aws; do command -v $tool || [ -e /snap/$tool ] && echo has:$tool; done; true' 2>"$work/ssh.log") || true
+  case $tools in *has:amazon-ssm-agent*) ;; *) echo amazon-ssm-agent ;; esac
+  case $tools in *has:aws*) ;; *) echo aws ;; esac
+}
+
 # saved_provider_state RUN: the copy that a restore makes before Juju deletes it.
 saved_provider_state() { printf '%s/provider-state' "$(restore_directory "$1")"; }
 

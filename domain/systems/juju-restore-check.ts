@@ -1,3 +1,4 @@
+import { tagKeys } from '#domain/naming';
 import { compare, serversOf } from './juju.ts';
 import { controllersNow, isByClient, isClassic, type JujuRestore, serversThen } from './juju-restore-scope.ts';
 
@@ -144,6 +145,7 @@ export const warn = (of: JujuRestore): readonly string[] => {
     ];
   return [
     `a new instance becomes the state server; what was deployed or removed since the backup is forgotten, while its machines live on`,
+    `the new state server is not backed up until it has the tag ${tagKeys.system}, an instance profile, the SSM agent and the AWS CLI: the result of the restore lists what it lacks`,
     ...(servers.length > 1
       ? [
           `the environment had ${servers.length} state servers (${servers.map(({ instanceId }) => instanceId).join(', ')}). ONLY go on when ALL of them are gone: while one lives, this restore takes it out of line and may cripple the environment. Afterwards there is one; {"juju": {"ensureAvailability": ${servers.length}}} adds the others`,

@@ -1,6 +1,8 @@
+import * as z from 'zod';
 import { CheckFailedError } from '#domain/errors';
 import { type JujuManifest, uploadsOf } from '#domain/manifest';
-import { encodeText } from '#domain/naming';
+import { encodeText, tagKeys } from '#domain/naming';
+import { type PhaseState, resultsOf } from '#domain/phase';
 import { type Command, commandsOn, inspectionPhase, type Phase, type PlannedNode, stepSeconds } from '#domain/plan';
 import { clientOf, compare, jujuNodes } from './juju.ts';
 import { check, warn } from './juju-restore-check.ts';
@@ -108,8 +110,33 @@ const plan = (of: JujuRestore): readonly Phase[] => {
   return jujuRestorePhases.map((name) => ({ name, commands: commands[name] ?? [] }));
 };
 
+/** The answer of documents/restore-environment.sh. */
+const NewServer = z.object({
+  servers: z.string(),
+  lacks: z.array(z.enum(['tag', 'profile', 'amazon-ssm-agent', 'aws'])),
+});
+
+/** What a state server that Juju has made itself needs before a backup finds it, each with its command. */
+const lacking = (system: string, instance: string) =>
+  ({
+    tag: `the tag ${tagKeys.system} (aws ec2 create-tags --resources ${instance} --tags Key=${tagKeys.system},Value=${system}), and the one that holdfast.yaml selects it by, or its id there`,
+    profile: `an instance profile (aws ec2 associate-iam-instance-profile --instance-id ${instance} --iam-instance-profile Name=…)`,
+    'amazon-ssm-agent': 'the SSM agent',
+    aws: 'the AWS CLI',
+  }) as const;
+
+/** Tells what the next backup would miss on the new state server of 1.x. */
+const unprotected = (of: JujuRestore, phase: PhaseState | undefined): readonly string[] =>
+  (phase ? resultsOf(phase, 'restore-environment', NewServer) : []).flatMap(({ result: { servers, lacks } }) =>
+    lacks.length === 0
+      ? []
+      : [
+          `the new state server ${servers} is NOT BACKED UP until it has ${lacks.map((one) => lacking(of.system, servers)[one]).join('; ')}. See "After a restore of 1.x" in docs/how-to/juju.md`,
+        ],
+  );
+
 /** Changes between the inspection and the dump are nobody's fault, so applications that differ are told and no more. */
-const prove = (of: JujuRestore, restored: readonly Inspected[]): Proof => {
+const prove = (of: JujuRestore, restored: readonly Inspected[], environment: PhaseState | undefined): Proof => {
   const now = clientOf(jujuNodes(restored))?.client;
   const status = now?.status;
   if (!now || !status) return { compared: [], different: ["Juju's status can not be read"] };
@@ -129,6 +156,7 @@ const prove = (of: JujuRestore, restored: readonly Inspected[]): Proof => {
       applications?.applicationsSha256 === status.applicationsSha256
         ? `the names of all ${status.applications} applications are equal`
         : `there are ${status.applications} applications, ${applications?.applications ?? 'an unknown number'} when the backup began: what changed in that minute may be the reason`,
+      ...unprotected(of, environment),
     ],
     different,
   };
@@ -161,6 +189,6 @@ export const restoreJuju = (manifest: JujuManifest, { nodes, ...rest }: RestoreO
     plan: () => plan(of),
     // 1.x: the state server is gone, so there is nothing to save.
     replaces: !isClassic(of),
-    prove: (restored) => prove(of, restored),
+    prove: (restored, phase) => prove(of, restored, phase('restore-environment')),
   };
 };

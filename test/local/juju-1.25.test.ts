@@ -76,7 +76,13 @@ describe('a restore of Juju 1.25', () => {
     await backedUp(bench());
     await bench().succeed('juju deploy wordpress');
     await bench().juju.cloud.terminate(server());
-    await restored(bench());
+    const constraints = 'mem=4G tags=lab,juju';
+    expect(await restored(bench(), { juju: { constraints } })).toMatch(
+      new RegExp(
+        `the new state server ${server().instanceId} is NOT BACKED UP until it has the tag holdfast:system .*an instance profile`,
+      ),
+    );
     expect(await bench().applications()).toEqual(['mysql']);
+    expect(bench().juju.cloud.constraintsOf(server())).toBe(constraints);
   });
 });

@@ -227,10 +227,12 @@ export const failedRestore = async (bench: JujuBench, input: object = {}): Promi
   return `${error}: ${cause}`;
 };
 
-/** Runs a restore and gives back what it has compared. */
+/** Runs a restore, takes a new state server in, as its result says, and gives back what it has compared. */
 export const restored = async (bench: JujuBench, input: object = {}): Promise<string> => {
   const { status, cause, output } = await bench.restore(input);
   expect({ status, cause }).toEqual({ status: 'SUCCEEDED', cause: '' });
+  for (const node of bench.juju.cloud.nodes)
+    bench.juju.cloud.tag(node, { Name: node.hostname.split('.')[0] ?? '', 'holdfast:system': 'juju-main' });
   expect(await bench.traces()).toMatchObject({ lock: false, onNodes: [], down: [] });
   return output.proof?.compared.join('\n') ?? '';
 };

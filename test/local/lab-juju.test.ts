@@ -523,7 +523,7 @@ describe('Juju 3.6: create-backup', () => {
   });
 
   it('may tell a path that only the snap sees', async () => {
-    await play(controller(), 'backup-path-lies');
+    await play(controller(), 'backup-in-snap');
     const { stderr } = await lab().juju('juju create-backup --no-download');
     const told = / as (\/tmp\/juju-backup-.*)$/m.exec(stderr)?.[1] ?? '';
     const found = await controller().exec(`ls ${told}; ls /tmp/snap-private-tmp/snap.juju-db/$(basename ${told})`);

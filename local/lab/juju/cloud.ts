@@ -21,7 +21,7 @@ export interface CloudOptions {
   readonly era: JujuEra;
   /** Three bytes of loopback addresses that belong to this lab alone, such as 127.20.1. */
   readonly network: string;
-  /** Tags of every instance, also of those that Juju starts later. */
+  /** Tags that an operator gives the first instances. Later ones are as Juju makes them: up to 1.23 without any. */
   readonly tags?: Readonly<Record<string, string>>;
   /** Ids of the first instances by their machines: `client`, `0`, `1`, of 2.x and later also `default:0`. */
   readonly instanceIds?: Readonly<Record<string, string>>;
@@ -34,6 +34,7 @@ const FirstBoot = z.object({
   name: z.string(),
   files: z.array(z.object({ path: z.string(), mode: z.int(), content: z.string() })).default([]),
   tags: z.record(z.string(), z.string()).default({}),
+  constraints: z.string().default(''),
 });
 type FirstBoot = z.infer<typeof FirstBoot>;
 
@@ -42,6 +43,9 @@ export type InstanceState = 'running' | 'stopped' | 'terminated';
 interface Instance {
   readonly machine: string;
   readonly node: LabNode;
+  readonly tags: Record<string, string>;
+  /** What it was asked to have. */
+  readonly constraints: string;
   state: InstanceState;
 }
 
@@ -60,6 +64,7 @@ export class JujuCloud {
   readonly #objects = new Map<string, Buffer>();
   readonly #server: Server;
   #launches = 0;
+  #isSetUp = false;
 
   constructor(options: CloudOptions) {
     this.#options = options;
@@ -94,11 +99,13 @@ export class JujuCloud {
 
   /** Starts an instance, which becomes a machine by what it gets with its first boot. */
   async launch(firstBoot: Partial<FirstBoot> & Pick<FirstBoot, 'machine' | 'name'>): Promise<LabNode> {
-    const { machine, name, files, tags } = FirstBoot.parse(firstBoot);
+    const { machine, name, files, tags, constraints } = FirstBoot.parse(firstBoot);
     const { era, network, instanceIds = {}, tags: everywhere, onLaunch } = this.#options;
     const number = 11 + this.#launches++;
     const known = instanceIds[machine];
     const free = known !== undefined && this.#instances.every(({ node }) => node.instanceId !== known);
+    const named = this.#isSetUp && (era === '1.18' || era === '1.20') ? {} : { Name: name, ...tags };
+    const own: Record<string, string> = { ...named, ...(this.#isSetUp ? {} : everywhere) };
     const node = await createJujuNode({
       era,
       provider: this.address,
@@ -106,13 +113,23 @@ export class JujuCloud {
       instanceId: free ? known : `i-${randomBytes(9).toString('hex').slice(1)}`,
       hostname: `${name}.juju.example.com`,
       address: `${network}.${number}`,
-      tags: { Name: name, ...tags, ...everywhere },
+      tags: own,
       faults: this.faults,
       files,
     });
-    this.#instances.push({ machine, node, state: 'running' });
+    this.#instances.push({ machine, node, tags: own, constraints, state: 'running' });
     await onLaunch?.(node);
     return node;
+  }
+
+  /** From now on instances get nothing but what Juju gives them. */
+  setUp(): void {
+    this.#isSetUp = true;
+  }
+
+  /** Gives an instance tags, as an operator does. */
+  tag(node: LabNode, tags: Readonly<Record<string, string>>): void {
+    Object.assign(this.#find(node).tags, tags);
   }
 
   /** Powers an instance off; its disk stays. */
@@ -135,6 +152,11 @@ export class JujuCloud {
 
   state(instanceId: string): InstanceState | undefined {
     return this.#instances.find(({ node }) => node.instanceId === instanceId)?.state;
+  }
+
+  /** What an instance was asked to have when it was launched. */
+  constraintsOf(node: LabNode): string {
+    return this.#find(node).constraints;
   }
 
   /** An object of a bucket, by `BUCKET/KEY`. */

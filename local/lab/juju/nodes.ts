@@ -73,6 +73,7 @@ export const createJuju = async (options: JujuLabOptions): Promise<JujuLab> => {
     }
     if (machines > 0) await succeed(`juju add-machine -n ${machines}`);
     if (era !== '4.0') await lab.agentsStarted();
+    cloud.setUp();
     return lab;
   } catch (error) {
     await cloud.destroy();

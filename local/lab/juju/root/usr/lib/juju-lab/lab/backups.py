@@ -1,7 +1,7 @@
 """What the server does of `juju backups create` (1.22 and later), `juju create-backup` and `juju restore-backup`.
 
 Faults: ha-not-ready (its text is how many times), root-tar-empty, backup-format (its text is written as the format
-version), backup-path-lies (tells a path below /tmp, while the file lies in the snap's private directory), restore-dies
+version), backup-in-snap (the file lies in the snap's private directory, while /tmp is told, as some versions did), restore-dies
 (the agent ends in the middle of a restore, and stays down)."""
 
 import base64
@@ -32,8 +32,13 @@ BUNDLE = [
 
 
 def directory(state):
-    default = '/tmp/snap-private-tmp/snap.juju-db' if node.SNAP else '/tmp'
+    default = '/tmp/snap-private-tmp/snap.juju-db' if node.fault('backup-in-snap') is not None else '/tmp'
     return Path(state.settings().get('backup-dir') or default)
+
+
+def staging(where):
+    """mongodump of a snap writes to the snap's private /tmp alone."""
+    return Path('/tmp/snap-private-tmp/snap.juju-db') if node.SNAP else where
 
 
 def wait_for_replicas(state):
@@ -121,20 +126,22 @@ def create(state, settings, notes):
         }
         metadata |= {'Checksum': '', 'ChecksumFormat': '', 'Size': 0, 'Environment': info['model-uuid']}
     try:
-        with tempfile.TemporaryDirectory(prefix='jujuBackup-', dir=where) as staging:
-            content = Path(staging) / 'juju-backup'
+        with tempfile.TemporaryDirectory(prefix='jujuBackup-', dir=staging(where)) as stage:
+            content = Path(stage) / 'juju-backup'
             (content / 'dump').mkdir(parents=True)
             dump(settings, content / 'dump')
             bundle(content / 'root.tar')
             (content / 'metadata.json').write_text(json.dumps(metadata))
             file = where / f'juju-backup-{started:%Y%m%d-%H%M%S}.tar.gz'
-            with tarfile.open(Path(staging) / 'archive', 'w:gz') as archive:
+            partial = where / f'.{file.name}'
+            with tarfile.open(partial, 'w:gz') as archive:
                 archive.add(content, 'juju-backup')
-            digest = base64.b64encode(hashlib.sha1((Path(staging) / 'archive').read_bytes()).digest()).decode()
-            (Path(staging) / 'archive').rename(file)
+            partial.chmod(0o600)
+            digest = base64.b64encode(hashlib.sha1(partial.read_bytes()).digest()).decode()
+            partial.rename(file)
     except OSError as error:
         raise node.Failure(f'while creating backup archive: {error.strerror}') from error
-    shown = f'/tmp/{file.name}' if node.fault('backup-path-lies') is not None else str(file)
+    shown = f'/tmp/{file.name}' if node.fault('backup-in-snap') is not None else str(file)
     finished = f'{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%dT%H:%M:%SZ}'
     measured = {'Checksum': digest, 'ChecksumFormat': 'SHA-1, base64 encoded', 'Size': file.stat().st_size}
     metadata |= measured | {'Stored': finished, 'Finished': finished, 'Filename': shown}

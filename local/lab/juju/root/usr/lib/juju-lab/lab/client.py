@@ -33,7 +33,8 @@ def write(name, content):
 def current():
     """The name of the environment or controller that commands go to."""
     if not node.CLASSIC:
-        name = os.environ.get('JUJU_CONTROLLER') or read('controllers.yaml', {}).get('current-controller')
+        # Known from 2.5 on only, so no stand-in knows it.
+        name = read('controllers.yaml', {}).get('current-controller')
         if not name:
             raise node.Failure('No controllers registered.')
         return name
@@ -137,7 +138,7 @@ def ensure_key():
     return KEY.with_suffix('.pub').read_text().strip()
 
 
-def bootstrap(name):
+def bootstrap(name, constraints=''):
     """Starts an instance that becomes machine 0, and returns its address and id when its API answers."""
     known = (read(f'environments/{name}.jenv') if node.CLASSIC else None) or {}
     config = known.get('bootstrap-config') or (dict(environment(name)) if node.CLASSIC else {})
@@ -198,7 +199,7 @@ def bootstrap(name):
     files = agent.machine_files(settings, f'{own}\n{system.strip()}', pem, seed)
     label = name if node.CLASSIC else 'controller'
     tags = {'juju-controller-uuid': controller, 'juju-is-controller': 'true', 'juju-model-uuid': model}
-    launched = provider.launch('0', f'juju-{label}-machine-0', files, None if node.CLASSIC else tags)
+    launched = provider.launch('0', f'juju-{label}-machine-0', files, None if node.CLASSIC else tags, constraints)
     address = launched['address']
     if node.CLASSIC:
         save_provider_state(config, launched['instanceId'])

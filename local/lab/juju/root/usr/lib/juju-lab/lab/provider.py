@@ -23,10 +23,16 @@ def instances():
     return json.loads(call('GET', '/instances'))
 
 
-def launch(machine, name, files, tags=None):
+def launch(machine, name, files, tags=None, constraints=''):
     """Starts an instance that is a new machine and returns its id and address."""
     return json.loads(
-        call('POST', '/instances', json.dumps({'machine': machine, 'name': name, 'files': files, 'tags': tags or {}}))
+        call(
+            'POST',
+            '/instances',
+            json.dumps(
+                {'machine': machine, 'name': name, 'files': files, 'tags': tags or {}, 'constraints': constraints}
+            ),
+        )
     )
 
 

@@ -72,7 +72,7 @@ class State:
             '_id': identity,
             'model-uuid': model,
             'machineid': name,
-            'series': node.ERA['series'],
+            **({'base': {'os': 'ubuntu', 'channel': '22.04'}} if node.NAME == '3.6' else {'series': node.ERA['series']}),
             'jobs': jobs,
             'hasvote': jobs == [node.STATE_JOB],
             'nonce': nonce,
