@@ -15,7 +15,7 @@ const lab = {
 };
 const long = [
   'faults-upgrade',
-  'juju-1.18',
+  'juju-1.20',
   'juju-3.6',
   'juju-3.6-ha',
   'juju-aborted',

@@ -104,7 +104,7 @@ export class JujuCloud {
     const number = 11 + this.#launches++;
     const known = instanceIds[machine];
     const free = known !== undefined && this.#instances.every(({ node }) => node.instanceId !== known);
-    const named = this.#isSetUp && (era === '1.18' || era === '1.20') ? {} : { Name: name, ...tags };
+    const named = this.#isSetUp && era === '1.20' ? {} : { Name: name, ...tags };
     const own: Record<string, string> = { ...named, ...(this.#isSetUp ? {} : everywhere) };
     const node = await createJujuNode({
       era,

@@ -22,7 +22,6 @@ main() {
   install -d -o ubuntu -g ubuntu -m 0700 /home/ubuntu/.ssh
   link $library/bin/{ssh,sudo,lab-state,juju-lab-ready} /usr/local/bin
   case $era in
-    1.18) mongo /usr/bin && classic ;;
     1.*) mongo /usr/lib/juju/bin && classic ;;
     2.9) mongo /usr/lib/juju/mongo4.0/bin && modern ;;
     *) modern ;;

@@ -6,8 +6,8 @@ import { type CommandResult, createNode, type LabNode, type LabNodeOptions, USUA
 const INSTALL = fileURLToPath(new URL('install.sh', import.meta.url));
 const LIBRARY = '/usr/lib/juju-lab';
 
-export const jujuEras = ['1.18', '1.20', '1.25', '2.9', '3.6', '4.0'] as const;
-/** Eras that differ in what a backup or restore does; the exact versions are in `lab/node.py`. */
+export const jujuEras = ['1.20', '1.25', '2.9', '3.6'] as const;
+/** One era for each way of backing up and restoring; the exact versions are in `lab/node.py`. */
 export type JujuEra = (typeof jujuEras)[number];
 
 export interface FirstBootFile {

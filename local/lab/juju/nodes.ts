@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CommandResult, LabNode } from '../node.ts';
 import { type CloudOptions, type JujuCloud, startCloud } from './cloud.ts';
-import { check, expectSuccess, type JujuEra } from './node.ts';
+import { check, expectSuccess } from './node.ts';
 
 /**
  * The lab of Juju: nodes with stand-ins for Juju, MongoDB, upstart, systemd and ssh (`root/usr/lib/juju-lab`), which make up
@@ -62,7 +62,7 @@ export const createJuju = async (options: JujuLabOptions): Promise<JujuLab> => {
     };
     if (era.startsWith('1.')) {
       await succeed('install -d -m 0700 .juju');
-      await writeFile(client.path(`${home}/.juju/environments.yaml`), environments(name, era));
+      await writeFile(client.path(`${home}/.juju/environments.yaml`), environments(name));
       await check(client, `chown ubuntu:ubuntu ${home}/.juju/environments.yaml`);
     }
     await succeed(era.startsWith('1.') ? `juju bootstrap -e ${name}` : `juju bootstrap aws ${name}`);
@@ -72,7 +72,7 @@ export const createJuju = async (options: JujuLabOptions): Promise<JujuLab> => {
       );
     }
     if (machines > 0) await succeed(`juju add-machine -n ${machines}`);
-    if (era !== '4.0') await lab.agentsStarted();
+    await lab.agentsStarted();
     cloud.setUp();
     return lab;
   } catch (error) {
@@ -82,7 +82,7 @@ export const createJuju = async (options: JujuLabOptions): Promise<JujuLab> => {
 };
 
 /** The client's environments.yaml: the environment, which is the default, and another that was never bootstrapped. */
-const environments = (name: string, era: JujuEra): string =>
+const environments = (name: string): string =>
   [
     `default: ${name}`,
     'environments:',
@@ -93,7 +93,7 @@ const environments = (name: string, era: JujuEra): string =>
       '    access-key: lab-access-key',
       '    secret-key: lab-secret-key',
       `    control-bucket: juju-control-${each}`,
-      `    default-series: ${era === '1.18' ? 'precise' : 'trusty'}`,
+      '    default-series: trusty',
     ]),
     '',
   ].join('\n');

@@ -73,15 +73,13 @@ def install(name):
     settings = load(name)
     install_tools(name, settings['upgradedToVersion'])
     identity = name.removeprefix('machine-')
-    jujud = 'jujuagentd' if node.NAME == '4.0' else 'jujud'
     command = f'{TOOLS}/{name}/jujud machine --data-dir {node.DATA} --machine-id {identity} --debug'
-    service(f'{jujud}-{name}', command, f'juju agent for {name}')
-    if settings.get('jobs') == [node.STATE_JOB] and node.NAME != '4.0':
+    service(f'jujud-{name}', command, f'juju agent for {name}')
+    if settings.get('jobs') == [node.STATE_JOB]:
         mongod = (
             f'{node.tool("mongod")} --auth --dbpath {node.DATABASE} --port 37017 --sslPEMKeyFile {node.DATA}/server.pem'
         )
-        if node.ERA['replicas']:
-            mongod += f' --keyFile {node.SHARED_SECRET} --replSet juju'
+        mongod += f' --keyFile {node.SHARED_SECRET} --replSet juju'
         service(node.MONGO_SERVICE, mongod, 'juju state database')
         node.DATABASE.mkdir(parents=True, exist_ok=True)
     if services.UPSTART:

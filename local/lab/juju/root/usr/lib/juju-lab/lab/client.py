@@ -192,10 +192,7 @@ def bootstrap(name, constraints=''):
             'agent-version': node.ERA['version'],
         },
     }
-    pem = {'server.pem': server}
-    if node.NAME != '1.18':
-        # 1.18 knows neither of these.
-        pem |= {'system-identity': identity, 'shared-secret': secrets.token_urlsafe(48)}
+    pem = {'server.pem': server, 'system-identity': identity, 'shared-secret': secrets.token_urlsafe(48)}
     files = agent.machine_files(settings, f'{own}\n{system.strip()}', pem, seed)
     label = name if node.CLASSIC else 'controller'
     tags = {'juju-controller-uuid': controller, 'juju-is-controller': 'true', 'juju-model-uuid': model}
@@ -237,8 +234,7 @@ def bootstrap(name, constraints=''):
             'admin/default': {'uuid': seed['workload-uuid'], 'type': 'iaas'},
         }
         write('models.yaml', {'controllers': {name: {'models': models, 'current-model': 'admin/default'}}})
-    if node.NAME != '4.0':
-        wait(name)
+    wait(name)
     return address, launched['instanceId']
 
 

@@ -120,6 +120,4 @@ class Mongo:
         except (OSError, wire.Refused):
             return False
         states = [member['state'] for member in members]
-        return not node.ERA['replicas'] or (
-            states.count('PRIMARY') == 1 and all(state in ('PRIMARY', 'SECONDARY') for state in states)
-        )
+        return states.count('PRIMARY') == 1 and all(state in ('PRIMARY', 'SECONDARY') for state in states)

@@ -10,22 +10,12 @@ FAULTS = Path('/etc/juju-lab')
 DATA = Path('/var/lib/juju')
 
 ERAS = {
-    '1.18': dict(
-        version='1.18.1',
-        next='1.18.4',
-        series='precise',
-        init='upstart',
-        mongo='/usr/bin',
-        replicas=False,
-        prefix=False,
-    ),
     '1.20': dict(
         version='1.20.11',
         next='1.20.14',
         series='trusty',
         init='upstart',
         mongo='/usr/lib/juju/bin',
-        replicas=True,
         prefix=False,
     ),
     '1.25': dict(
@@ -34,7 +24,6 @@ ERAS = {
         series='trusty',
         init='upstart',
         mongo='/usr/lib/juju/bin',
-        replicas=True,
         prefix=True,
     ),
     '2.9': dict(
@@ -43,13 +32,11 @@ ERAS = {
         series='focal',
         init='systemd',
         mongo='/usr/lib/juju/mongo4.0/bin',
-        replicas=True,
         prefix=True,
     ),
     '3.6': dict(
-        version='3.6.4', next='3.6.9', series='jammy', init='systemd', mongo='/snap/bin', replicas=True, prefix=True
+        version='3.6.4', next='3.6.9', series='jammy', init='systemd', mongo='/snap/bin', prefix=True
     ),
-    '4.0': dict(version='4.0.1', next='4.0.2', series='noble', init='systemd', mongo='', replicas=False, prefix=True),
 }
 NAME = (LIBRARY / 'era').read_text().strip()
 ERA = ERAS[NAME]

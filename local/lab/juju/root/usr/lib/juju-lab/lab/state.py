@@ -114,9 +114,8 @@ class State:
 
 def initialise(seed, client, instance, address):
     """The state of a new environment or controller; seed is what the client decided."""
-    if node.ERA['replicas']:
-        member = {'_id': 1, 'host': f'{address}:{mongo.PORT}', 'tags': {'juju-machine-id': '0'}}
-        client.call('initiate', config={'_id': 'juju', 'version': 1, 'members': [member]})
+    member = {'_id': 1, 'host': f'{address}:{mongo.PORT}', 'tags': {'juju-machine-id': '0'}}
+    client.call('initiate', config={'_id': 'juju', 'version': 1, 'members': [member]})
     state = State(client)
     uuid = seed['model-uuid']
     info = {
