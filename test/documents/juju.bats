@@ -189,6 +189,10 @@ exit 1'
   [[ $restore_cause == *'Failed: juju.machines: error restoring as'*'exit status 1'* ]]
   [[ $restore_cause != *'--password'* ]] && [[ $restore_cause != *hunter2* ]]
   [ "$(restore_stage)" = 'Its last step was "Running restore...".' ]
+  # Killed, it says nothing: then the command line stands last.
+  tool 'echo "DEBUG running restore command: mongorestore --password hunter2-secret /tmp/dump" >&2; echo "ERROR signal: killed" >&2; exit 1'
+  refused run_juju_restore juju-restore archive.tar.gz
+  [ "$restore_cause" = 'ERROR signal: killed ' ]
 }
 
 @test "a juju-restore that waits for the database, or for its replica set, is ended with all that it has started" {
