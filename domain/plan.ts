@@ -20,6 +20,9 @@ export const deliveryTimeoutSeconds = 120;
  */
 export const startWindowSeconds = deliveryTimeoutSeconds + 3600 + 900;
 
+/** How long SSM may take a command from wave to wave, in seconds: as long as a phase may take. Its last nodes begin that late. */
+const rolloutSeconds = 172_800;
+
 /** A node as a run knows it. `name` is for people. */
 export const PlannedNode = z.object({
   instanceId: InstanceId,
@@ -78,8 +81,12 @@ export const Plan = z.object({
 export type Plan = z.infer<typeof Plan>;
 
 /** The parameters that every document takes, for a command that is sent now. */
-export const commonParameters = ({ attempt }: Pick<Plan, 'attempt'>, now: Date) => ({
-  StartBefore: String(Math.floor(now.getTime() / 1000) + startWindowSeconds),
+export const commonParameters = (
+  { attempt }: Pick<Plan, 'attempt'>,
+  { rollout }: Pick<Command, 'rollout'>,
+  now: Date,
+) => ({
+  StartBefore: String(Math.floor(now.getTime() / 1000) + startWindowSeconds + (rollout ? rolloutSeconds : 0)),
   Attempt: String(attempt),
 });
 

@@ -74,7 +74,7 @@ export const advancePhase = async (
   const send = async (command: Command): Promise<CommandState> => {
     const sentAt = now().toISOString();
     try {
-      const parameters = { ...command.parameters, ...commonParameters(plan, now()) };
+      const parameters = { ...command.parameters, ...commonParameters(plan, command, now()) };
       const commandId = await runCommand.send({ ...command, parameters }, commandToken(run, phase, command));
       return { id: command.id, state: 'sent', commandId, sentAt };
     } catch (error) {

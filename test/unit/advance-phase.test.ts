@@ -166,6 +166,16 @@ describe('a phase', () => {
     });
   });
 
+  it('gives the last wave of a rollout as long as a phase may take', async () => {
+    const rollout = { maxConcurrency: '10%', maxErrors: '1%' };
+    const phase = { name: 'agents', commands: [{ ...command('a'), rollout, tags: { Wave: 'rest' }, instanceIds: [] }] };
+    const state = await started(phase);
+    const { runCommand, sent } = fakeRunCommand();
+    const now = new Date('2026-11-20T02:00:00Z');
+    await advancePhase({ state, runCommand, now: () => now }, { ...input, phase: 'agents' });
+    expect(Number(sent[0]?.command.parameters['StartBefore'])).toBe(Date.parse('2026-11-22T03:17:00Z') / 1000);
+  });
+
   it.each([
     ['CommandLateError', CommandLateError],
     ['RunUndoneError', RunUndoneError],
