@@ -105,7 +105,7 @@ const Controller = z.object({
   instanceId: z.string(),
   /** Whether its agent reports and its database is a member of the set. */
   healthy: z.boolean(),
-  /** Whether its database is the primary; before 2.0 nobody tells. */
+  /** Whether its database is the primary; before 2.8 nobody tells. */
   primary: z.boolean(),
 });
 

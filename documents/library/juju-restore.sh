@@ -44,6 +44,7 @@ run_juju_restore() {
 # restore_stage: what it did last, for people.
 restore_stage() {
   local line
-  line=$(grep -v '^[[:space:]]*$' "$work/restore.out" | tail -n 1) || true
+  # A log that goes with this run is no help.
+  line=$(grep -v -e '^[[:space:]]*$' -e '^Detailed mongorestore output' "$work/restore.out" | tail -n 1) || true
   [ -z "$line" ] || printf 'Its last step was "%s".' "${line%"${line##*[![:space:]]}"}"
 }

@@ -180,7 +180,7 @@ tool() {
 
 @test "the cause of a failed juju-restore is mongorestore's, without the password" {
   known_secrets() { echo hunter2-secret; }
-  tool 'echo "Running restore..."
+  tool 'printf "Running restore...\nDetailed mongorestore output in restore.log.\n"
 echo "DEBUG running restore command: mongorestore --username machine-0 --password hunter2-secret /tmp/dump" >&2
 printf "DEBUG mongorestore output:\n2026-04-12 restoring juju.machines\nFailed: juju.machines: error restoring as hunter2-secret: EOF\n" >&2
 echo "ERROR restoring dump from \"/tmp/dump\": running mongorestore: exit status 1" >&2
