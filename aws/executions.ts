@@ -9,8 +9,14 @@ import {
 import { stateMachineName } from '#domain/naming';
 import type { DeadRuns, Executions } from '#domain/ports';
 
+/**
+ * DescribeExecution is eventually consistent: an execution that just began may be unknown for a while. One that is unknown
+ * counts as alive for so many milliseconds from its beginning.
+ */
+const unknownIsAlive = 120_000;
+
 /** Step Functions. An execution that AWS has forgotten, after 90 days, is not running. */
-export const sfnExecutions = (client: SFNClient): Executions & DeadRuns => {
+export const sfnExecutions = (client: SFNClient, now: () => Date = () => new Date()): Executions & DeadRuns => {
   const describe = async (executionArn: string): Promise<DescribeExecutionCommandOutput | undefined> => {
     try {
       return await client.send(new DescribeExecutionCommand({ executionArn }));
@@ -19,13 +25,15 @@ export const sfnExecutions = (client: SFNClient): Executions & DeadRuns => {
       throw error;
     }
   };
-  const runs = (found: DescribeExecutionCommandOutput | undefined): boolean =>
-    found?.status === 'RUNNING' || found?.status === 'PENDING_REDRIVE';
+  const runs = (found: DescribeExecutionCommandOutput | undefined, startedAt: string): boolean =>
+    found === undefined
+      ? now().getTime() - Date.parse(startedAt) < unknownIsAlive
+      : found.status === 'RUNNING' || found.status === 'PENDING_REDRIVE';
   return {
-    isRunning: async (arn) => runs(await describe(arn)),
-    endedAt: async (arn) => {
-      const found = await describe(arn);
-      return runs(found) ? undefined : (found?.stopDate ?? new Date(0));
+    isRunning: async ({ execution, acquiredAt }) => runs(await describe(execution), acquiredAt),
+    endedAt: async ({ execution, acquiredAt }) => {
+      const found = await describe(execution);
+      return runs(found, acquiredAt) ? undefined : (found?.stopDate ?? new Date(0));
     },
     undo: async (run, arn) => {
       const prefix = arn

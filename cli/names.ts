@@ -1,6 +1,6 @@
 import { jsonState } from '#aws/bucket';
 import { Deployed } from '#domain/measurement';
-import { parseManifestKey, RunId, SystemId, stateKeys, vaultKeys } from '#domain/naming';
+import { parseManifestKey, SystemId, stateKeys, vaultKeys } from '#domain/naming';
 import { systemsWithBackups } from './catalog.ts';
 import type { Names } from './completion.ts';
 import type { Connection } from './connection.ts';
@@ -29,7 +29,7 @@ const found = {
 
 /** A shell expands what it offers: nothing that it could take for more than a name. */
 const isName = (text: string): boolean =>
-  text.split('/').every((part) => SystemId.safeParse(part).success || RunId.safeParse(part).success);
+  text.split('/').every((part) => SystemId.safeParse(part).success || /^[\w-][\w.-]{0,79}$/.test(part));
 
 /** Prints names for a shell's completion, one a line. */
 export const names = async (connect: () => Promise<Connection>, kind: Names, output: Output): Promise<Exit> => {

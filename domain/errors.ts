@@ -108,6 +108,29 @@ export class UndoFailedError extends Error {
   override readonly name = 'UndoFailedError';
 }
 
+/** A step of a run, or a whole child execution, took longer than it may. Retrying may help. */
+export class StepTimedOutError extends Error {
+  override readonly name = 'StepTimedOutError';
+}
+
+/** Somebody stopped a child execution of the run. Retrying helps. */
+export class StepAbortedError extends Error {
+  override readonly name = 'StepAbortedError';
+}
+
+/** AWS could not do a step of the run, and has its own name for why, which the message has. Retrying may help. */
+export class StepFailedError extends Error {
+  override readonly name = 'StepFailedError';
+}
+
+/**
+ * Something failed that nobody decided: S3 asked to slow down, a connection broke, or the program has a fault. The message has its own
+ * name. State machines repeat it; when it lasts, retrying helps only if its cause is gone.
+ */
+export class UnexpectedError extends Error {
+  override readonly name = 'UnexpectedError';
+}
+
 /** Every error class above by its name: what `ErrorEquals` of a state machine may use. */
 export const errorNames = [
   'InvalidInputError',
@@ -131,4 +154,8 @@ export const errorNames = [
   'ApprovalRejectedError',
   'AlreadyExistsError',
   'UndoFailedError',
+  'StepTimedOutError',
+  'StepAbortedError',
+  'StepFailedError',
+  'UnexpectedError',
 ] as const;

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { consoleUrl, RunId, stateMachineName } from './naming.ts';
+import { consoleUrl, stateMachineName } from './naming.ts';
 import { operations } from './payloads.ts';
 
 /** What is told of the end of a run: an event for programs, a mail for people. docs/reference/events.md describes the event. */
@@ -13,7 +13,8 @@ const told = [...operations, 'undo'] as const;
 /** The event's detail. A field that is added does not change the version; one that is taken away, or means something else, does. */
 export const RunEnded = z.strictObject({
   version: z.literal(1),
-  run: RunId,
+  /** The name of its execution. */
+  run: z.string(),
   operation: z.enum(told),
   /** Null when the run was started without one. */
   system: z.string().nullable(),
@@ -31,7 +32,7 @@ export const RunEnded = z.strictObject({
   bytes: z.number().nullable(),
   state: z.enum(['complete', 'partial']).nullable(),
   /** Of a backup, the run before whose changes it was taken; of an undoing, the run that was undone. */
-  of: RunId.nullable(),
+  of: z.string().nullable(),
   /** Of one that did not succeed. */
   error: z.string().nullable(),
   cause: z.string().nullable(),
@@ -48,7 +49,7 @@ export type RunEnded = z.infer<typeof RunEnded>;
 export const StatusChange = z.object({
   detail: z.object({
     executionArn: z.string(),
-    name: RunId,
+    name: z.string(),
     status: z.enum(['SUCCEEDED', 'FAILED', 'ABORTED', 'TIMED_OUT']),
     startDate: z.number(),
     stopDate: z.number(),
@@ -59,6 +60,19 @@ export const StatusChange = z.object({
   }),
 });
 export type StatusChange = z.infer<typeof StatusChange>;
+
+/**
+ * True for an end that ran no Catch, so that nothing has undone the run: it was aborted, took too long, or met what `States.ALL` does not
+ * catch. Errors of ours never begin with `States.`.
+ */
+export const endedUncaught = ({
+  status,
+  error,
+}: {
+  readonly status: string;
+  readonly error?: string | null;
+}): boolean =>
+  status === 'ABORTED' || status === 'TIMED_OUT' || (status === 'FAILED' && error?.startsWith('States.') === true);
 
 const outcomes = { SUCCEEDED: 'succeeded', FAILED: 'failed', ABORTED: 'cancelled', TIMED_OUT: 'timed out' } as const;
 
@@ -168,7 +182,7 @@ export const isWaitedFor = ({ detail }: StatusChange): boolean => {
 export const isGoodBackup = ({ result }: RunEnded, { detail }: StatusChange): boolean =>
   result === 'committed' && parsed(Asked, detail.input)?.rescue !== true;
 
-/** A mail as SNS takes it: its subject is one line of at most 100 printable ASCII characters. */
+/** A mail as SNS takes it: its subject is one line of fewer than 100 printable ASCII characters that begins with a letter. */
 export interface Mail {
   readonly subject: string;
   readonly text: string;
@@ -182,7 +196,7 @@ export const mailOf = (event: RunEnded): Mail | undefined => {
   const ended = { failed: 'failed', cancelled: 'was cancelled', 'timed out': 'took longer than it may' }[outcome];
   const subject = `Holdfast: ${operation} of ${system ?? 'an unknown system'} ${outcome}: ${error}`;
   return {
-    subject: subject.replaceAll(/[^ -~]+/g, ' ').slice(0, 100),
+    subject: subject.replaceAll(/[^ -~]+/g, ' ').slice(0, 99),
     text: [
       `${what} of ${system ?? 'an unknown system'} ${ended} after ${seconds} s.`,
       '',

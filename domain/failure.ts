@@ -1,5 +1,11 @@
 import * as z from 'zod';
-import { UndoFailedError } from './errors.ts';
+import {
+  ApprovalRejectedError,
+  StepAbortedError,
+  StepFailedError,
+  StepTimedOutError,
+  UndoFailedError,
+} from './errors.ts';
 import { stateMachineName } from './naming.ts';
 import type { CaughtFailure, Failure, RunRef } from './payloads.ts';
 
@@ -8,8 +14,8 @@ const LambdaReport = z.object({ errorType: z.string(), errorMessage: z.string() 
 const ChildReport = z.object({
   Status: z.string(),
   ExecutionArn: z.string(),
-  Error: z.string().optional(),
-  Cause: z.string().optional(),
+  Error: z.string().nullish(),
+  Cause: z.string().nullish(),
 });
 
 /** Step Functions keeps at most this many characters of a cause. */
@@ -33,6 +39,29 @@ const gateFailed: Readonly<Record<RunRef['operation'], (cause: string) => string
     `The backup before the upgrade failed, and nothing was upgraded: ${cause} Mend that, then start the upgrade again.`,
 };
 
+/** A step, or a whole child execution, took longer than it may. */
+const timedOut = new StepTimedOutError().name;
+
+const rejected = 'Somebody rejected the run without a reason. Nothing was touched.';
+
+/** What it means that a child execution ended without an error of its own. */
+const childEnded = (status: string, child: string, cause: string): Failure => {
+  switch (status) {
+    case 'TIMED_OUT':
+      return { error: timedOut, cause: `${child} did not end within its time.` };
+    case 'ABORTED':
+      return {
+        error: new StepAbortedError().name,
+        cause: `${child} was aborted: ${cause || 'somebody stopped it'}. Start the operation again.`,
+      };
+    default:
+      return {
+        error: new StepFailedError().name,
+        cause: `${child} ended as ${status} and gave no reason. Look at its execution.`,
+      };
+  }
+};
+
 /** The original error inside what a state of a run caught: its name, and its message for people. */
 export const originalFailure = (
   { Error: error, Cause: cause }: CaughtFailure,
@@ -42,18 +71,26 @@ export const originalFailure = (
   const child = ChildReport.safeParse(value);
   if (child.success) {
     const { Error: inner, Cause: innerCause, Status: status, ExecutionArn: arn } = child.data;
-    if (inner !== undefined) {
+    if (typeof inner === 'string') {
       const original = originalFailure({ Error: inner, Cause: innerCause ?? '' }, operation);
       return arn.includes(`:${stateMachineName('backup')}:`)
         ? { ...original, cause: gateFailed[operation](original.cause) }
         : original;
     }
-    return { error: 'States.Timeout', cause: `${arn.split(':').slice(-2).join(' ')} ended as ${status}.` };
+    return childEnded(status, arn.split(':').slice(-2).join(' '), innerCause ?? '');
   }
   const lambda = LambdaReport.safeParse(value);
   if (lambda.success) return { error: lambda.data.errorType, cause: lambda.data.errorMessage };
-  if (error === 'States.Timeout' && cause === '')
-    return { error, cause: 'A step did not end within its time. Look at the execution for which one.' };
+  // Whoever rejects a run in the console, or by the API, need not say anything.
+  if (error === null) return { error: new ApprovalRejectedError().name, cause: cause || rejected };
+  if (error === 'States.Timeout' || error === 'Sandbox.Timedout')
+    return {
+      error: timedOut,
+      cause: `A step did not end within its time. Look at the execution for which one. ${cause}`.trim(),
+    };
+  // A run that ends with a name of AWS's own was never caught, and is undone by a rule; this one was caught.
+  if (/^(States|Lambda|Sandbox|Runtime|StepFunctions)\./.test(error))
+    return { error: new StepFailedError().name, cause: `${error}: ${cause || 'no reason was given'}` };
   return { error, cause: cause || 'No reason was given. Look at the execution.' };
 };
 

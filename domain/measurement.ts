@@ -3,14 +3,15 @@ import { type Config, timingsOf } from './config.ts';
 import { type Manifest, storedBytes } from './manifest.ts';
 import { backupMoment, type SystemMetric } from './naming.ts';
 import { overdueAfterSeconds } from './schedule.ts';
+import { uploadOrphanedAfterDays } from './tidying.ts';
 
 /** What is measured of a system, from what was committed alone. */
 
 /** Backups that the newest is compared with. */
 export const comparedWith = 5;
 
-/** An upload that goes on for longer is nobody's. */
-const orphanedAfter = 86_400_000;
+/** An upload that goes on for longer is nobody's, and neither the lifecycle nor the janitor has ended it: they had a day more. */
+const orphanedAfter = (uploadOrphanedAfterDays + 1) * 86_400_000;
 
 /** How many times a size is larger, or smaller, than the median of others: at least 1; undefined without others. */
 export const deviation = (size: number, others: readonly number[]): number | undefined => {

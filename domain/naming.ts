@@ -12,8 +12,35 @@ export const SystemId = z
 /** A backup's id: its slot or start, basic ISO 8601 in UTC, sortable as text. */
 export const BackupId = z.string().regex(/^\d{8}T\d{6}Z$/, 'expected a backup id such as 20261120T020000Z');
 
-/** A run's id: the name of its execution. */
-export const RunId = z.string().regex(/^[A-Za-z0-9_-]{1,80}$/, 'expected an execution name');
+const plainRun = /^[A-Za-z0-9_-]{1,80}$/;
+
+/** FNV-1a of a text's bytes, eight hexadecimal digits. */
+const shortHash = (text: string): string =>
+  new TextEncoder()
+    .encode(text)
+    .reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193) >>> 0, 0x811c9dc5)
+    .toString(16)
+    .padStart(8, '0');
+
+/**
+ * Returns the id of the run whose execution has this name: the name itself, unless it has characters that Step Functions takes and
+ * that a key, a path and a document's parameter had better not hold. `restore.friday` is `restore-friday-` and a checksum.
+ */
+export const runId = (name: string): string =>
+  plainRun.test(name)
+    ? name
+    : `${Array.from(name, (one) => (/[A-Za-z0-9_-]/.test(one) ? one : '-'))
+        .join('')
+        .slice(0, 71)}-${shortHash(name)}`;
+
+/** A run by the name of its execution, as Step Functions takes names; what comes out is the run's id. */
+export const RunId = z
+  .string()
+  .regex(/^[^\s<>{}[\]?*"#%\\^|~`$&,;:/\p{Cc}]{1,80}$/u, 'expected an execution name')
+  .transform(runId);
+
+/** The name of an execution by its ARN. */
+export const executionName = (arn: string): string => arn.split(':').at(-1) ?? arn;
 
 /** A phase's name, part of a key. */
 export const PhaseName = z.string().regex(/^[a-z][a-z0-9-]{0,40}$/);
@@ -51,9 +78,9 @@ export const vaultKeys = {
   /** A product's installer, put there by a person. */
   installer: (system: string, name: string): string => `backups/${system}/installers/${name}`,
   /** What nodes hand to each other while they are upgraded; it ends with the run. */
-  upgrade: (system: string, run: string): string => `backups/${system}/upgrades/${run}/`,
+  upgrade: (system: string, run: string): string => `backups/${system}/upgrades/${runId(run)}/`,
   /** Where a check begins uploads, and takes them back. */
-  check: (system: string, run: string): string => `backups/${system}/checks/${run}/`,
+  check: (system: string, run: string): string => `backups/${system}/checks/${runId(run)}/`,
 } as const;
 
 /** A number of nodes, or a share of them. */
@@ -73,25 +100,25 @@ export const parseHistoryKey = (key: string): { system: string; backup: string }
   return parts?.[1] && parts[2] ? { system: parts[1], backup: parts[2] } : undefined;
 };
 
-/** Where things lie in the state bucket. */
+/** Where things lie in the state bucket. A run is named by its id or by its execution. */
 export const stateKeys = {
   lock: (system: string): string => `locks/${system}.json`,
-  run: (run: string): string => `runs/${run}/run.json`,
-  plan: (run: string): string => `runs/${run}/plan.json`,
-  phase: (run: string, phase: string): string => `runs/${run}/phases/${phase}.json`,
-  failure: (run: string): string => `runs/${run}/failure.json`,
+  run: (run: string): string => `runs/${runId(run)}/run.json`,
+  plan: (run: string): string => `runs/${runId(run)}/plan.json`,
+  phase: (run: string, phase: string): string => `runs/${runId(run)}/phases/${phase}.json`,
+  failure: (run: string): string => `runs/${runId(run)}/failure.json`,
   /** The task token of a run that waits for an approval. */
-  approval: (run: string): string => `runs/${run}/approval.json`,
+  approval: (run: string): string => `runs/${runId(run)}/approval.json`,
   /** The schedules that a run has paused. */
-  paused: (run: string): string => `runs/${run}/paused.json`,
+  paused: (run: string): string => `runs/${runId(run)}/paused.json`,
   /** How far a verification has come. */
-  verification: (run: string): string => `runs/${run}/verification.json`,
+  verification: (run: string): string => `runs/${runId(run)}/verification.json`,
   /** The systems that are deployed. */
   deployed: 'deployed/systems.json',
   /** What a check has found. */
-  check: (run: string): string => `runs/${run}/check.json`,
+  check: (run: string): string => `runs/${runId(run)}/check.json`,
   /** The backup that was taken before a run's changes. */
-  safety: (run: string): string => `runs/${run}/safety.json`,
+  safety: (run: string): string => `runs/${runId(run)}/safety.json`,
 } as const;
 
 /** The bytes of a text in UTF-8. A lone surrogate U+DC80 to U+DCFF stands for a byte that is none: a file's name may hold any. */
@@ -253,7 +280,7 @@ export const systemMetrics = {
     deviation: 'BackupSizeDeviation',
     /** Since a backup was last read back whole. */
     verificationAge: 'VerificationAgeSeconds',
-    /** Uploads that were begun more than a day ago. */
+    /** Uploads that nobody ends any more. */
     orphanUploads: 'OrphanUploads',
     /** 1 when the janitor did nothing since it would have touched too much. */
     janitorRefused: 'JanitorRefused',

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { ApprovalRejectedError } from './errors.ts';
 import { BackupId, InstanceId, PhaseName, RunId, Share, SystemId } from './naming.ts';
 
 /**
@@ -339,8 +340,13 @@ export type AdvancePhaseInput = z.infer<typeof AdvancePhaseInput>;
 /** Made by advance-phase, read by run-phase: look again after `waitSeconds`, or go on. */
 export type AdvancePhaseOutput = { status: 'running'; waitSeconds: number } | { status: 'done'; waitSeconds: 0 };
 
-/** Any state's error as Step Functions puts it into `Catch`. */
-export const CaughtFailure = z.object({ Error: z.string(), Cause: z.string().default('') });
+const Cause = z
+  .string()
+  .nullish()
+  .transform((cause) => cause ?? '');
+
+/** Any state's error as Step Functions puts it into `Catch`. Both are null when somebody answered for a task and said nothing. */
+export const CaughtFailure = z.object({ Error: z.string().nullable(), Cause });
 export type CaughtFailure = z.infer<typeof CaughtFailure>;
 
 /** Made by the way out of a state machine, read by explain-failure. */
@@ -353,8 +359,11 @@ export const ExplainFailureInput = z.strictObject({
 /** Made by the last state of a failed run, read by fail-run. */
 export const FailRunInput = z.strictObject({
   token: z.string(),
-  error: z.string(),
-  cause: z.string(),
+  error: z
+    .string()
+    .nullable()
+    .transform((error) => error ?? new ApprovalRejectedError().name),
+  cause: Cause,
   /** Of the attempt that failed, and of now: more of them mean that somebody has redriven the execution. */
   attempt: Redrives,
   redrives: Redrives,

@@ -261,11 +261,14 @@ export const optionalFailures = (
 export const isDone = (state: PhaseState): boolean => state.commands.every((command) => command.state === 'ended');
 
 /**
- * Seconds until the next look: a quarter of the time that the phase has taken so far, from 1 to 60. A phase of ten
- * seconds costs about eight looks, one of 48 hours fewer than 3,000: far from the 25,000 events that an execution may have.
+ * Seconds until the next look: a quarter of the time that the phase has taken so far, from 1 to 60, and after four hours a
+ * two-hundred-and-fortieth of it, to 300. A phase of ten seconds costs about eight looks, one of 49 hours about a thousand with nine events
+ * each: an execution may have 25,000, and looks that are repeated need room.
  */
-export const waitSeconds = (state: PhaseState, now: Date): number =>
-  Math.min(60, Math.max(1, Math.round((now.getTime() - Date.parse(state.startedAt)) / 4000)));
+export const waitSeconds = (state: PhaseState, now: Date): number => {
+  const seconds = (now.getTime() - Date.parse(state.startedAt)) / 1000;
+  return Math.round(Math.max(1, Math.min(60, seconds / 4), Math.min(300, seconds / 240)));
+};
 
 /** What a node answered to a command that succeeded. */
 export interface NodeResult<T> {

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import type { Mail, RunEnded } from './events.ts';
+import type { Lock } from './payloads.ts';
 import type { Invocation, Progress } from './phase.ts';
 import type { Command } from './plan.ts';
 
@@ -90,16 +91,19 @@ export interface RunCommand {
   cancel(commandId: string): Promise<void>;
 }
 
+/** Who holds a lock, and since when. */
+type Owner = Pick<Lock, 'execution' | 'acquiredAt'>;
+
 /** State machine executions. */
 export interface Executions {
-  /** True while it runs; false when it ended or is unknown. */
-  isRunning(executionArn: string): Promise<boolean>;
+  /** True while it runs; false when it ended, or is unknown though it did not begin just now. */
+  isRunning(owner: Owner): Promise<boolean>;
 }
 
 /** Runs that may have died without being undone. */
 export interface DeadRuns {
   /** When its execution ended, the beginning of time when it is unknown; undefined while it runs. */
-  endedAt(executionArn: string): Promise<Date | undefined>;
+  endedAt(owner: Owner): Promise<Date | undefined>;
   /** Starts the undoing of a run; false when that was done before. */
   undo(run: string, executionArn: string): Promise<boolean>;
 }

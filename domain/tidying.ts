@@ -1,5 +1,5 @@
 import type { Change } from './history.ts';
-import { BackupId, backupMoment, vaultKeys } from './naming.ts';
+import { BackupId, backupId, backupMoment, vaultKeys } from './naming.ts';
 import { type ExpiringClass, type RetentionTag, retentionTags } from './retention.ts';
 
 /** What the janitor does once a day: decided here from what was found, done elsewhere. */
@@ -7,11 +7,14 @@ import { type ExpiringClass, type RetentionTag, retentionTags } from './retentio
 const hour = 3_600_000;
 const day = 24 * hour;
 
-/** An upload that goes on for longer is nobody's: the vault's lifecycle ends it at the same age. */
-const uploadOrphanedAfter = day;
+/**
+ * Days after which an upload is nobody's: a run of 52 hours may have begun it with its first command. The vault's lifecycle, which
+ * knows of no lock, ends uploads at the same age.
+ */
+export const uploadOrphanedAfterDays = 3;
 
 /** A backup is made in less than that; what has no manifest then never gets one. */
-const objectOrphanedAfter = 2 * day;
+const objectOrphanedAfter = 3 * day;
 
 /** The undoing of a run that has died ends in an hour. A lock that is there after two was never undone. */
 const lockOrphanedAfter = 2 * hour;
@@ -47,9 +50,14 @@ export interface Found {
     readonly run: string;
     readonly execution: string;
     readonly backup: string;
+    readonly acquiredAt: Date;
     readonly endedAt?: Date;
   };
 }
+
+/** True for a backup that the holder of the lock makes, or that is made for it before its changes. */
+export const isUnderLock = (lock: { readonly backup: string; readonly acquiredAt: Date }, backup: string): boolean =>
+  backup === lock.backup || backup >= backupId(lock.acquiredAt);
 
 /** One thing to do. */
 export type Chore =
@@ -82,12 +90,12 @@ const backupOf = (system: string, key: string): string | undefined => {
 };
 
 const orphans = ({ system, objects, committed, lock }: Found, now: Date): Chore[] => {
-  const spared = new Set([...committed, ...(lock ? [lock.backup] : [])]);
+  const spared = new Set(committed);
   const isOld = (moment: Date): boolean => now.getTime() - moment.getTime() > objectOrphanedAfter;
   const byBackup = new Map<string, { readonly keys: string[]; old: boolean }>();
   for (const { key, modifiedAt } of objects) {
     const backup = backupOf(system, key);
-    if (backup === undefined || spared.has(backup)) continue;
+    if (backup === undefined || spared.has(backup) || (lock && isUnderLock(lock, backup))) continue;
     const found = byBackup.get(backup) ?? { keys: [], old: isOld(backupMoment(backup)) };
     found.keys.push(key);
     // One object that came lately: somebody is still at it.
@@ -142,7 +150,9 @@ export const planTidying = (
       ? [{ kind: 'undo run' as const, run: lock.run, execution: lock.execution }]
       : []),
     ...uploads
-      .filter(({ startedAt }) => since(startedAt) > uploadOrphanedAfter)
+      .filter(({ startedAt }) => since(startedAt) > uploadOrphanedAfterDays * day)
+      // What began under the lock is ended by its holder, or by whoever undoes it.
+      .filter(({ startedAt }) => !lock || startedAt < lock.acquiredAt)
       .map(({ key, uploadId }) => ({ kind: 'abort upload' as const, key, uploadId })),
     ...orphans(found, now),
     ...retagged(found, keepLast),

@@ -13,6 +13,7 @@ import type { Construct } from 'constructs';
 import type { ClassRule, Config } from '#domain/config';
 import { stateBucketName, tagKeys, vaultBucketName } from '#domain/naming';
 import { type ExpiringClass, expiringClasses } from '#domain/retention';
+import { uploadOrphanedAfterDays } from '#domain/tidying';
 
 /**
  * A manifest's age begins when it is written, its artifacts' up to 48 hours before. Artifacts live two days longer, so
@@ -83,7 +84,10 @@ export class VaultStack extends Stack {
       objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
       removalPolicy: RemovalPolicy.RETAIN,
     };
-    const abortUploads = { id: 'abort-uploads', abortIncompleteMultipartUploadAfter: Duration.days(1) };
+    const abortUploads = {
+      id: 'abort-uploads',
+      abortIncompleteMultipartUploadAfter: Duration.days(uploadOrphanedAfterDays),
+    };
     const lock = objectLock(vault);
     this.vault = new Bucket(this, 'Vault', {
       ...common,

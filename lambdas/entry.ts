@@ -3,7 +3,7 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import * as z from 'zod';
-import { InvalidInputError } from '#domain/errors';
+import { errorNames, InvalidInputError, UnexpectedError } from '#domain/errors';
 
 /** Writes structured lines; never give it the content of an object or an output of a node. */
 export const logger = new Logger({ serviceName: 'holdfast' });
@@ -15,8 +15,23 @@ export const parse = <Output>(schema: z.ZodType<Output>, value: unknown): Output
   return result.data;
 };
 
-/** A lambda's handler: parses its input strictly and does its work. Errors pass as they are: the state machine owns failure. */
+/** The error as state machines know it: a decision of ours passes as it is, everything else is one that they repeat. */
+const known = (error: unknown): Error => {
+  if (error instanceof Error && errorNames.some((name) => name === error.name)) return error;
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  return new UnexpectedError(`${name}: ${message}`, { cause: error });
+};
+
+/** A lambda's handler: parses its input strictly and does its work. Decisions pass as they are: the state machine owns failure. */
 export const entry = <Input, Output>(schema: z.ZodType<Input>, work: (input: Input) => Promise<Output>) =>
   middy<unknown, Output, Error, Context>()
     .use(injectLambdaContext(logger, { resetKeys: true }))
-    .handler(async (event) => work(parse(schema, event)));
+    .handler(async (event) => {
+      try {
+        return await work(parse(schema, event));
+      } catch (error) {
+        const told = known(error);
+        if (told !== error) logger.error(told.message, error instanceof Error ? error : String(error));
+        throw told;
+      }
+    });

@@ -1,6 +1,6 @@
 import type { Config } from '#domain/config';
 import { AlreadyExistsError, SystemBusyError, UnknownSystemError } from '#domain/errors';
-import { backupId, stateKeys, vaultKeys } from '#domain/naming';
+import { backupId, executionName, stateKeys, vaultKeys } from '#domain/naming';
 import {
   type AcquireLockInput,
   type AcquireLockOutput,
@@ -81,19 +81,19 @@ export const acquireLock = async (
   if (lockedBy !== undefined) {
     const held = await state.read(key);
     const owner = held && Lock.parse(JSON.parse(held.text));
-    if (owner?.run !== lockedBy || !(await executions.isRunning(owner.execution)))
+    if (owner?.run !== lockedBy || !(await executions.isRunning(owner)))
       throw new SystemBusyError(`${lockedBy}, for which this backup is meant, does not hold the lock of ${system}.`);
     return { ...mine, attempt, outcome: 'acquired' };
   }
   const busy = (owner: string): SystemBusyError =>
     new SystemBusyError(`${system} is locked by ${owner}. Wait until it has ended, then start the operation again.`);
-  const living = ({ operation: what, run: who, acquiredAt }: Lock): SystemBusyError =>
-    busy(`the ${what} ${who}, which has run since ${acquiredAt}`);
+  const living = ({ operation: what, execution: who, acquiredAt }: Lock): SystemBusyError =>
+    busy(`the ${what} ${executionName(who)}, which has run since ${acquiredAt}`);
   if (planOnly) {
     // It only looks: what it finds in the midst of another run means nothing, but no backup has to wait for it.
     const held = await state.read(key);
     const owner = held && Lock.parse(JSON.parse(held.text));
-    if (owner && (await executions.isRunning(owner.execution))) throw living(owner);
+    if (owner && (await executions.isRunning(owner))) throw living(owner);
     return { ...mine, attempt, outcome: 'acquired' };
   }
   try {
@@ -108,7 +108,7 @@ export const acquireLock = async (
   const owner = Lock.parse(JSON.parse(found.text));
   // This very run again: its first answer got lost.
   if (owner.run === run) return { ...mine, attempt, outcome: 'acquired' };
-  if (await executions.isRunning(owner.execution)) {
+  if (await executions.isRunning(owner)) {
     if (owner.backup === backup && owner.operation === operation && operation === 'backup')
       return { ...mine, attempt, outcome: 'duplicate' };
     throw living(owner);

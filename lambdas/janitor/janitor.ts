@@ -6,7 +6,7 @@ import { artifactKeys, isGood, type Manifest } from '#domain/manifest';
 import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import { type JanitorInput, Lock } from '#domain/payloads';
 import type { Bucket, DeadRuns } from '#domain/ports';
-import { type Chore, type Found, type FoundBackup, planTidying } from '#domain/tidying';
+import { type Chore, type Found, type FoundBackup, isUnderLock, planTidying } from '#domain/tidying';
 import { changeRetention, committedBackups, readHistory, readManifest } from '../catalog.ts';
 
 export interface Services {
@@ -70,7 +70,7 @@ const foundBackup = async (vault: Bucket, manifest: Manifest, there: ReadonlySet
 
 const find = async ({ state, vault, runs }: Services, system: string): Promise<Found> => {
   const lock = await jsonState(state).read(stateKeys.lock(system), Lock);
-  const endedAt = lock && (await runs.endedAt(lock.execution));
+  const endedAt = lock && (await runs.endedAt(lock));
   // The objects first: what is committed after this is in the catalog, and what came after it is not among them.
   const objects = [
     ...(await vault.listObjects(vaultKeys.system(system))),
@@ -91,7 +91,10 @@ const find = async ({ state, vault, runs }: Services, system: string): Promise<F
   return {
     ...{ system, objects, uploads, committed, backups },
     ...(lock && {
-      lock: { run: lock.run, execution: lock.execution, backup: lock.backup, ...(endedAt && { endedAt }) },
+      lock: {
+        ...{ run: lock.run, execution: lock.execution, backup: lock.backup, acquiredAt: new Date(lock.acquiredAt) },
+        ...(endedAt && { endedAt }),
+      },
     }),
   };
 };
@@ -122,7 +125,8 @@ const act = async ({ vault, state, runs, now }: Services, system: string, chore:
     case 'delete objects': {
       const { backup, keys } = chore;
       const lock = await jsonState(state).read(stateKeys.lock(system), Lock);
-      if (lock?.backup === backup || (await vault.head(vaultKeys.manifest(system, backup)))) return false;
+      if (lock && isUnderLock({ ...lock, acquiredAt: new Date(lock.acquiredAt) }, backup)) return false;
+      if (await vault.head(vaultKeys.manifest(system, backup))) return false;
       for (const key of keys) await vault.delete(key);
       return true;
     }

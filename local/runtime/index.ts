@@ -7,6 +7,7 @@ import { Cron } from 'croner';
 import { s3Client, sfnClient } from '#aws/clients';
 import { composeDocuments } from '#documents/compose';
 import type { Config } from '#domain/config';
+import { endedUncaught } from '#domain/events';
 import {
   functionName,
   stateBucketName,
@@ -128,9 +129,9 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
     pollMilliseconds: options.pollMilliseconds,
     onStatusChange: (change) => {
       options.onStatusChange?.(change);
-      // The rule of EventBridge: an aborted or timed-out execution ran no Catch, so its undoing starts here.
+      // The rules of EventBridge: an execution that ran no Catch is undone from here.
       if (
-        (change.status === 'ABORTED' || change.status === 'TIMED_OUT') &&
+        endedUncaught(change) &&
         undoneMachines.some(
           (machine) => change.stateMachineArn === stepFunctions.stateMachineArn(stateMachineName(machine)),
         )

@@ -53,7 +53,7 @@ export function createCallbacks() {
       callback.settle({ output });
     },
     fail: (token: string, error: string | undefined, cause: string | undefined): void =>
-      find(token).settle(new TaskError(error ?? 'States.TaskFailed', cause ?? '')),
+      find(token).settle(new TaskError(error, cause)),
     heartbeat: (token: string): void => find(token).beat(),
     /** Fails the task with an error of its own, unless its token was answered already. */
     giveUp: (token: string, error: Error): void => open.get(token)?.settle(error),

@@ -15,9 +15,12 @@ const TERMINAL = ['States.Runtime', 'States.DataLimitExceeded'];
 export class TaskError extends Error {
   override readonly name: string;
 
-  constructor(name: string, cause: string) {
+  constructor(name: string | undefined, cause: string | undefined) {
     super(cause);
-    this.name = name;
+    this.name = name ?? '';
+    // Catch gets what the interpreter finds here, and AWS's has null for what SendTaskFailure left out.
+    if (name === undefined) Object.defineProperty(this, 'name', { value: null });
+    if (cause === undefined) Object.defineProperty(this, 'message', { value: null });
   }
 
   get isRetryable(): boolean {

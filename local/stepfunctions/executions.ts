@@ -61,7 +61,7 @@ export interface Settings {
   readonly region: string;
   readonly account: string;
   readonly onStatusChange: (change: ExecutionStatusChange) => void;
-  /** How long every Wait state takes; absent, it takes what it says. */
+  /** How long every Wait state takes, and each pause before a retry; absent, they take what they say. */
   readonly pollMilliseconds?: number | undefined;
 }
 
@@ -171,6 +171,7 @@ export function createExecutions(settings: Settings): Executions {
         taskResourceLocalHandlers: { ...Object.fromEntries(handlers), [DRAIN]: drain },
         ...(pollMilliseconds !== undefined && {
           waitTimeOverrides: Object.fromEntries(owner.waits.map((name) => [name, pollMilliseconds])),
+          retryIntervalOverrides: Object.fromEntries(owner.tasks.map(({ name }) => [name, pollMilliseconds])),
         }),
       },
       context: {

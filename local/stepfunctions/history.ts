@@ -68,7 +68,7 @@ export function taskEvents({ resource: arn, integration, timeoutSeconds }: Task,
       isFunction
         ? { type: 'LambdaFunctionSucceeded', lambdaFunctionSucceededEventDetails: { output, outputDetails: whole } }
         : { type: 'TaskSucceeded', taskSucceededEventDetails: { ...task, output, outputDetails: whole } },
-    failed: (error: string, cause: string): NewEvent => {
+    failed: (error: string | undefined, cause: string | undefined): NewEvent => {
       const failure = { error, cause };
       if (error === 'States.Timeout' || error === 'States.HeartbeatTimeout') {
         return isFunction
@@ -101,7 +101,10 @@ export function translate(event: InterpreterEvent, tasks: readonly Task[], regio
       const { name, type } = event.state;
       if (type === 'Map' || type === 'Parallel') return { type: `${type}StateFailed` };
       const task = tasks.find((candidate) => candidate.name === name);
-      return task && taskEvents(task, region).failed(event.Error, String(event.Cause));
+      return (
+        task &&
+        taskEvents(task, region).failed(event.Error ?? undefined, event.Cause == null ? undefined : String(event.Cause))
+      );
     }
     case 'MapIterationStarted':
       return { type: event.type, mapIterationStartedEventDetails: iteration(event) };

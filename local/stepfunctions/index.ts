@@ -14,7 +14,7 @@ export interface StepFunctionsOptions {
   readonly account: string;
   /** Hears every change of an execution's status, as a rule on EventBridge would; must not throw. */
   readonly onStatusChange?: (change: ExecutionStatusChange) => void;
-  /** Makes every Wait state take this long, for tests that would wait most of their time; otherwise it takes what it says. */
+  /** Makes every Wait state, and each pause before a retry, take this long, for tests that would wait most of their time; otherwise it takes what it says. */
   readonly pollMilliseconds?: number | undefined;
 }
 

@@ -58,7 +58,9 @@ describe('a backup that is aborted', () => {
     const record = (await bench.state.read(stateKeys.run(first.split(':').at(-1) ?? '')))?.text ?? '';
     await bench.stop(first);
     await expectUndone(first);
-    const dead = { ...JSON.parse(lock), run: second, execution: `${first}-${second}` };
+    // An execution that nobody knows is dead once it is older than a few minutes.
+    const acquiredAt = new Date(Date.now() - 3_600_000).toISOString();
+    const dead = { ...JSON.parse(lock), run: second, execution: `${first}-${second}`, acquiredAt };
     await bench.state.write(stateKeys.lock('pe-main'), JSON.stringify(dead));
     await bench.state.write(stateKeys.run(second), JSON.stringify({ ...JSON.parse(record), ...dead }));
     const execution = await bench.start({ system: 'pe-main' });

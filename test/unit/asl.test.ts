@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import validate from 'asl-validator';
 import { describe, expect, it } from 'vitest';
 import * as errors from '#domain/errors';
+import { explainFailure } from '#domain/failure';
 import { functionPlaceholder, stateMachineNames, stateMachinePlaceholder, verbs } from '#domain/naming';
+import { retriers } from '#domain/retries';
 import { jujuRestorePhases } from '#domain/systems/juju-restore';
 import { jujuUpgradePhases } from '#domain/systems/juju-upgrade';
 import { puppetRestorePhases } from '#domain/systems/puppet-restore';
@@ -20,6 +22,9 @@ const objects = (value: Json): { [key: string]: Json }[] =>
     : isObject(value)
       ? [value, ...Object.values(value).flatMap(objects)]
       : [];
+
+const retriersOf = (resource: Json | undefined): unknown =>
+  Object.entries(retriers).find(([kind]) => `arn:aws:states:::${kind}` === resource)?.[1];
 
 const placeholders = new Set([...verbs.map(functionPlaceholder), ...stateMachineNames.map(stateMachinePlaceholder)]);
 
@@ -44,8 +49,16 @@ describe.each(stateMachineNames)('%s.asl.json', (name) => {
       expect('TimeoutSecondsPath' in task ? task['TimeoutSecondsPath'] : task['TimeoutSeconds']).toSatisfy(
         (found) => typeof found === 'number' || /^\$\.\w/.test(String(found)),
       );
-    for (const { Retry } of tasks)
-      for (const retrier of objects(Retry ?? [])) expect(retrier).toMatchObject({ MaxAttempts: expect.any(Number) });
+  });
+
+  it('repeats what AWS throws, patiently and at random times, and no decision of ours', () => {
+    for (const { Resource, Retry } of tasks) expect([Resource, Retry]).toEqual([Resource, retriersOf(Resource)]);
+  });
+
+  it('calls no state and no error by a name that only AWS may give', () => {
+    for (const { States } of all)
+      for (const state of isObject(States) ? Object.keys(States) : []) expect(state).not.toMatch(/^States\./);
+    for (const { Error: error } of all) expect(String(error)).not.toMatch(/^States\./);
   });
 
   it('uses only placeholders that are substituted', () => {
@@ -58,8 +71,7 @@ describe.each(stateMachineNames)('%s.asl.json', (name) => {
         expect(error).toSatisfy(
           (found: Json) =>
             typeof found === 'string' &&
-            (/^(States|Lambda)\./.test(found) ||
-              found === 'ThrottlingException' ||
+            (/^(States|Lambda|Sandbox|Runtime|StepFunctions)\./.test(found) ||
               errors.errorNames.some((known) => known === found)),
         );
   });
@@ -94,6 +106,13 @@ it.each([
   for (let state = machine.States[machine.StartAt]; state; state = machine.States[state.Next ?? ''])
     if (state.Parameters?.Input?.phase !== undefined) run.push(state.Parameters.Input.phase);
   expect(run).toEqual(phases);
+});
+
+it('what machines repeat is never a decision of ours, and none of it ends a run', () => {
+  const repeated = Object.values(retriers).flatMap((list) => list.flatMap(({ ErrorEquals }) => [...ErrorEquals]));
+  expect(errors.errorNames.filter((name) => repeated.some((one) => one === name))).toEqual(['UnexpectedError']);
+  for (const one of repeated.filter((name) => name !== 'UnexpectedError'))
+    expect(repeated).not.toContain(explainFailure({ Error: one, Cause: '' }, 'backup').error);
 });
 
 it('the list of error names is that of the classes', () => {

@@ -22,11 +22,33 @@ describe('a failure', () => {
     expect(explainFailure(child(child(lambda)), 'backup')).toEqual(expected);
   });
 
-  it('of a child that was timed out names the child', () => {
+  it('of a child that was timed out or aborted names the child and says which', () => {
     expect(explainFailure(child({ Status: 'TIMED_OUT' }), 'backup')).toEqual({
-      error: 'States.Timeout',
-      cause: 'holdfast-run-phase x ended as TIMED_OUT.',
+      error: 'StepTimedOutError',
+      cause: 'holdfast-run-phase x did not end within its time.',
     });
+    expect(explainFailure(child({ Status: 'ABORTED', Error: null, Cause: null }), 'backup')).toEqual({
+      error: 'StepAbortedError',
+      cause: 'holdfast-run-phase x was aborted: somebody stopped it. Start the operation again.',
+    });
+  });
+
+  it('that somebody answered with nothing is a rejection', () => {
+    expect(explainFailure({ Error: null, Cause: '' }, 'restore')).toEqual({
+      error: 'ApprovalRejectedError',
+      cause: 'Somebody rejected the run without a reason. Nothing was touched.',
+    });
+    expect(explainFailure({ Error: null, Cause: 'not on a Friday' }, 'restore')).toEqual({
+      error: 'ApprovalRejectedError',
+      cause: 'not on a Friday',
+    });
+  });
+
+  it('never has a name that says that nobody caught it', () => {
+    for (const name of ['States.Runtime', 'States.DataLimitExceeded', 'States.Timeout', 'Lambda.Unknown']) {
+      expect(explainFailure({ Error: name, Cause: 'why' }, 'backup').error).toMatch(/^Step(Failed|TimedOut)Error$/);
+      expect(explainFailure(child({ Error: name, Cause: 'why' }), 'backup').cause).toMatch(/why/);
+    }
   });
 
   it('without a reason says where to look', () => {

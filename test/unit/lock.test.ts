@@ -13,7 +13,7 @@ const world = (alive: readonly string[] = []) => ({
   config,
   state: memoryBucket(),
   vault: memoryBucket(),
-  executions: { isRunning: async (arn: string) => alive.includes(arn) },
+  executions: { isRunning: async ({ execution }: { execution: string }) => alive.includes(execution) },
   schedules: { isEnabled: async () => true, pause: async () => undefined, resume: async () => undefined },
 });
 

@@ -8,9 +8,11 @@ import {
   keySafe,
   parseArn,
   parseManifestKey,
+  RunId,
   ScheduleName,
   SystemId,
   scheduleName,
+  stateKeys,
   vaultKeys,
   verifyScheduleName,
 } from '#domain/naming';
@@ -35,6 +37,28 @@ describe('names', () => {
         expect(keySafe(a)).toMatch(/^[A-Za-z0-9_.=-]*$/);
       }),
     );
+  });
+
+  it('any name of an execution gives a run that a key, a path and a document can hold, always the same', () => {
+    const legal = fc.string({ unit: 'binary', minLength: 1, maxLength: 80 }).filter((text) => {
+      const forbidden = /[\s<>{}[\]?*"#%\\^|~`$&,;:/\p{Cc}]/u;
+      return text.length <= 80 && text.isWellFormed() && !forbidden.test(text);
+    });
+    const name = fc.oneof(
+      legal,
+      fc.constantFrom('restore.friday', '..', 'käse', "it's(1)", 'x'.repeat(79).concat('.')),
+    );
+    fc.assert(
+      fc.property(name, name, (a, b) => {
+        const run = RunId.parse(a);
+        expect(run).toMatch(/^[A-Za-z0-9_-]{1,80}$/);
+        expect(RunId.parse(run)).toBe(run);
+        expect(stateKeys.plan(a)).toBe(stateKeys.plan(run));
+        if (a !== b) expect(RunId.parse(b)).not.toBe(run);
+      }),
+    );
+    expect(RunId.parse('nightly_1-a')).toBe('nightly_1-a');
+    for (const refused of ['', 'a/b', 'a b', 'a:b', '*', 'x'.repeat(81)]) expect(() => RunId.parse(refused)).toThrow();
   });
 
   it('no two schedules meet in one name, and Scheduler takes each', () => {

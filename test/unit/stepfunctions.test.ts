@@ -503,6 +503,19 @@ describe('the local Step Functions', () => {
       expect(await ended(arn)).toMatchObject({ status: 'FAILED', error: 'RejectedError', cause: 'not tonight' });
     });
 
+    it('hands null to Catch for an error and a cause that were not sent', async () => {
+      await serve({ m: chain({ Ask: { ...ask().States.Ask, ...all('Caught') }, Caught: { Type: 'Pass' } }) });
+      const arn = await start('m');
+      await client.send(new SendTaskFailureCommand({ taskToken: await tokenOf() }));
+      const { status, output } = await ended(arn);
+      expect([status, JSON.parse(output ?? '').error]).toEqual(['SUCCEEDED', { Error: null, Cause: null }]);
+      await serve({ m: ask() });
+      const uncaught = await start('m');
+      await client.send(new SendTaskFailureCommand({ taskToken: await tokenOf() }));
+      const failed = await ended(uncaught);
+      expect([failed.status, failed.error, failed.cause]).toEqual(['FAILED', undefined, undefined]);
+    });
+
     it('is asked anew by each attempt', async () => {
       await serve({ m: ask({ Retry: [{ ErrorEquals: ['Again'], IntervalSeconds: 1, MaxAttempts: 1 }] }) });
       await start('m');

@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { backupId, vaultKeys } from '#domain/naming';
 import type { RetentionTag } from '#domain/retention';
-import { type Found, type FoundBackup, planTidying } from '#domain/tidying';
+import { type Found, type FoundBackup, planTidying, uploadOrphanedAfterDays } from '#domain/tidying';
 
 const hour = 3_600_000;
 const now = new Date('2026-11-20T13:15:00Z');
@@ -65,7 +66,7 @@ const founds = fc
       ...(lock &&
         locked && {
           lock: {
-            ...{ run: 'run-1', execution: 'arn', backup: locked.backup },
+            ...{ run: 'run-1', execution: 'arn', backup: locked.backup, acquiredAt: ago(locked.hours) },
             ...(lock.ended !== null && { endedAt: ago(lock.ended) }),
           },
         }),
@@ -96,16 +97,16 @@ const tidied = (found: Found, share: number): Found => {
 };
 
 describe('the janitor', () => {
-  it('deletes nothing of a committed backup, of a run that holds the lock, nor what is younger than two days', () => {
+  it('deletes nothing of a committed backup, of a run that holds the lock, nor what is younger than three days', () => {
     fc.assert(
       fc.property(founds, (found) => {
         const { chores } = planTidying(found, { now, keepLast: 3, share: 1 });
         for (const chore of chores) {
           if (chore.kind !== 'delete objects') continue;
           expect(found.committed).not.toContain(chore.backup);
-          expect(chore.backup).not.toBe(found.lock?.backup);
+          if (found.lock) expect(chore.backup < found.lock.backup).toBe(true);
           for (const { key, modifiedAt } of found.objects)
-            if (chore.keys.includes(key)) expect(modifiedAt.getTime()).toBeLessThan(ago(48).getTime());
+            if (chore.keys.includes(key)) expect(modifiedAt.getTime()).toBeLessThan(ago(72).getTime());
         }
       }),
     );
@@ -131,7 +132,8 @@ describe('the janitor', () => {
         const again = planTidying(after, { now, keepLast: 3, share: 1 });
         // The run's own objects are its undoing's to delete.
         const left = again.chores.filter(
-          (chore) => !(chore.kind === 'delete objects' && chore.backup === lock?.backup),
+          (chore) =>
+            !(chore.kind === 'delete objects' && lock && chore.backup >= lock.backup) && chore.kind !== 'abort upload',
         );
         expect(left).toEqual([]);
       }),
@@ -155,7 +157,10 @@ describe('the janitor', () => {
   it('undoes a run that died two hours ago or more, and lets the living and the newly dead be', () => {
     const chores = (endedAt?: Date) =>
       planTidying(
-        { ...empty, lock: { run: 'r', execution: 'arn', backup: id(60), ...(endedAt && { endedAt }) } },
+        {
+          ...empty,
+          lock: { run: 'r', execution: 'arn', backup: id(60), acquiredAt: ago(60), ...(endedAt && { endedAt }) },
+        },
         { now, keepLast: 3, share: 0.1 },
       ).chores;
     expect(chores()).toEqual([]);
@@ -163,12 +168,31 @@ describe('the janitor', () => {
     expect(chores(ago(3))).toEqual([{ kind: 'undo run', run: 'r', execution: 'arn' }]);
   });
 
-  it('aborts uploads after a day, which no object pays for', () => {
-    const uploads = [23, 25].map((hours) => ({ key: 'k', uploadId: `${hours}`, startedAt: ago(hours) }));
-    expect(planTidying({ ...empty, uploads }, { now, keepLast: 3, share: 0 })).toMatchObject({
-      chores: [{ kind: 'abort upload', uploadId: '25' }],
-      refused: false,
-    });
+  const aborted = (found: Found): string[] =>
+    planTidying(found, { now, keepLast: 3, share: 0 }).chores.flatMap((chore) =>
+      chore.kind === 'abort upload' ? [chore.uploadId] : [],
+    );
+
+  it('aborts uploads after three days, which no object pays for', () => {
+    const uploads = [71, 73].map((hours) => ({ key: 'k', uploadId: `${hours}`, startedAt: ago(hours) }));
+    expect(aborted({ ...empty, uploads })).toEqual(['73']);
+  });
+
+  it('never aborts an upload that began under the lock, whichever backup it is of, nor deletes what came with it', () => {
+    const uploads = [99, 101].map((hours) => ({ key: 'k', uploadId: `${hours}`, startedAt: ago(hours) }));
+    const lock = { run: 'a-restore', execution: 'arn', backup: id(900), acquiredAt: ago(100) };
+    expect(aborted({ ...empty, uploads, lock })).toEqual(['101']);
+    const objects = [99, 101].flatMap((hours) => keysOf(id(hours), 1).map((key) => ({ key, modifiedAt: ago(hours) })));
+    expect(planTidying({ ...empty, objects, lock }, { now, keepLast: 3, share: 1 }).chores).toMatchObject([
+      { kind: 'delete objects', backup: id(101) },
+    ]);
+  });
+
+  it('waits for longer than any run that makes a backup may take, as the lifecycle does', () => {
+    const { TimeoutSeconds } = JSON.parse(
+      readFileSync(new URL('../../statemachines/backup.asl.json', import.meta.url), 'utf8'),
+    );
+    expect(TimeoutSeconds).toBeLessThan(uploadOrphanedAfterDays * 86_400);
   });
 
   it('leaves a released backup until the next commit, as its release promises', () => {
