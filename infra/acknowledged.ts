@@ -29,6 +29,8 @@ const control: Readonly<Record<string, string>> = {
       (machine) => `arn:<AWS::Partition>:states:${here}:execution:holdfast-${machine}:*`,
     ),
   ),
+  [`arn:<AWS::Partition>:scheduler:${here}:schedule/holdfast/*`]:
+    'Schedules of our own group: a policy has no room for the name of each.',
   ...allFor(
     'Executions of our own child machine, which a parent waits for and stops.',
     [

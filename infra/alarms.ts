@@ -1,5 +1,13 @@
 import { Duration, type Stack } from 'aws-cdk-lib';
-import { Alarm, ComparisonOperator, type IMetric, Metric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import {
+  Alarm,
+  ComparisonOperator,
+  type IMetric,
+  MathExpression,
+  Metric,
+  Stats,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
@@ -9,11 +17,14 @@ import { type SystemMetric, systemMetrics } from '#domain/naming';
 import { overdueAfterSeconds } from '#domain/schedule';
 import type { VerbFunction } from './verb.ts';
 
+/** The machines whose ends wake somebody. */
+export type Machines = Readonly<Record<'backup' | 'restore' | 'upgrade' | 'verify' | 'undo', StateMachine>>;
+
 export interface AlarmsProps {
   readonly config: Config;
   readonly now: Date;
   readonly topic: Topic;
-  readonly machines: Readonly<Record<'backup' | 'restore' | 'upgrade' | 'verify' | 'undo', StateMachine>>;
+  readonly machines: Machines;
   readonly undelivered: Queue;
   readonly measureAge: VerbFunction;
   readonly janitor: VerbFunction;
@@ -33,6 +44,20 @@ export const systemMetric = (
     metricName: systemMetrics.names[name],
     dimensionsMap: systemMetrics.dimensions(system),
     ...{ statistic, period },
+  });
+
+/** Executions that ended in any way but well: Step Functions counts what failed, took too long or was aborted apart. */
+export const notSucceeded = (name: keyof Machines, machine: StateMachine, period: Duration): MathExpression =>
+  new MathExpression({
+    expression: `FILL(${name}Failed, 0) + FILL(${name}TimedOut, 0) + FILL(${name}Aborted, 0)`,
+    // On a graph of several machines an id stands for one metric.
+    usingMetrics: {
+      [`${name}Failed`]: machine.metricFailed({ period }),
+      [`${name}TimedOut`]: machine.metricTimedOut({ period }),
+      [`${name}Aborted`]: machine.metricAborted({ period }),
+    },
+    period,
+    label: name,
   });
 
 interface Wakes {
@@ -72,7 +97,7 @@ export const addAlarms = (
   const failed = (section: keyof typeof machines, says: string): Alarm =>
     alarm({
       section: `${section}-failed`,
-      metric: machines[section].metricFailed({ period: Duration.minutes(5) }),
+      metric: notSucceeded(section, machines[section], Duration.minutes(5)),
       above: 0,
       says,
     });

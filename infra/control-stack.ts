@@ -1,4 +1,4 @@
-import { ArnFormat, CfnOutput, Duration, Stack, type StackProps, TimeZone } from 'aws-cdk-lib';
+import { ArnFormat, CfnOutput, Duration, RemovalPolicy, Stack, type StackProps, TimeZone } from 'aws-cdk-lib';
 import { EventBus, EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction, SfnStateMachine } from 'aws-cdk-lib/aws-events-targets';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -220,28 +220,35 @@ export class ControlStack extends Stack {
       enforceSSL: true,
       retentionPeriod: Duration.days(14),
     });
-    // An aborted or timed-out execution runs no Catch.
-    new Rule(this, 'UndoAborted', {
-      description: 'Undoes a run that was aborted or timed out',
-      eventPattern: {
-        source: ['aws.states'],
-        detailType: ['Step Functions Execution Status Change'],
-        detail: {
-          stateMachineArn: Object.values(started).map(({ stateMachineArn }) => stateMachineArn),
-          status: ['ABORTED', 'TIMED_OUT'],
+    // What endedUncaught says in one sentence takes two rules.
+    const undoes = (id: string, description: string, ended: Record<string, unknown>): Rule =>
+      new Rule(this, id, {
+        description,
+        eventPattern: {
+          source: ['aws.states'],
+          detailType: ['Step Functions Execution Status Change'],
+          detail: { stateMachineArn: Object.values(started).map(({ stateMachineArn }) => stateMachineArn), ...ended },
         },
-      },
-      targets: [
-        new SfnStateMachine(undo, {
-          input: RuleTargetInput.fromObject({ run: EventField.fromPath('$.detail.name') }),
-          deadLetterQueue: failedEvents,
-          retryAttempts: 8,
-          maxEventAge: Duration.hours(2),
-        }),
-      ],
+        targets: [
+          new SfnStateMachine(undo, {
+            input: RuleTargetInput.fromObject({ run: EventField.fromPath('$.detail.name') }),
+            deadLetterQueue: failedEvents,
+            retryAttempts: 8,
+            maxEventAge: Duration.hours(2),
+          }),
+        ],
+      });
+    undoes('UndoAborted', 'Undoes a run that was aborted or timed out', { status: ['ABORTED', 'TIMED_OUT'] });
+    // States.ALL catches neither States.Runtime nor States.DataLimitExceeded, nor a history that is full.
+    undoes('UndoUncaught', 'Undoes a run that failed with an error of AWS that nothing catches', {
+      status: ['FAILED'],
+      error: [{ prefix: 'States.' }],
     });
 
-    const group = new ScheduleGroup(this, 'Schedules', { scheduleGroupName: scheduleGroup });
+    const group = new ScheduleGroup(this, 'Schedules', {
+      scheduleGroupName: scheduleGroup,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
     // A role of a name that is known: who pauses a schedule has to hand over its role again.
     const startBackups = new Role(this, 'StartBackups', {
       assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
@@ -252,15 +259,10 @@ export class ControlStack extends Stack {
       functions[verb].function.addToRolePolicy(
         new PolicyStatement({
           actions: ['scheduler:GetSchedule', 'scheduler:UpdateSchedule'],
-          resources: Object.entries(config.systems).flatMap(([system, configured]) =>
-            timingsOf(config, configured).map(({ name }) =>
-              this.formatArn({
-                service: 'scheduler',
-                resource: 'schedule',
-                resourceName: `${scheduleGroup}/${scheduleName(system, name)}`,
-              }),
-            ),
-          ),
+          // The group, whose schedules are all ours: one for each of them would outgrow what a policy may hold.
+          resources: [
+            this.formatArn({ service: 'scheduler', resource: 'schedule', resourceName: `${scheduleGroup}/*` }),
+          ],
         }),
       );
       functions[verb].function.addToRolePolicy(
@@ -357,7 +359,7 @@ export class ControlStack extends Stack {
       ...{ config, machines, now: props.now, topic: notifications.topic, undelivered: failedEvents },
       ...{ measureAge: functions['measure-age'], janitor: functions.janitor },
     });
-    addDashboard(this, { config, alarms, machines: Object.values(machines), undelivered: failedEvents });
+    addDashboard(this, { config, alarms, machines, undelivered: failedEvents });
     const startedHere = (id: string, { stateMachineArn }: StateMachine, description: string): CfnOutput =>
       new CfnOutput(this, id, {
         description,

@@ -8,17 +8,22 @@ import {
   TextWidget,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
-import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Config } from '#domain/config';
 import type { SystemMetric } from '#domain/naming';
-import { systemMetric } from './alarms.ts';
+import { type Machines, notSucceeded, systemMetric } from './alarms.ts';
 
 export interface DashboardProps {
   readonly config: Config;
   readonly alarms: readonly Alarm[];
-  readonly machines: readonly StateMachine[];
+  readonly machines: Machines;
   readonly undelivered: Queue;
 }
+
+/** CloudWatch refuses a dashboard with a widget of more. */
+const alarmsPerWidget = 100;
+
+const chunks = <T>(list: readonly T[], size: number): readonly (readonly T[])[] =>
+  Array.from({ length: Math.ceil(list.length / size) }, (_, number) => list.slice(number * size, (number + 1) * size));
 
 /** Whether all is well, on one page: what wakes somebody first, then a line per system of everything that is measured. */
 export const addDashboard = (stack: Stack, { config, alarms, machines, undelivered }: DashboardProps): Dashboard => {
@@ -27,6 +32,7 @@ export const addDashboard = (stack: Stack, { config, alarms, machines, undeliver
     new GraphWidget({ title, width: 8, height: 6, ...more, leftYAxis: { min: 0, showUnits: false } });
   const perSystem = (title: string, name: SystemMetric): GraphWidget =>
     graph(title, { left: systems.map((system) => systemMetric(system, name).with({ label: system })) });
+  const machineNames = ['backup', 'restore', 'upgrade', 'verify', 'undo'] as const;
   const period = Duration.hours(1);
   const runbook = config.notifications.runbook ?? 'docs/runbook.md';
   return new Dashboard(stack, 'Dashboard', {
@@ -40,7 +46,14 @@ export const addDashboard = (stack: Stack, { config, alarms, machines, undeliver
           markdown: `# Holdfast\n\`npx holdfast systems\` tells the same in a terminal. What each alarm means and how to mend it: ${runbook}`,
         }),
       ],
-      [new AlarmStatusWidget({ title: 'Alarms', width: 24, height: 4, alarms: [...alarms] })],
+      ...chunks(alarms, alarmsPerWidget).map((some, number, all) => [
+        new AlarmStatusWidget({
+          title: all.length === 1 ? 'Alarms' : `Alarms, ${number + 1} of ${all.length}`,
+          width: 24,
+          height: 4,
+          alarms: [...some],
+        }),
+      ]),
       [
         perSystem('Age of the newest good backup, seconds', 'age'),
         perSystem('Its duration, seconds', 'duration'),
@@ -52,8 +65,10 @@ export const addDashboard = (stack: Stack, { config, alarms, machines, undeliver
         perSystem('Uploads that nobody ends', 'orphanUploads'),
       ],
       [
-        graph('Runs that ended well', { left: machines.map((machine) => machine.metricSucceeded({ period })) }),
-        graph('Runs that failed', { left: machines.map((machine) => machine.metricFailed({ period })) }),
+        graph('Runs that ended well', { left: machineNames.map((name) => machines[name].metricSucceeded({ period })) }),
+        graph('Runs that failed, took too long or were aborted', {
+          left: machineNames.map((name) => notSucceeded(name, machines[name], period)),
+        }),
         graph('Events that were not delivered', {
           left: [undelivered.metricApproximateNumberOfMessagesVisible({ period })],
         }),

@@ -1,4 +1,4 @@
-import { ArnFormat, CfnOutput, type Stack } from 'aws-cdk-lib';
+import { ArnFormat, CfnOutput, RemovalPolicy, type Stack } from 'aws-cdk-lib';
 import { type IGrantable, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Topic } from 'aws-cdk-lib/aws-sns';
@@ -14,6 +14,7 @@ export class Notifications {
     this.#key = new Key(stack, 'TopicKey', {
       description: 'Encrypts the notifications of Holdfast',
       enableKeyRotation: true,
+      removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
     this.#key.grantEncryptDecrypt(new ServicePrincipal('cloudwatch.amazonaws.com'));
     this.topic = new Topic(stack, 'Notifications', {

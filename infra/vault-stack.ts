@@ -50,6 +50,9 @@ const retentionRules = (name: ExpiringClass, { days, transitions }: ClassRule): 
   },
 ];
 
+/** Survives its stack, but not a first deployment that fails: the next one would find the name taken. */
+const keptButNotAtBirth = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
+
 const objectLock = ({ objectLock: lock }: Config['vault']): ObjectLockRetention | undefined => {
   if (!lock) return undefined;
   const days = Duration.days(lock.days);
@@ -71,7 +74,7 @@ export class VaultStack extends Stack {
             description: 'Encrypts the backups of Holdfast',
             alias: 'holdfast',
             enableKeyRotation: true,
-            removalPolicy: RemovalPolicy.RETAIN,
+            removalPolicy: keptButNotAtBirth,
           })
         : Key.fromKeyArn(this, 'Key', vault.kmsKeyArn);
     const common = {
@@ -82,7 +85,7 @@ export class VaultStack extends Stack {
       minimumTLSVersion: 1.2,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      removalPolicy: RemovalPolicy.RETAIN,
+      removalPolicy: keptButNotAtBirth,
     };
     const abortUploads = {
       id: 'abort-uploads',

@@ -85,23 +85,31 @@ describe('schedules', () => {
 describe('rules', () => {
   const Rule = z.looseObject({ Description: z.string(), EventPattern: z.json(), Targets: z.tuple([z.json()]) });
   const rules = Object.values(small.all('AWS::Events::Rule')).map((properties) => Rule.parse(properties));
-  const changeOf = (stateMachineArn: readonly string[], status: readonly string[]) => ({
+  const changeOf = (stateMachineArn: readonly string[], status: readonly string[], more: object = {}) => ({
     source: ['aws.states'],
     'detail-type': ['Step Functions Execution Status Change'],
-    detail: { stateMachineArn, status },
+    detail: { stateMachineArn, status, ...more },
   });
 
-  it('undo a run that was aborted or timed out, which runs no Catch', () => {
-    const rule = rules.find(({ Description }) => Description.startsWith('Undoes'));
+  it('undo a run that was aborted, timed out, or failed with what nothing catches: just those that ran no Catch', () => {
+    const undoing = rules.filter(({ Description }) => Description.startsWith('Undoes'));
+    const [rule, uncaught] = undoing;
     expect(rule?.EventPattern).toEqual(changeOf([backup, restore, upgrade], ['ABORTED', 'TIMED_OUT']));
-    expect(rule?.Targets).toEqual([
-      expect.objectContaining({
-        Arn: undo,
-        DeadLetterConfig: deadLetters,
-        InputTransformer: { InputPathsMap: { 'detail-name': '$.detail.name' }, InputTemplate: '{"run":<detail-name>}' },
-        RetryPolicy: { MaximumEventAgeInSeconds: 7200, MaximumRetryAttempts: 8 },
-      }),
-    ]);
+    expect(uncaught?.EventPattern).toEqual(
+      changeOf([backup, restore, upgrade], ['FAILED'], { error: [{ prefix: 'States.' }] }),
+    );
+    for (const { Targets } of undoing)
+      expect(Targets).toEqual([
+        expect.objectContaining({
+          Arn: undo,
+          DeadLetterConfig: deadLetters,
+          InputTransformer: {
+            InputPathsMap: { 'detail-name': '$.detail.name' },
+            InputTemplate: '{"run":<detail-name>}',
+          },
+          RetryPolicy: { MaximumEventAgeInSeconds: 7200, MaximumRetryAttempts: 8 },
+        }),
+      ]);
   });
 
   it('tell of every end of a run; what can not be told is left in the queue', () => {
@@ -121,7 +129,7 @@ describe('rules', () => {
   });
 
   it('are all of these', () => {
-    expect(rules).toHaveLength(2);
+    expect(rules).toHaveLength(3);
   });
 });
 
@@ -132,6 +140,18 @@ describe('alarms', () => {
     Threshold: z.number(),
     TreatMissingData: z.string(),
     Dimensions: z.array(z.object({ Name: z.string(), Value: z.string() })).default([]),
+    Metrics: z
+      .array(
+        z.object({
+          Expression: z.string().optional(),
+          MetricStat: z
+            .object({
+              Metric: z.object({ MetricName: z.string(), Dimensions: z.array(z.object({ Value: z.string() })) }),
+            })
+            .optional(),
+        }),
+      )
+      .default([]),
   });
   const alarmsOf = (of: typeof small) =>
     Object.values(of.all('AWS::CloudWatch::Alarm')).map((properties) => Alarm.parse(properties));
@@ -168,11 +188,12 @@ describe('alarms', () => {
   });
 
   it('watch the backups, the restores, the undoings, what was not delivered and the measuring itself', () => {
-    const watched = alarmsOf(small).map(({ AlarmName, Threshold, TreatMissingData, Dimensions }) => [
+    const watched = alarmsOf(small).map(({ AlarmName, Threshold, TreatMissingData, Dimensions, Metrics }) => [
       AlarmName,
       Threshold,
       TreatMissingData,
       ...Dimensions.map(({ Value }) => Value),
+      ...new Set(Metrics.flatMap(({ MetricStat }) => MetricStat?.Metric.Dimensions.map(({ Value }) => Value) ?? [])),
     ]);
     expect(watched.slice(5)).toEqual([
       ['holdfast-backup-failed', 0, 'notBreaching', backup],
@@ -184,6 +205,24 @@ describe('alarms', () => {
       ['holdfast-measure-age-failed', 0, 'notBreaching', 'holdfast-measure-age'],
       ['holdfast-janitor-failed', 0, 'notBreaching', 'holdfast-janitor'],
     ]);
+  });
+
+  it('of machines count what failed, what took too long and what was aborted', () => {
+    const ofMachines = alarmsOf(small).filter(({ AlarmName }) => /^holdfast-[a-z]+-failed$/.test(AlarmName));
+    expect(ofMachines.length).toBeGreaterThan(4);
+    for (const { AlarmName, Metrics } of ofMachines.filter(({ AlarmName: name }) => !/janitor/.test(name))) {
+      const machine = `arn:aws:states:${here}:stateMachine:${AlarmName.replace('-failed', '')}`;
+      const id = /^holdfast-([a-z]+)-/.exec(AlarmName)?.[1];
+      expect(Metrics.map(({ Expression }) => Expression).filter(Boolean)).toEqual([
+        `FILL(${id}Failed, 0) + FILL(${id}TimedOut, 0) + FILL(${id}Aborted, 0)`,
+      ]);
+      expect(
+        Metrics.flatMap(({ MetricStat }) => MetricStat ?? []).map(({ Metric }) => [
+          Metric.MetricName,
+          Metric.Dimensions[0]?.Value,
+        ]),
+      ).toEqual(['ExecutionsFailed', 'ExecutionsTimedOut', 'ExecutionsAborted'].map((name) => [name, machine]));
+    }
   });
 
   it('tell of each system when a backup is half or double the size, none was verified, uploads stay, or nothing was tidied', () => {

@@ -130,7 +130,7 @@ describe('the buckets', () => {
   it('keep replaced versions for 30 days in the vault, and forget runs after 90', () => {
     const others = rulesOf(template, true).filter(({ TagFilters }) => TagFilters.length === 0);
     const rest = { Status: 'Enabled', TagFilters: [], Transitions: [] };
-    const abort = { ...rest, Id: 'abort-uploads', AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } };
+    const abort = { ...rest, Id: 'abort-uploads', AbortIncompleteMultipartUpload: { DaysAfterInitiation: 3 } };
     expect(others).toEqual([
       abort,
       { ...rest, Id: 'old-versions', NoncurrentVersionExpiration: { NoncurrentDays: 30 } },
@@ -141,7 +141,7 @@ describe('the buckets', () => {
 
   it('are encrypted, private, owned by the account and outlive their stack, as their key does', () => {
     template.allResources('AWS::S3::Bucket', {
-      DeletionPolicy: 'Retain',
+      DeletionPolicy: 'RetainExceptOnCreate',
       UpdateReplacePolicy: 'Retain',
       Properties: {
         BucketEncryption: {
@@ -162,7 +162,7 @@ describe('the buckets', () => {
       },
     });
     template.allResources('AWS::KMS::Key', {
-      DeletionPolicy: 'Retain',
+      DeletionPolicy: 'RetainExceptOnCreate',
       Properties: { EnableKeyRotation: true },
     });
     template.resourceCountIs('AWS::S3::Bucket', 2);

@@ -509,11 +509,14 @@ describe('the local Step Functions', () => {
       await client.send(new SendTaskFailureCommand({ taskToken: await tokenOf() }));
       const { status, output } = await ended(arn);
       expect([status, JSON.parse(output ?? '').error]).toEqual(['SUCCEEDED', { Error: null, Cause: null }]);
+    });
+
+    it('fails without an error and a cause when these were not sent and nobody catches it', async () => {
       await serve({ m: ask() });
-      const uncaught = await start('m');
+      const arn = await start('m');
       await client.send(new SendTaskFailureCommand({ taskToken: await tokenOf() }));
-      const failed = await ended(uncaught);
-      expect([failed.status, failed.error, failed.cause]).toEqual(['FAILED', undefined, undefined]);
+      const { status, error, cause } = await ended(arn);
+      expect([status, error, cause]).toEqual(['FAILED', undefined, undefined]);
     });
 
     it('is asked anew by each attempt', async () => {
