@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { Cron } from 'croner';
 import type { Config, Schedule } from '#domain/config';
 import { InvalidConfigError, parseConfig } from '#domain/config-file';
+import { nextRun } from '#domain/schedule';
 import { CliError } from './cli-error.ts';
 import type { Exit } from './exit-codes.ts';
 import { formatAmount, table } from './format.ts';
@@ -37,8 +37,9 @@ export const configCheck = async (
     nextRun: nextRun(schedule, now)?.toISOString() ?? null,
     systems: systems.filter((system) => system.schedules.includes(name)).map(({ id }) => id),
   }));
+  const warnings = warningsOf(config, now);
   if (json) {
-    output.document({ file, valid: true, systems, schedules });
+    output.document({ file, valid: true, systems, schedules, warnings });
     return 'ok';
   }
   output.line(`${file} is valid: ${formatAmount(systems.length, 'system')}`);
@@ -50,6 +51,7 @@ export const configCheck = async (
     names.join(', ') || 'none: backed up only when asked',
   ]);
   for (const line of table(systemColumns, systemRows)) output.line(line);
+  for (const warning of warnings) output.note(`Warning: ${warning}`);
   if (schedules.length === 0) return 'ok';
   output.line();
   const scheduleRows = schedules.map(({ name, systems: users }) => {
@@ -59,6 +61,18 @@ export const configCheck = async (
   for (const line of table(scheduleColumns, scheduleRows)) output.line(line);
   return 'ok';
 };
+
+/** What can be deployed and is hardly meant. */
+const warningsOf = ({ schedules, systems }: Config, now: Date): string[] =>
+  Object.entries(schedules).flatMap(([name, schedule]) => {
+    const used = Object.values(systems).some((system) => system.schedules.includes(name));
+    if (!used) return [`no system names the schedule ${name}, so it starts nothing. Add it to a system's schedules.`];
+    return 'rate' in schedule || nextRun(schedule, now) !== undefined
+      ? []
+      : [
+          `the schedule ${name} never fires again: ${timingText(schedule)} is over. Give it another time, or remove it.`,
+        ];
+  });
 
 const systemColumns = [
   { heading: 'SYSTEM' },
@@ -85,13 +99,6 @@ export const read = async (file: string): Promise<string> => {
       'Name the file: holdfast config check FILE',
     );
   }
-};
-
-/** When a schedule fires next; undefined when it never does again, and for a rate, which counts from its deployment. */
-export const nextRun = (schedule: Schedule, now: Date): Date | undefined => {
-  if ('rate' in schedule) return undefined;
-  const pattern = 'cron' in schedule ? schedule.cron : schedule.at;
-  return new Cron(pattern, { paused: true, timezone: schedule.timezone }).nextRun(now) ?? undefined;
 };
 
 const timingText = (schedule: Schedule): string => {

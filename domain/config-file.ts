@@ -100,13 +100,32 @@ const faultsOf = (issue: z.core.$ZodIssue, prefix: Path = []): Fault[] => {
   }
 };
 
+/** What the document says; throws an InvalidConfigError when its aliases multiply without end. */
+const dataOf = (document: Document, file: string): unknown => {
+  try {
+    return document.toJS();
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const expected = `expected fewer aliases: ${error.message}`;
+    throw new InvalidConfigError(file, [{ line: 1, column: 1, path: '', expected }]);
+  }
+};
+
+/** True when a part of a path is there by a merge key, `<<`, which the parser names by a symbol. */
+const isMerged = (document: Document, path: Path): boolean =>
+  path.some((key, index) => {
+    const parent = document.getIn(path.slice(0, index), true);
+    const keys = isMap(parent) ? parent.items.map((item) => (isScalar(item.key) ? String(item.key.value) : '')) : [];
+    return !keys.includes(String(key)) && keys.some((one) => one.includes('<<'));
+  });
+
 /**
  * The configuration in the text of a `holdfast.yaml`. Throws an InvalidConfigError that lists every mistake as
  * `file:LINE:COLUMN: path: what was expected`.
  */
 export const parseConfig = (text: string, file = 'holdfast.yaml'): Config => {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
   if (document.errors.length > 0)
     throw new InvalidConfigError(
       file,
@@ -115,12 +134,16 @@ export const parseConfig = (text: string, file = 'holdfast.yaml'): Config => {
         return { line, column: col, path: '', expected: `expected YAML: ${error.message}` };
       }),
     );
-  const value: unknown = document.toJS() ?? {};
+  const value: unknown = dataOf(document, file) ?? {};
   const result = Config.safeParse(value, { reportInput: true });
   const found = [...(result.error?.issues ?? []).flatMap((issue) => faultsOf(issue)), ...referenceFaults(value)];
   if (result.success && found.length === 0) return result.data;
   const faults = found
-    .map(({ path, expected }) => ({ ...position(document, lines, path), path: path.map(String).join('.'), expected }))
+    .map(({ path, expected }) => ({
+      ...position(document, lines, path),
+      path: path.map(String).join('.'),
+      expected: isMerged(document, path) ? `${expected} (it comes by the merge key <<)` : expected,
+    }))
     .toSorted((a, b) => a.line - b.line || a.column - b.column);
   throw new InvalidConfigError(file, faults);
 };

@@ -1,7 +1,8 @@
 import * as z from 'zod';
+import { cronFault } from './cron.ts';
 import { InstanceId, ScheduleName, SystemId } from './naming.ts';
 import { type ExpiringClass, expiringClasses } from './retention.ts';
-import { cronFault, rateMilliseconds, type Timing } from './schedule.ts';
+import { isLocalTime, rateMilliseconds, type Timing } from './schedule.ts';
 
 /** `holdfast.yaml`: schema, parser and what is derived from it. Everything wrong with a file is reported at once. */
 
@@ -15,8 +16,11 @@ const AbsolutePath = z
 const TimeZone = z
   .string()
   .refine((zone) => {
+    // An offset such as +02:00 is a time zone to JavaScript, and none to EventBridge, which minds capitals as well.
+    if (!/^[A-Z]/.test(zone)) return false;
     try {
-      return Intl.DateTimeFormat('en', { timeZone: zone }) !== undefined;
+      const { timeZone } = Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions();
+      return timeZone === zone || timeZone.toLowerCase() !== zone.toLowerCase();
     } catch {
       return false;
     }
@@ -50,7 +54,7 @@ const OnceSchedule = z
     at: z
       .string()
       .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/, 'expected a local time such as 2026-11-20T02:00:00')
-      .refine((at) => !Number.isNaN(Date.parse(`${at}Z`)), 'expected a time that exists'),
+      .refine(isLocalTime, 'expected a day that the calendar has'),
     timezone: TimeZone.default('UTC'),
   })
   .describe('Once.');
@@ -187,13 +191,16 @@ export const System = z.discriminatedUnion('kind', [PuppetEnterprise, Juju], {
 });
 export type System = z.infer<typeof System>;
 
+/** Storage classes from the warmest to the coldest. */
+const storageClasses = ['STANDARD_IA', 'GLACIER_IR', 'GLACIER', 'DEEP_ARCHIVE'] as const;
+
 const ClassRule = z.strictObject({
   days: days('Age in days at which its backups expire.'),
   transitions: z
     .array(
       z.strictObject({
         afterDays: days('Age in days at which its backups move.'),
-        to: z.enum(['STANDARD_IA', 'GLACIER_IR', 'GLACIER', 'DEEP_ARCHIVE']),
+        to: z.enum(storageClasses),
       }),
     )
     .max(4)
@@ -249,6 +256,7 @@ const Notifications = z.strictObject({
   email: z
     .array(z.email('expected an email address'))
     .max(20)
+    .refine((list) => new Set(list).size === list.length, 'expected each address once')
     .default([])
     .describe('Who hears of failed and missed backups.'),
   ping: z
@@ -351,6 +359,26 @@ const nodeFaults = (id: string, { kind, nodes }: z.infer<typeof Readable>['syste
   return faults;
 };
 
+/** An instance carries the tag of one system, and its policy lets it write below the prefix of one. */
+const sharedInstances = (systems: z.infer<typeof Readable>['systems']): Fault[] => {
+  const owners = new Map<string, string>();
+  return Object.entries(systems).flatMap(([id, { nodes }]) =>
+    nodes.flatMap(({ instance }, index) => {
+      if (instance === undefined) return [];
+      const owner = owners.get(instance) ?? id;
+      owners.set(instance, owner);
+      return owner === id
+        ? []
+        : [
+            {
+              path: ['systems', id, 'nodes', index, 'instance'],
+              expected: `expected an instance of ${id} alone: ${instance} is a node of ${owner}`,
+            },
+          ];
+    }),
+  );
+};
+
 const retentionFaults = (retention: Retention): Fault[] => {
   const faults: Fault[] = [];
   for (const [shorter, longer] of [
@@ -373,6 +401,17 @@ const retentionFaults = (retention: Retention): Fault[] => {
       if (afterDays >= end) faults.push({ path, expected: `expected fewer than the ${end} days of its class` });
       if (to === 'STANDARD_IA' && afterDays < 30)
         faults.push({ path, expected: 'expected at least 30 days: S3 moves nothing younger to STANDARD_IA' });
+      const before = transitions[index - 1];
+      if (before?.to === 'STANDARD_IA' && to !== 'STANDARD_IA' && afterDays > previous && afterDays < previous + 30)
+        faults.push({
+          path,
+          expected: `expected at least ${previous + 30}: S3 moves nothing on from STANDARD_IA within 30 days`,
+        });
+      if (before && storageClasses.indexOf(to) <= storageClasses.indexOf(before.to))
+        faults.push({
+          path: ['retention', name, 'transitions', index, 'to'],
+          expected: `expected a colder class than ${before.to}, such as ${storageClasses.slice(storageClasses.indexOf(before.to) + 1).join(' or ') || 'none: leave it out'}: S3 moves nothing back`,
+        });
       previous = afterDays;
     }
   }
@@ -389,18 +428,21 @@ export const referenceFaults = (value: unknown): Fault[] => {
   const names = Object.keys(schedules);
   return [
     ...Object.entries(systems).flatMap(([id, system]) => [
-      ...system.schedules.flatMap((name, index) =>
-        typeof name !== 'string' || names.includes(name)
-          ? []
-          : [
-              {
-                path: ['systems', id, 'schedules', index],
-                expected: `expected a name from schedules (${names.join(', ') || 'there is none'}), found ${name}`,
-              },
-            ],
-      ),
+      ...system.schedules.flatMap((name, index) => {
+        const path = ['systems', id, 'schedules', index];
+        if (typeof name !== 'string') return [];
+        if (!names.includes(name))
+          return [
+            {
+              path,
+              expected: `expected a name from schedules (${names.join(', ') || 'there is none'}), found ${name}`,
+            },
+          ];
+        return system.schedules.indexOf(name) < index ? [{ path, expected: 'expected each schedule once' }] : [];
+      }),
       ...nodeFaults(id, system),
     ]),
+    ...sharedInstances(systems),
     ...retentionFaults(retention),
   ];
 };

@@ -1,12 +1,11 @@
 import { Cron } from 'croner';
+import { eventBridgeCron } from './cron.ts';
 
 /** When a schedule fires: five-field cron in a time zone, a fixed rate, or once. */
 export type Timing =
   | { readonly cron: string; readonly timezone: string }
   | { readonly rate: string }
   | { readonly at: string; readonly timezone: string };
-
-const dayNames = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT', 'SUN'] as const;
 
 /** Units of a rate in milliseconds. */
 const units: Readonly<Record<string, number>> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
@@ -18,30 +17,39 @@ export const rateMilliseconds = (rate: string): number | undefined => {
   return unit === undefined ? undefined : Number(parts?.[1]) * unit;
 };
 
-/** What is wrong with a five-field cron expression, or undefined when EventBridge Scheduler can keep it. */
-export const cronFault = (cron: string): string | undefined => {
-  const fields = cron.trim().split(/\s+/);
-  if (fields.length !== 5) return `expected five fields (minute hour day month weekday), found ${fields.length}`;
-  if (fields[2] !== '*' && fields[4] !== '*')
-    return 'expected a day of the month or a weekday, not both: EventBridge Scheduler has no "or"';
-  try {
-    new Cron(cron, { paused: true, timezone: 'UTC' });
-    return undefined;
-  } catch (error) {
-    return `expected a cron expression: ${error instanceof Error ? error.message : 'unreadable'}`;
+/** The expression that EventBridge Scheduler understands, such as `cron(0 2 * * ? *)`. */
+export const schedulerExpression = (timing: Timing): string => {
+  if ('rate' in timing) {
+    const [count = '', unit = ''] = timing.rate.split(' ');
+    return `rate(${count} ${unit.replace(/s$/, '')}${count === '1' ? '' : 's'})`;
   }
+  return 'at' in timing ? `at(${timing.at})` : eventBridgeCron(timing.cron);
+};
+
+/** True for a local time that the calendar has, such as `2028-02-29T02:00:00`. */
+export const isLocalTime = (at: string): boolean => {
+  const moment = new Date(`${at}Z`);
+  return !Number.isNaN(moment.getTime()) && moment.toISOString().slice(0, 19) === at;
+};
+
+/** When it fires next after a moment; undefined when it never does again, and for a rate, which counts from its deployment. */
+export const nextRun = (timing: Timing, now: Date): Date | undefined => {
+  if ('rate' in timing) return undefined;
+  // Croner takes a local time in a zone as well as a pattern.
+  const pattern = 'cron' in timing ? timing.cron : timing.at;
+  return new Cron(pattern, { paused: true, timezone: timing.timezone }).nextRun(now) ?? undefined;
 };
 
 /**
- * The expression that EventBridge Scheduler understands, `cron(0 2 * * ? *)`. Its weekdays count from 1 = Sunday where
- * crontab's count from 0, so numbers become names; of day and weekday one must be `?`.
+ * Minutes within which EventBridge may start it: everything at the same minute would meet an account's limits. What happens once, or
+ * more often than hourly, is started at its time.
  */
-export const schedulerExpression = (timing: Timing): string => {
-  if ('rate' in timing) return `rate(${timing.rate})`;
-  if ('at' in timing) return `at(${timing.at})`;
-  const [minute = '', hour = '', day = '', month = '', weekday = ''] = timing.cron.trim().split(/\s+/);
-  const named = weekday.replace(/(?<![\d/])[0-7](?!\d)/g, (digit) => dayNames[Number(digit)] ?? digit);
-  return `cron(${minute} ${hour} ${weekday === '*' ? day : '?'} ${month} ${weekday === '*' ? '?' : named} *)`;
+export const spreadMinutes = (timing: Timing, now: Date): number => {
+  if ('at' in timing) return 0;
+  if ('rate' in timing) return (rateMilliseconds(timing.rate) ?? 0) < 3_600_000 ? 0 : 5;
+  const first = nextRun(timing, now);
+  const second = first && nextRun(timing, first);
+  return first && second && second.getTime() - first.getTime() < 3_600_000 ? 0 : 5;
 };
 
 /**

@@ -10,6 +10,7 @@ import {
   ScheduleExpression,
   ScheduleGroup,
   ScheduleTargetInput,
+  TimeWindow,
 } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke, StepFunctionsStartExecution } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
@@ -29,7 +30,7 @@ import {
   type Verb,
   verifyScheduleName,
 } from '#domain/naming';
-import { longestGap, schedulerExpression, type Timing } from '#domain/schedule';
+import { longestGap, schedulerExpression, spreadMinutes, type Timing } from '#domain/schedule';
 import type { Env as AcquireLockEnv } from '#lambdas/acquire-lock/env';
 import type { Env as AdvancePhaseEnv } from '#lambdas/advance-phase/env';
 import type { Env as ChooseBackupEnv } from '#lambdas/choose-backup/env';
@@ -275,13 +276,14 @@ export class ControlStack extends Stack {
     }
     for (const [system, configured] of Object.entries(config.systems))
       for (const { name, timing } of timingsOf(config, configured))
-        new Schedule(this, `Schedule-${system}-${name}`, {
+        new Schedule(this, `Schedule-${system}.${name}`, {
           scheduleName: scheduleName(system, name),
           scheduleGroup: group,
           schedule: ScheduleExpression.expression(
             schedulerExpression(timing),
             TimeZone.of('timezone' in timing ? timing.timezone : 'UTC'),
           ),
+          timeWindow: timeWindow(spreadMinutes(timing, props.now)),
           target: new StepFunctionsStartExecution(backup, {
             role: startBackups,
             input: ScheduleTargetInput.fromObject({
@@ -299,6 +301,8 @@ export class ControlStack extends Stack {
         scheduleName: verifyScheduleName(system),
         scheduleGroup: group,
         schedule: ScheduleExpression.expression(verifySchedule),
+        // Each reads backups for up to a quarter of an hour at a time.
+        timeWindow: timeWindow(360),
         target: new StepFunctionsStartExecution(verify, {
           input: ScheduleTargetInput.fromObject({ system }),
           deadLetterQueue: failedEvents,
@@ -548,6 +552,9 @@ export class ControlStack extends Stack {
     return functions;
   }
 }
+
+const timeWindow = (minutes: number): TimeWindow =>
+  minutes === 0 ? TimeWindow.off() : TimeWindow.flexible(Duration.minutes(minutes));
 
 /** How late a schedule may still start its backup: half the time to its next slot, from a minute to an hour. */
 const maximumAge = (timing: Timing, now: Date): Duration =>

@@ -3,7 +3,7 @@ import { json } from 'node:stream/consumers';
 import * as z from 'zod';
 import { type Config, timingsOf } from '#domain/config';
 import { scheduleGroup, scheduleName, stateMachineName } from '#domain/naming';
-import { schedulerExpression, type Timing } from '#domain/schedule';
+import { schedulerExpression, spreadMinutes, type Timing } from '#domain/schedule';
 
 const State = z.enum(['ENABLED', 'DISABLED']);
 
@@ -35,18 +35,20 @@ export interface Scheduler {
  */
 export const createScheduler = (config: Config, region: string, account: string): Scheduler => {
   const created = Date.now() / 1000;
-  const deployed = (system: string, schedule: string, timing: Timing): Schedule =>
-    Schedule.parse({
+  const deployed = (system: string, schedule: string, timing: Timing): Schedule => {
+    const spread = spreadMinutes(timing, new Date(created * 1000));
+    return Schedule.parse({
       GroupName: scheduleGroup,
       ScheduleExpression: schedulerExpression(timing),
       ScheduleExpressionTimezone: 'timezone' in timing ? timing.timezone : 'UTC',
-      FlexibleTimeWindow: { Mode: 'OFF' },
+      FlexibleTimeWindow: spread === 0 ? { Mode: 'OFF' } : { Mode: 'FLEXIBLE', MaximumWindowInMinutes: spread },
       Target: {
         Arn: `arn:aws:states:${region}:${account}:stateMachine:${stateMachineName('backup')}`,
         RoleArn: `arn:aws:iam::${account}:role/holdfast-schedules`,
         Input: JSON.stringify({ system, schedule, scheduledTime: '<aws.scheduler.scheduled-time>' }),
       },
     });
+  };
   const schedules = new Map(
     Object.entries(config.systems).flatMap(([system, configured]) =>
       timingsOf(config, configured).map(

@@ -52,16 +52,31 @@ describe('schedules', () => {
     ]);
   });
 
-  it('try a few times, exactly at their time, and leave what they could not deliver in a queue', () => {
+  it('begin within some minutes, so that not all systems begin at once, try a few times, and leave what they could not deliver in a queue', () => {
     for (const schedule of schedules) {
       expect(schedule).toMatchObject({
         GroupName: 'holdfast',
         State: 'ENABLED',
-        FlexibleTimeWindow: { Mode: 'OFF' },
         Target: { DeadLetterConfig: deadLetters },
       });
       expect(schedule.Target.RetryPolicy.MaximumRetryAttempts).toBeLessThanOrEqual(5);
     }
+  });
+
+  it('that fire daily or monthly are spread, those that fire once or often are not', () => {
+    const windows = schedules.map(({ Name, FlexibleTimeWindow }) => [Name, FlexibleTimeWindow]);
+    const off = { Mode: 'OFF' };
+    expect(windows).toEqual([
+      ['pe-main.nightly', { Mode: 'FLEXIBLE', MaximumWindowInMinutes: 5 }],
+      ['pe-main.often', off],
+      ['pe-lab.minutely', off],
+      ['pe-once.move', off],
+      ...['pe-main', 'pe-lab', 'pe-once', 'pe-manual'].map((system) => [
+        ...[`${system}.verify.monthly`, { Mode: 'FLEXIBLE', MaximumWindowInMinutes: 360 }],
+      ]),
+      ['holdfast-measure-age', off],
+      ['holdfast-janitor', off],
+    ]);
   });
 
   it('start a backup with its slot, a verification with its system, measuring and tidying with nothing', () => {

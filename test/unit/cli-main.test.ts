@@ -183,13 +183,23 @@ schedules:
   });
 
   it('shows what a good file means, with the next run of each schedule in its time zone', async () => {
-    const { code, stdout } = await holdfast(['config', 'check', file(good)]);
+    const { code, stdout, stderr } = await holdfast(['config', 'check', file(good)]);
     expect(code).toBe(exitCodes.ok.code);
+    expect(stderr).toMatch(/Warning: no system names the schedule gone, so it starts nothing/);
     expect(stdout).toMatch(/is valid: 2 systems/);
     expect(stdout).toMatch(/^pe-lab +puppet-enterprise +1 +none: backed up only when asked$/m);
     expect(stdout).toMatch(/^nightly +0 2 \* \* \* +\w{3} \d{4}-\d\d-\d\d 02:00 Europe\/Berlin +pe-main$/m);
     expect(stdout).toMatch(/^often +every 6 hours +counted from its deployment +pe-main$/m);
     expect(stdout).toMatch(/^gone .* never again +no system$/m);
+  });
+
+  it('warns of a schedule that never fires again', async () => {
+    const { stderr } = await holdfast([
+      'config',
+      'check',
+      file(good.replace('nightly, often]', 'nightly, often, gone]')),
+    ]);
+    expect(stderr).toMatch(/Warning: the schedule gone never fires again: once at 2001-01-01T00:00:00 is over/);
   });
 
   it('lets nothing in the file command the terminal', async () => {
