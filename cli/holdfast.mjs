@@ -7,4 +7,5 @@ import { join } from 'node:path';
 
 // Node's own default is a folder that other users of the machine could fill for us.
 enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'holdfast'));
-await import('./main.ts');
+const { main } = await import('./main.ts');
+await main();

@@ -59,7 +59,18 @@ const connected = (command: Command): Command =>
       new Option('--endpoint-url <url>', 'the URL of a local runtime in place of AWS').env('AWS_ENDPOINT_URL'),
     );
 
-program
+connected(program)
+  // Before the verb or after it: people write both.
+  .enablePositionalOptions()
+  .hook('preAction', (_, verb) => {
+    for (const option of program.options) {
+      const name = option.attributeName();
+      if (program.getOptionValueSource(name) !== 'cli' || verb.getOptionValueSource(name) === 'cli') continue;
+      if (!verb.options.some((own) => own.attributeName() === name))
+        verb.error(`error: holdfast ${verb.name()} takes no ${option.long}`);
+      verb.setOptionValueWithSource(name, program.getOptionValue(name), 'cli');
+    }
+  })
   .name('holdfast')
   .description('Backups of Puppet control planes on AWS: scheduled, verified, off-site.')
   .version(packageJson.version)
@@ -366,10 +377,15 @@ program
   )
   .action((shell: Shell) => run(async () => (await import('./completion.ts')).completion(program, shell, output)));
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (!(error instanceof CommanderError)) throw error;
-  // Commander has told it already; help and the version end with 0.
-  process.exitCode = error.exitCode === 0 ? exitCodes.ok.code : exitCodes.usage.code;
-}
+export { program };
+
+/** Does what the words of this process say. */
+export const main = async (): Promise<void> => {
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Commander has told it already; help and the version end with 0.
+    process.exitCode = error.exitCode === 0 ? exitCodes.ok.code : exitCodes.usage.code;
+  }
+};

@@ -418,6 +418,32 @@ const retentionFaults = (retention: Retention): Fault[] => {
   return faults;
 };
 
+/** Alarms of a system that has a schedule, and of all systems together; with the dashboard they are one stack of CloudFormation. */
+const alarmsOf = { system: 5, all: 8 } as const;
+
+/** A system's schedules and its monthly verification; what is there whatever the systems. */
+const schedulesOf = { system: 1, all: 9 } as const;
+
+/** Resources that a stack may have. */
+const stackLimit = 500;
+
+/** What CloudFormation would refuse after minutes, and roll back. */
+const sizeFaults = (systems: z.infer<typeof Readable>['systems']): Fault[] => {
+  const count = Object.keys(systems).length;
+  const alarms = count * alarmsOf.system + alarmsOf.all;
+  const schedules = Object.values(systems).reduce(
+    (sum, { schedules: own }) => sum + own.length + schedulesOf.system,
+    0,
+  );
+  return [
+    ...(alarms + 1 > stackLimit ? [`${count} systems have ${alarms} alarms`] : []),
+    ...(schedules + schedulesOf.all > stackLimit ? [`${count} systems have ${schedules} schedules`] : []),
+  ].map((found) => ({
+    path: ['systems'],
+    expected: `expected fewer systems: ${found}, and a stack of CloudFormation holds ${stackLimit} resources. Deploy some of them from another account or region`,
+  }));
+};
+
 /** What no part of the file can tell alone: names that must exist, orders that must hold. */
 export const referenceFaults = (value: unknown): Fault[] => {
   const { systems, schedules, retention } = Readable.catch({
@@ -442,6 +468,7 @@ export const referenceFaults = (value: unknown): Fault[] => {
       }),
       ...nodeFaults(id, system),
     ]),
+    ...sizeFaults(systems),
     ...sharedInstances(systems),
     ...retentionFaults(retention),
   ];

@@ -2,6 +2,7 @@ import { type Stack, Validations } from 'aws-cdk-lib';
 import type { Config } from '#domain/config';
 import type { ControlStack } from './control-stack.ts';
 import type { NodesStack } from './nodes-stack.ts';
+import type { SchedulesStack } from './schedules-stack.ts';
 import type { VaultStack } from './vault-stack.ts';
 
 const state = 'holdfast-vault:ExportsOutputFnGetAttState1C20CC9AArnF70626CA';
@@ -43,11 +44,21 @@ const control: Readonly<Record<string, string>> = {
       'UndoStateMachine8D6DB4CF',
     ].map(executionsOf),
   ),
-  ...allFor("Versions of one function of ours: the scheduler's construct grants them all.", [
-    '<VerbmeasureageFunction002B177B.Arn>:*',
-    '<VerbjanitorFunction56EB2C5A.Arn>:*',
-  ]),
+  [`arn:<AWS::Partition>:states:${here}:stateMachine:holdfast-*`]:
+    'Machines of ours, whose executions people may list.',
+  [`arn:<AWS::Partition>:states:${here}:execution:holdfast-*:*`]:
+    'Executions of our machines, named when they begin, which people may look at and stop.',
+  [`${state}/deployed/*`]: 'What measure-age notes of what is deployed, which people may read.',
+  [`${vault}/catalog/*.history.json`]:
+    'The histories of backups, one beside each manifest: whoever holds a backup writes to it.',
 };
+
+const schedules: Readonly<Record<string, string>> = allFor(
+  "Versions of one function of ours: the scheduler's construct grants them all.",
+  ['VerbmeasureageFunction002B177BArnF369B8CC', 'VerbjanitorFunction56EB2C5AArnC84DE53C'].map(
+    (arn) => `holdfast-control:ExportsOutputFnGetAtt${arn}:*`,
+  ),
+);
 
 const acknowledgeWildcards = (stack: Stack, reasons: Readonly<Record<string, string>>): void => {
   for (const [resource, reason] of Object.entries(reasons))
@@ -57,7 +68,12 @@ const acknowledgeWildcards = (stack: Stack, reasons: Readonly<Record<string, str
 /** Findings of AwsSolutions that are meant to be, each with its exact id and the reason. */
 export const acknowledgeFindings = (
   config: Config,
-  stacks: { readonly storage: VaultStack; readonly nodes: NodesStack; readonly control: ControlStack },
+  stacks: {
+    readonly storage: VaultStack;
+    readonly nodes: NodesStack;
+    readonly control: ControlStack;
+    readonly schedules: SchedulesStack;
+  },
 ): void => {
   Validations.of(stacks.storage).acknowledge({
     id: 'AwsSolutions::AwsSolutions-S1',
@@ -74,6 +90,7 @@ export const acknowledgeFindings = (
     ),
   );
   acknowledgeWildcards(stacks.control, control);
+  acknowledgeWildcards(stacks.schedules, schedules);
   Validations.of(stacks.control).acknowledge({
     id: 'AwsSolutions::AwsSolutions-SQS3',
     reason: 'This queue is the dead-letter queue of the schedules and the rule; an alarm watches its depth.',

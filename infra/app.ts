@@ -5,8 +5,11 @@ import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { InvalidConfigError, parseConfig } from '#domain/config-file';
 import { acknowledgeFindings } from './acknowledged.ts';
+import { AlarmsStack } from './alarms-stack.ts';
 import { ControlStack } from './control-stack.ts';
+import { DeploymentLimits } from './limits.ts';
 import { NodesStack } from './nodes-stack.ts';
+import { SchedulesStack } from './schedules-stack.ts';
 import { VaultStack } from './vault-stack.ts';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
@@ -23,17 +26,23 @@ export const holdfastApp = (text: string, name: string, now: Date, context: Reco
   writeFileSync(configFile, normalized);
 
   const app = new App({ context });
-  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new DeploymentLimits());
   const storage = new VaultStack(app, 'holdfast-vault', { config, description: 'Holdfast: where backups lie' });
   const nodes = new NodesStack(app, 'holdfast-nodes', { config, storage, description: 'Holdfast: what runs on nodes' });
   const control = new ControlStack(app, 'holdfast-control', {
     config,
     configFile,
     storage,
-    now,
-    description: 'Holdfast: lambdas, state machines, schedules, alarms',
+    description: 'Holdfast: lambdas, state machines, rules, notifications, what people are granted',
   });
-  acknowledgeFindings(config, { storage, nodes, control });
+  // Documents before the lambdas that send them.
+  control.addStackDependency(nodes);
+  const schedules = new SchedulesStack(app, 'holdfast-schedules', {
+    ...{ config, control, now },
+    description: 'Holdfast: what starts by itself',
+  });
+  new AlarmsStack(app, 'holdfast-alarms', { config, control, now, description: 'Holdfast: alarms and the dashboard' });
+  acknowledgeFindings(config, { storage, nodes, control, schedules });
   return app;
 };
 

@@ -1,36 +1,25 @@
-import { ArnFormat, CfnOutput, Duration, RemovalPolicy, Stack, type StackProps, TimeZone } from 'aws-cdk-lib';
+import { ArnFormat, CfnOutput, Duration, Stack, type StackProps } from 'aws-cdk-lib';
 import { EventBus, EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction, SfnStateMachine } from 'aws-cdk-lib/aws-events-targets';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
-import {
-  ContextAttribute,
-  Schedule,
-  ScheduleExpression,
-  ScheduleGroup,
-  ScheduleTargetInput,
-  TimeWindow,
-} from 'aws-cdk-lib/aws-scheduler';
-import { LambdaInvoke, StepFunctionsStartExecution } from 'aws-cdk-lib/aws-scheduler-targets';
+import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
 import type * as z from 'zod';
 import { scripts } from '#documents/compose';
-import { type Config, timingsOf } from '#domain/config';
+import type { Config } from '#domain/config';
 import {
   documentName,
   scheduleGroup,
-  scheduleName,
   stateKeys,
   stateMachineName,
   tagKeys,
   undoneMachines,
   type Verb,
-  verifyScheduleName,
 } from '#domain/naming';
-import { longestGap, schedulerExpression, spreadMinutes, type Timing } from '#domain/schedule';
 import type { Env as AcquireLockEnv } from '#lambdas/acquire-lock/env';
 import type { Env as AdvancePhaseEnv } from '#lambdas/advance-phase/env';
 import type { Env as ChooseBackupEnv } from '#lambdas/choose-backup/env';
@@ -54,15 +43,12 @@ import type { Env as ShareSettingsEnv } from '#lambdas/share-settings/env';
 import type { Env as TellEndEnv } from '#lambdas/tell-end/env';
 import type { Env as ThawBackupEnv } from '#lambdas/thaw-backup/env';
 import type { Env as VerifyBackupEnv } from '#lambdas/verify-backup/env';
-import { addAlarms } from './alarms.ts';
-import { addDashboard } from './dashboard.ts';
+import type { Machines } from './alarms.ts';
 import { Machine } from './machine.ts';
 import { Notifications } from './notifications.ts';
+import { addPeople } from './people.ts';
 import type { VaultStack } from './vault-stack.ts';
 import { VerbFunction } from './verb.ts';
-
-/** The age of a system's newest backup is measured this often. */
-const measureEvery = Duration.minutes(15);
 
 /** Verbs that keep notes of a run. */
 const notingVerbs = [
@@ -87,22 +73,22 @@ const notingVerbs = [
 /** What changing an object's tag takes. */
 const tidies = ['s3:GetObjectTagging', 's3:PutObjectTagging'];
 
-/** On the first of each month, at noon in UTC: backups are made at night. */
-const verifySchedule = 'cron(0 12 1 * ? *)';
-
-/** Daily, at a quarter past one in the afternoon, UTC. */
-const janitorSchedule = 'cron(15 13 * * ? *)';
-
 export interface ControlStackProps extends StackProps {
   readonly config: Config;
   readonly configFile: string;
   readonly storage: VaultStack;
-  /** For the longest gap of schedules, which depends on when the next change of daylight saving time is. */
-  readonly now: Date;
 }
 
-/** Lambdas, state machines, schedules, alarms. */
+/** Lambdas, state machines, rules, notifications, what people are granted. */
 export class ControlStack extends Stack {
+  readonly machines: Machines;
+  readonly topic: Topic;
+  readonly undelivered: Queue;
+  readonly measureAge: VerbFunction;
+  readonly janitor: VerbFunction;
+  /** Of the schedules; who pauses one has to hand over its role again. */
+  readonly startBackups: Role;
+
   constructor(scope: Construct, id: string, props: ControlStackProps) {
     super(scope, id, props);
     const { config } = props;
@@ -246,12 +232,8 @@ export class ControlStack extends Stack {
       error: [{ prefix: 'States.' }],
     });
 
-    const group = new ScheduleGroup(this, 'Schedules', {
-      scheduleGroupName: scheduleGroup,
-      removalPolicy: RemovalPolicy.DESTROY,
-    });
     // A role of a name that is known: who pauses a schedule has to hand over its role again.
-    const startBackups = new Role(this, 'StartBackups', {
+    this.startBackups = new Role(this, 'StartBackups', {
       assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
         conditions: { StringEquals: { 'aws:SourceAccount': this.account } },
       }),
@@ -269,72 +251,17 @@ export class ControlStack extends Stack {
       functions[verb].function.addToRolePolicy(
         new PolicyStatement({
           actions: ['iam:PassRole'],
-          resources: [startBackups.roleArn],
+          resources: [this.startBackups.roleArn],
           conditions: { StringEquals: { 'iam:PassedToService': 'scheduler.amazonaws.com' } },
         }),
       );
     }
-    for (const [system, configured] of Object.entries(config.systems))
-      for (const { name, timing } of timingsOf(config, configured))
-        new Schedule(this, `Schedule-${system}.${name}`, {
-          scheduleName: scheduleName(system, name),
-          scheduleGroup: group,
-          schedule: ScheduleExpression.expression(
-            schedulerExpression(timing),
-            TimeZone.of('timezone' in timing ? timing.timezone : 'UTC'),
-          ),
-          timeWindow: timeWindow(spreadMinutes(timing, props.now)),
-          target: new StepFunctionsStartExecution(backup, {
-            role: startBackups,
-            input: ScheduleTargetInput.fromObject({
-              system,
-              schedule: name,
-              scheduledTime: ContextAttribute.scheduledTime,
-            }),
-            deadLetterQueue: failedEvents,
-            retryAttempts: 5,
-            maxEventAge: maximumAge(timing, props.now),
-          }),
-        });
-    for (const system of Object.keys(config.systems))
-      new Schedule(this, `Verify-${system}`, {
-        scheduleName: verifyScheduleName(system),
-        scheduleGroup: group,
-        schedule: ScheduleExpression.expression(verifySchedule),
-        // Each reads backups for up to a quarter of an hour at a time.
-        timeWindow: timeWindow(360),
-        target: new StepFunctionsStartExecution(verify, {
-          input: ScheduleTargetInput.fromObject({ system }),
-          deadLetterQueue: failedEvents,
-          retryAttempts: 5,
-          maxEventAge: Duration.hours(12),
-        }),
-      });
-    new Schedule(this, 'MeasureAge', {
-      scheduleName: 'holdfast-measure-age',
-      scheduleGroup: group,
-      schedule: ScheduleExpression.rate(measureEvery),
-      target: new LambdaInvoke(functions['measure-age'].function, {
-        input: ScheduleTargetInput.fromObject({}),
-        deadLetterQueue: failedEvents,
-        retryAttempts: 2,
-        maxEventAge: measureEvery,
-      }),
-    });
-
-    new Schedule(this, 'Janitor', {
-      scheduleName: 'holdfast-janitor',
-      scheduleGroup: group,
-      schedule: ScheduleExpression.expression(janitorSchedule),
-      target: new LambdaInvoke(functions.janitor.function, {
-        input: ScheduleTargetInput.fromObject({}),
-        deadLetterQueue: failedEvents,
-        retryAttempts: 2,
-        maxEventAge: Duration.hours(12),
-      }),
-    });
-
-    const machines = { backup, restore, upgrade, verify, undo };
+    this.machines = { backup, restore, upgrade, verify, undo };
+    this.topic = notifications.topic;
+    this.undelivered = failedEvents;
+    this.measureAge = functions['measure-age'];
+    this.janitor = functions.janitor;
+    addPeople(this, { storage: props.storage, started: [backup, restore, upgrade, verify] });
     // An alarm says that something failed; this says what, why and where to look, and tells programs of every end.
     functions['tell-end'].function.configureAsyncInvoke({
       onFailure: new SqsDestination(failedEvents),
@@ -347,7 +274,7 @@ export class ControlStack extends Stack {
         source: ['aws.states'],
         detailType: ['Step Functions Execution Status Change'],
         detail: {
-          stateMachineArn: Object.values(machines).map(({ stateMachineArn }) => stateMachineArn),
+          stateMachineArn: Object.values(this.machines).map(({ stateMachineArn }) => stateMachineArn),
           status: ['SUCCEEDED', 'FAILED', 'TIMED_OUT', 'ABORTED'],
         },
       },
@@ -359,11 +286,6 @@ export class ControlStack extends Stack {
         }),
       ],
     });
-    const alarms = addAlarms(this, {
-      ...{ config, machines, now: props.now, topic: notifications.topic, undelivered: failedEvents },
-      ...{ measureAge: functions['measure-age'], janitor: functions.janitor },
-    });
-    addDashboard(this, { config, alarms, machines, undelivered: failedEvents });
     const startedHere = (id: string, { stateMachineArn }: StateMachine, description: string): CfnOutput =>
       new CfnOutput(this, id, {
         description,
@@ -552,10 +474,3 @@ export class ControlStack extends Stack {
     return functions;
   }
 }
-
-const timeWindow = (minutes: number): TimeWindow =>
-  minutes === 0 ? TimeWindow.off() : TimeWindow.flexible(Duration.minutes(minutes));
-
-/** How late a schedule may still start its backup: half the time to its next slot, from a minute to an hour. */
-const maximumAge = (timing: Timing, now: Date): Duration =>
-  Duration.seconds(Math.round(Math.min(3600, Math.max(60, longestGap(timing, now) / 2000))));

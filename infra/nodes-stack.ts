@@ -1,4 +1,4 @@
-import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import { Stack, type StackProps } from 'aws-cdk-lib';
 import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
@@ -32,7 +32,7 @@ export class NodesStack extends Stack {
     );
     for (const system of Object.keys(config.systems)) {
       const own = storage.vault.arnForObjects(`${vaultKeys.system(system)}*`);
-      const policy = new ManagedPolicy(this, `NodePolicy-${system}`, {
+      new ManagedPolicy(this, `NodePolicy-${system}`, {
         managedPolicyName: `holdfast-node-${system}`,
         description: `For the instance profiles of the nodes of ${system}, beside AmazonSSMManagedInstanceCore`,
         statements: [
@@ -57,7 +57,6 @@ export class NodesStack extends Stack {
           }),
         ],
       });
-      new CfnOutput(this, `NodePolicyArn-${system}`, { value: policy.managedPolicyArn });
     }
   }
 }

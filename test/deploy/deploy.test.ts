@@ -70,7 +70,8 @@ beforeAll(async () => {
   sfn = new SFNClient({ endpoint: emulator.url, region, credentials });
   await emulator.cdk('bootstrap', 'aws://000000000000/us-east-1');
   // The emulator knows no AWS::SSM::Document; the stand-in for Run Command has the very documents.
-  await emulator.cdk('deploy', 'holdfast-vault', 'holdfast-control', '--exclusively', '--require-approval', 'never');
+  const stacks = ['vault', 'control', 'schedules', 'alarms'].map((name) => `holdfast-${name}`);
+  await emulator.cdk('deploy', ...stacks, '--exclusively', '--require-approval', 'never');
 });
 
 afterAll(async () => {

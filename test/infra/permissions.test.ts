@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { scripts } from '#documents/compose';
 import { documentName } from '#domain/naming';
@@ -47,7 +48,9 @@ describe.each([
   it('only actions that know no resource are allowed on all resources', () => {
     const everywhere = statements.filter(({ Resource }) => Resource?.includes('*')).flatMap(({ Action }) => Action);
     for (const action of everywhere)
-      expect(action).toMatch(/^(xray:|logs:|states:SendTask|ssm:(Describe|List|Get|CancelCommand$))/);
+      expect(action).toMatch(
+        /^(xray:|logs:|states:(SendTask|ListStateMachines$)|ssm:(Describe|List|Get|CancelCommand$))/,
+      );
   });
 
   it('commands are our documents alone, sent only to instances of configured systems', () => {
@@ -57,9 +60,10 @@ describe.each([
     expect(sending.flatMap(({ Resource }) => Resource).toSorted()).toEqual(
       [instances, ...scripts.map((script) => `arn:aws:ssm:${here}:document/${documentName(script)}`)].toSorted(),
     );
-    const systems = Object.values(stacks.all('AWS::IAM::ManagedPolicy')).map(({ ManagedPolicyName }) =>
-      String(ManagedPolicyName).replace('holdfast-node-', ''),
-    );
+    const systems = Object.values(stacks.all('AWS::IAM::ManagedPolicy'))
+      .map(({ ManagedPolicyName }) => String(ManagedPolicyName))
+      .filter((name) => name.startsWith('holdfast-node-'))
+      .map((name) => name.replace('holdfast-node-', ''));
     for (const { Resource, Condition } of sending)
       if (Resource?.includes(instances)) {
         expect(Resource).toEqual([instances]);
@@ -130,6 +134,46 @@ describe('the policy of a node', () => {
       ]);
     },
   );
+});
+
+describe('people', () => {
+  const page = readFileSync(new URL('../../docs/reference/iam.md', import.meta.url), 'utf8');
+  const policies = grants(small).filter(({ who }) => /^holdfast-(?!node-)/.test(who));
+
+  it('are granted by managed policies what the table in docs/reference/iam.md says, and no more', () => {
+    const rows = page.split('\n').filter((line) => /^\| `holdfast-(?!node-)/.test(line));
+    const told = rows.map((row) => {
+      const [who = '', ...actions] = Array.from(
+        row.matchAll(/`([a-z0-9-]+(?::[A-Za-z]+)?)`/g),
+        ([, word = '']) => word,
+      );
+      return [who, actions.filter((word) => word.includes(':')).toSorted()];
+    });
+    expect(told).toEqual(
+      policies.map(({ who, statements }) => [who, statements.flatMap(({ Action }) => Action).toSorted()]),
+    );
+  });
+
+  it('reach nothing but what is of Holdfast, and never a node or a backup itself', () => {
+    for (const { statements } of policies)
+      for (const { Action, Resource = [] } of statements) {
+        expect(Action.filter((action) => /^(ssm|iam|lambda):|Delete|s3:GetObjectVersion/.test(action))).toEqual([]);
+        if (Action.includes('s3:GetObject')) expect(Resource.filter((one) => /\/backups\//.test(one))).toEqual([]);
+        if (Action.includes('s3:PutObject'))
+          expect(Resource).toEqual([expect.stringMatching(/\/catalog\/\*\.history\.json$/)]);
+      }
+  });
+
+  it('who starts can not approve by the same policy, and who looks can change nothing', () => {
+    const actionsOf = (name: string) =>
+      policies
+        .filter(({ who }) => who === name)
+        .flatMap(({ statements }) => statements.flatMap(({ Action }) => Action));
+    expect(actionsOf('holdfast-operators').filter((action) => action.startsWith('states:SendTask'))).toEqual([]);
+    expect(
+      actionsOf('holdfast-viewers').filter((action) => !/:(List|Describe|Get)|^kms:Decrypt$/.test(action)),
+    ).toEqual([]);
+  });
 });
 
 describe('a key of your own', () => {

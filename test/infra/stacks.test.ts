@@ -19,13 +19,16 @@ it('a first deployment that failed can be repeated: nothing stays behind that ha
   }
 });
 
-describe.each(['holdfast-vault', 'holdfast-nodes', 'holdfast-control'])('%s', (name) => {
-  it('is as it was last reviewed', async () => {
-    const reviewed = JSON.stringify(
-      templates[name],
-      (key, value: unknown) => (left.has(key) ? '(left out)' : value),
-      2,
-    );
-    await expect(`${reviewed}\n`).toMatchFileSnapshot(`__snapshots__/${name}.json`);
-  });
-});
+describe.each(['holdfast-vault', 'holdfast-nodes', 'holdfast-control', 'holdfast-schedules', 'holdfast-alarms'])(
+  '%s',
+  (name) => {
+    it('is as it was last reviewed', async () => {
+      const reviewed = JSON.stringify(
+        templates[name],
+        (key, value: unknown) => (left.has(key) ? '(left out)' : value),
+        2,
+      );
+      await expect(`${reviewed}\n`).toMatchFileSnapshot(`__snapshots__/${name}.json`);
+    });
+  },
+);
