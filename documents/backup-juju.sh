@@ -104,15 +104,6 @@ make_with_plugin() {
 
 # --- stored
 
-# 1.22 to 1.25: any state server may answer the client, and juju restore reads the files of machine 0 alone.
-require_initial() {
-  local machine
-  machine=$(printed 'machine ID')
-  if is_classic "$client_version" && [ "$machine" != 0 ]; then
-    fail WrongNodeError "juju made the backup on machine ${machine:-?}, and juju restore takes only one of machine 0. Put the address of machine 0 first below state-servers in $client_directory/environments/$client_name.jenv, then start the backup again. Nothing was stored."
-  fi
-}
-
 make_with_juju() {
   local stored_id downloaded
   require_client

@@ -41,7 +41,7 @@ lacks_of() {
   local profile tag tools
   # shellcheck disable=SC2016 # of the query's own language
   read -r profile tag < <(provider_aws ec2 describe-instances --instance-ids "$1" --output text \
-    --query 'Reservations[0].Instances[0].[IamInstanceProfile.Arn, Tags[?Key==`holdfast:system`].Value | [0]]' 2>"$work/ec2.log" || echo 'None None')
+    --query 'Reservations[0].Instances[0].[IamInstanceProfile.Arn, Tags[?Key==`holdfast:system`].Value | [0]]' 2>"$work/ec2.log" || true) || true
   case $tag in '' | None) echo tag ;; esac
   case $profile in '' | None) echo profile ;; esac
   # shellcheck disable=SC2016 # on the other machine

@@ -81,7 +81,7 @@ find_client() {
   client_home=$(getent passwd "$client_user" | cut -d : -f 6)
   [ -n "$client_home" ] || return 1
   client_program=$(PATH=$PATH:/snap/bin command -v juju) || return 1
-  client_version=$(as_client "$client_program" version 2>/dev/null) || return 1
+  client_version=$(as_client timeout -k 5 60 "$client_program" version 2>/dev/null) || return 1
   if is_classic "$client_version"; then client_directory=$client_home/.juju; else client_directory=$client_home/.local/share/juju; fi
   [ -d "$client_directory" ]
 }
@@ -102,7 +102,7 @@ as_client() {
 # choose_controller NAME: sets client_name; without a name it is what the client is switched to.
 choose_controller() {
   client_name=$1
-  [ -n "$client_name" ] || client_name=$(as_client "$client_program" switch 2>/dev/null) || return 1
+  [ -n "$client_name" ] || client_name=$(as_client timeout -k 5 60 "$client_program" switch 2>/dev/null) || return 1
   client_name=${client_name%%:*}
   [ -n "$client_name" ]
 }
@@ -226,6 +226,16 @@ make_archive() {
 
 # printed KEY: what the client has printed of the backup. Up to 2.7 values are quoted, from 2.8 on a blank follows them.
 printed() { sed -n "/^$1:/{s/^$1:[[:space:]]*//;s/[[:space:]]*\$//;s/^\"\(.*\)\"\$/\1/;p;q;}" "$said"; }
+
+# require_initial: the backup was made on machine 0. Up to 1.25 any state server may answer the client, and juju restore reads
+# the files of machine 0 alone.
+require_initial() {
+  local machine
+  machine=$(printed 'machine ID')
+  if is_classic "$client_version" && [ "$machine" != 0 ]; then
+    fail WrongNodeError "juju made the backup on machine ${machine:-?}, and juju restore takes only one of machine 0. Put the address of machine 0 first below state-servers in $client_directory/environments/$client_name.jenv, then start the backup again. Nothing was stored."
+  fi
+}
 
 # printed_id: by which a version up to 2.9.21 keeps the backup. Some print it, some tell it among the errors.
 printed_id() { { grep -ohE '[0-9]{8}-[0-9]{6}\.[0-9a-f-]{36}' "$said" "$work/create.log" || true; } | sed -n 1p; }

@@ -22,7 +22,7 @@ esac
 JUJU
   chmod +x "$BATS_TEST_TMPDIR/bin/juju"
   export PATH=$BATS_TEST_TMPDIR/bin:$PATH
-  for library in result work services restore juju juju-status juju-restore; do . "$BATS_TEST_DIRNAME/../../documents/library/$library.sh"; done
+  for library in result work services restore juju juju-provider juju-status juju-restore; do . "$BATS_TEST_DIRNAME/../../documents/library/$library.sh"; done
   work=$BATS_TEST_TMPDIR/work
   as_client() { "$@"; }
   client_name=main client_program=$BATS_TEST_TMPDIR/bin/juju
@@ -116,6 +116,32 @@ created() { juju create-backup >"$said" 2>"$work/create.log"; }
   run juju hang --forever
   [ "$status" -eq 124 ]
   [ "$output" = 'juju hang did not end within 1 s, so it was killed.' ]
+}
+
+@test "a backup that 1.22 has made on another machine than 0 is no backup" {
+  as 1.22
+  created
+  client_directory=/home/ubuntu/.juju
+  require_initial
+  sed -i 's/^\(machine ID: *\)"0"/\1"2"/' "$said"
+  answer() { printf '%s\n' "$1" >"$work/answer"; }
+  (require_initial) || true
+  grep -q 'WrongNodeError.*on machine 2.*state-servers in /home/ubuntu/.juju/environments/main.jenv' "$work/answer"
+  # From 2.0 on every controller's archive will do.
+  as 2.4
+  require_initial
+}
+
+@test "a state server that Juju has just launched lacks what EC2 and the machine do not tell" {
+  as 1.18
+  provider_aws() { echo "$told"; }
+  juju() { echo "$found"; }
+  told=$'None\tNone' found=''
+  [ "$(lacks_of i-0 | tr '\n' ' ')" = 'tag profile amazon-ssm-agent aws ' ]
+  told=$'arn:aws:iam::1:instance-profile/p\tjuju-main' found=$'/usr/bin/amazon-ssm-agent\nhas:amazon-ssm-agent\nhas:aws'
+  [ "$(lacks_of i-0)" = '' ]
+  provider_aws() { return 1; }
+  [ "$(lacks_of i-0 | tr '\n' ' ')" = 'tag profile ' ]
 }
 
 # archive_in DIRECTORY NOTE: an archive as Juju leaves it, with the run's name in its notes.
