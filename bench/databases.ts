@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { Collected, type Upload, uploadsOf } from '#domain/manifest';
 import { encodeText } from '#domain/naming';
+import { specOf } from '#domain/systems/puppet-restore';
 import { fetchedName } from '#domain/systems/puppet-restore-scope';
 import { type LabNode, writeAwsConfig } from '../local/lab/node.ts';
 import type { Lab } from '../local/runtime/lab.ts';
@@ -124,7 +125,11 @@ export const benchDatabase = async (lab: Lab, node: LabNode, tell: (what: string
       node,
       `rm -rf /var/lib/holdfast/restore; ${asPostgres(`${tool('dropdb')} --if-exists ${database}`)} && ${asPostgres(`${tool('psql')} -q -d postgres -c CHECKPOINT`)}`,
     );
-  const spec = encodeText(['bench', 'pe-postgres', 'pg_default', 'UTF8', 'C.UTF-8', 'C.UTF-8', '', ''].join('\n'));
+  const spec = specOf({
+    ...{ name: 'bench', owner: 'pe-postgres', publicOwner: 'pg_database_owner', tablespace: 'pg_default' },
+    ...{ encoding: 'UTF8', collate: 'C.UTF-8', ctype: 'C.UTF-8', bytes: 0, rowsEstimated: 0, acl: '', comment: '' },
+    ...{ connectionLimit: -1, isTemplate: false, settings: [], extensions: ['plpgsql'] },
+  });
   const restores = await contest(
     [
       {

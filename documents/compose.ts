@@ -101,19 +101,19 @@ const parameter = {
     variable: 'VERSION',
   },
   Databases: {
-    description: 'Names of databases, one per line, in base64url.',
+    description: 'Names of databases, a NUL between, in base64url.',
     allowedPattern: '^[A-Za-z0-9_-]*$',
     maxChars: 20_000,
     variable: 'DATABASES',
   },
   Roles: {
-    description: 'Names of roles, one per line, in base64url.',
+    description: 'Names of roles, a NUL between, in base64url.',
     allowedPattern: '^[A-Za-z0-9_-]*$',
     maxChars: 20_000,
     variable: 'ROLES',
   },
   Tablespaces: {
-    description: 'Names of tablespaces, one per line, in base64url.',
+    description: 'Names of tablespaces, a NUL between, in base64url.',
     allowedPattern: '^[A-Za-z0-9_-]*$',
     maxChars: 20_000,
     variable: 'TABLESPACES',
@@ -125,9 +125,9 @@ const parameter = {
     variable: 'LOCATIONS',
   },
   Spec: {
-    description: 'What a database is to be: name, owner, tablespace and more, one per line, in base64url.',
+    description: 'What a database is to be: name, owner, tablespace and more, a NUL behind each, in base64url.',
     allowedPattern: '^[A-Za-z0-9_-]+$',
-    maxChars: 20_000,
+    maxChars: 40_000,
     variable: 'SPEC',
   },
   Roots: {

@@ -1,8 +1,8 @@
 #!/bin/bash
 #/ Usage: DATABASES= ROLES= TABLESPACES= RUN= drop-databases.sh
 #/
-#/ Drops databases, then roles, then tablespaces, and proves of each that it is gone. What is gone already is passed over.
-#/   DATABASES ROLES TABLESPACES  names, one per line, in base64url; may be empty
+#/ Drops databases, then tablespaces, then roles, and proves of each that it is gone. What is gone already is passed over.
+#/   DATABASES ROLES TABLESPACES  names, a NUL between, in base64url; may be empty
 #/ Exit status: 0 all are gone; 1 the answer says which is not, and why.
 set -Eeuo pipefail
 umask 077
@@ -15,24 +15,24 @@ umask 077
 # each LIST FUNCTION: calls it with every name of a list.
 each() {
   local name
-  while IFS= read -r name || [ -n "$name" ]; do
-    [ -z "$name" ] || "$2" "$name" </dev/null
+  while IFS= read -r -d '' name || [ -n "$name" ]; do
+    "$2" "$name" </dev/null
   done < <(decode_text "$1")
 }
 
 drop_one_database() {
-  note_change "$RUN" dropped-database "$1"
+  note_change "$RUN" dropped-database "$(encode_text "$1")"
   # What earlier restores have left of it would keep its role and tablespace in use.
   drop_database "$(new_database "$1")" 2>>"$work/log" || true
   drop_database "$(old_database "$1")" 2>>"$work/log" || true
-  drop_database "$1" 2>>"$work/log" || fail DropFailedError "the database $1 is still there: $(last_words "$work/log")"
+  drop_database "$1" 2>>"$work/log" || fail DropFailedError "the database $1 is still there: $(refusal "$work/log") Remove what holds it, then start the restore again."
 }
 
 drop_role() {
-  [ "$(sql "SELECT count(*) FROM pg_roles WHERE rolname = $(quoted_literal "$1")")" = 1 ] || return 0
-  note_change "$RUN" dropped-role "$1"
-  sql "DROP ROLE $(quoted_identifier "$1")" 2>>"$work/log" || fail DropFailedError "the role $1 is still there: $(last_words "$work/log")"
-  [ "$(sql "SELECT count(*) FROM pg_roles WHERE rolname = $(quoted_literal "$1")")" = 0 ] || fail DropFailedError "the role $1 is still there."
+  [ "$(roles_called "$1")" != 0 ] || return 0
+  note_change "$RUN" dropped-role "$(encode_text "$1")"
+  sql "DROP ROLE $(quoted_identifier "$1")" 2>>"$work/log" || fail DropFailedError "the role $1 is still there: $(refusal "$work/log") Remove what holds it, then start the restore again."
+  [ "$(roles_called "$1")" = 0 ] || fail DropFailedError "the role $1 is still there."
 }
 
 # remove_orphans LOCATION: a server that loses its power while it makes a database leaves a directory that belongs to none
@@ -47,10 +47,10 @@ remove_orphans() {
 }
 
 drop_tablespace() {
-  [ "$(sql "SELECT count(*) FROM pg_tablespace WHERE spcname = $(quoted_literal "$1")")" = 1 ] || return 0
+  [ "$(tablespaces_called "$1")" != 0 ] || return 0
   remove_orphans "$(sql "SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = $(quoted_literal "$1")")"
-  sql "DROP TABLESPACE $(quoted_identifier "$1")" 2>>"$work/log" || fail DropFailedError "the tablespace $1 is still there: $(last_words "$work/log")"
-  [ "$(sql "SELECT count(*) FROM pg_tablespace WHERE spcname = $(quoted_literal "$1")")" = 0 ] || fail DropFailedError "the tablespace $1 is still there."
+  sql "DROP TABLESPACE $(quoted_identifier "$1")" 2>>"$work/log" || fail DropFailedError "the tablespace $1 is still there: $(refusal "$work/log") Remove what holds it, then start the restore again."
+  [ "$(tablespaces_called "$1")" = 0 ] || fail DropFailedError "the tablespace $1 is still there."
 }
 
 main() {
@@ -60,8 +60,9 @@ main() {
   require_postgres
   : >"$work/log"
   each "$DATABASES" drop_one_database
-  each "$ROLES" drop_role
+  # A tablespace may belong to one of the roles.
   each "$TABLESPACES" drop_tablespace
+  each "$ROLES" drop_role
   answer '{"dropped":true}'
 }
 

@@ -12,33 +12,31 @@ umask 077
 . "$(dirname "$0")/library/work.sh"
 . "$(dirname "$0")/library/vault.sh"
 . "$(dirname "$0")/library/postgres.sh"
+. "$(dirname "$0")/library/dump.sh"
 
 # A lock that somebody else holds for ten minutes ends the dump with an error instead of keeping it waiting.
 readonly lock_milliseconds=600000
 
+# In the database's own encoding, whatever the database or a role has set for its sessions.
 pg_dump() {
-  as_postgres "$postgres_bin/pg_dump" -Fc -Z0 --lock-wait-timeout="$lock_milliseconds" "$(connection_of "$database")"
+  client pg_dump -Fc -Z0 -E "$encoding" --lock-wait-timeout="$lock_milliseconds" "$(connection_of "$database")"
 }
 
-# Reads the dump to its end; pg_restore -l would accept a truncated one. Data alone, so that no function's body can look
-# like the beginning of a table's rows.
-pg_restore() {
-  "$postgres_bin/pg_restore" --data-only -f /dev/stdout | LC_ALL=C awk '
-    reading && $0 == "\\." { print rows "\t" table; reading = 0; next }
-    reading { rows++; next }
-    /^COPY .* FROM stdin;$/ { table = substr($0, 6, index($0, " (") - 6); rows = 0; reading = 1 }
-    END { exit reading }
-  '
-}
+# Reads the dump to its end; pg_restore -l would accept a truncated one. Data alone: no function's body, no view.
+pg_restore() { LC_ALL=C "$postgres_bin/pg_restore" --data-only -f /dev/stdout | rows_in_dump; }
 
 main() {
-  local tables rows dump
+  local database encoding tables rows dump
   begin_answer
   begin_work "$RUN"
   find_postgres
   require_postgres
-  database=$(decode_text "$DATABASE")
-  store "$BUCKET" "$KEY.dump" "$EXPECTED_BYTES" pg_dump pg_restore || fail "$stored_error" "$stored_message"
+  IFS= read -r -d '' database < <(decode_text "$DATABASE") || true
+  encoding=$(query "$database" 'SELECT getdatabaseencoding()' 2>"$work/log") || fail DatabaseUnreadableError "the database $database can't be read: $(refusal "$work/log")"
+  if ! store "$BUCKET" "$KEY.dump" "$EXPECTED_BYTES" pg_dump pg_restore; then
+    [ "$stored_error" != ProducerFailedError ] || stored_message=$(refusal "$work/produce.log")
+    fail "$stored_error" "$stored_message"
+  fi
   dump=$stored_upload
   { echo "rows	table" && cat "$stored_contents"; } >"$work/contents"
   read -r tables rows < <(awk -F '\t' '{ tables++; rows += $1 } END { printf "%d %.0f\n", tables, rows }' "$stored_contents")

@@ -11,14 +11,15 @@ umask 077
 . "$(dirname "$0")/library/vault.sh"
 . "$(dirname "$0")/library/postgres.sh"
 
-pg_dumpall() { as_postgres "$postgres_bin/pg_dumpall" --globals-only; }
+pg_dumpall() { client pg_dumpall --globals-only -l "$maintenance"; }
 
-# pg_dumpall's last word stands only at the end of a whole dump.
+# pg_dumpall's last word, behind which nothing may follow but the end of psql's restricted mode: a comment on a role may hold any words.
 closing_line() {
   LC_ALL=C awk '
+    /^(--)?$/ || /^\\unrestrict / { next }
+    { complete = /^-- PostgreSQL database cluster dump complete$/ }
     /^CREATE ROLE / { roles++ }
     /^CREATE TABLESPACE / { tablespaces++ }
-    /^-- PostgreSQL database cluster dump complete/ { complete = 1 }
     END { print roles + 0, tablespaces + 0; exit !complete }
   '
 }
@@ -29,7 +30,10 @@ main() {
   begin_work "$RUN"
   find_postgres
   require_postgres
-  store "$BUCKET" "$KEY" "$EXPECTED_BYTES" pg_dumpall closing_line || fail "$stored_error" "$stored_message"
+  if ! store "$BUCKET" "$KEY" "$EXPECTED_BYTES" pg_dumpall closing_line; then
+    [ "$stored_error" != ProducerFailedError ] || stored_message=$(refusal "$work/produce.log")
+    fail "$stored_error" "$stored_message"
+  fi
   read -r roles tablespaces <"$stored_contents"
   answer "{\"kind\":\"globals\",\"upload\":$stored_upload,\"roles\":$roles,\"tablespaces\":$tablespaces,\"verified\":\"complete to its closing line\"}"
 }

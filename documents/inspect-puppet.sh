@@ -11,37 +11,10 @@ umask 077
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
 . "$(dirname "$0")/library/postgres.sh"
+. "$(dirname "$0")/library/databases.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/puppet.sh"
 . "$(dirname "$0")/library/node.sh"
-
-# One line of JSON about the database that it runs in: PostgreSQL writes it itself.
-readonly database_sql="
-  SELECT row_to_json(d) FROM (
-    SELECT datname AS name, pg_get_userbyid(datdba) AS owner, spcname AS tablespace, pg_encoding_to_char(encoding) AS encoding,
-           datcollate AS collate, datctype AS ctype, pg_database_size(d.oid) AS bytes, coalesce(datacl::text, '') AS acl,
-           (SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-            WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema')) AS \"rowsEstimated\",
-           ARRAY(SELECT extname::text FROM pg_extension ORDER BY extname) AS extensions,
-           ARRAY(SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setdatabase = d.oid AND setrole = 0 ORDER BY 1) AS settings
-    FROM pg_database d JOIN pg_tablespace t ON t.oid = dattablespace WHERE datname = current_database()) d"
-readonly tablespaces_sql="
-  SELECT pg_tablespace_location(oid), spcname, pg_get_userbyid(spcowner)
-  FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global') ORDER BY spcname"
-# Those that a restore has left half done are its own business, not the installation's.
-readonly ours="datname ~ '^holdfast-(new|old)-[0-9a-f]{24}\$'"
-# What a role owns or may use inside of databases: it can't be dropped while any of them stays.
-readonly dependents_sql="
-  SELECT coalesce(array_to_json(array_agg(row_to_json(t))), '[]') FROM (
-    SELECT rolname AS role, datname AS database, count(*) AS objects
-    FROM pg_shdepend s JOIN pg_roles r ON r.oid = s.refobjid JOIN pg_database d ON d.oid = s.dbid
-    WHERE s.refclassid = 'pg_authid'::regclass AND NOT $ours GROUP BY 1, 2 ORDER BY 1, 2) t"
-readonly roles_sql="SELECT coalesce(array_to_json(array_agg(rolname ORDER BY rolname)), '[]') FROM pg_roles WHERE rolname !~ '^pg_'"
-# The maintenance database counts as soon as somebody keeps a table in it.
-readonly names_sql="SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' AND NOT $ours ORDER BY datname"
-readonly kept_in_postgres_sql="
-  SELECT 'postgres' FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-  WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema') LIMIT 1"
 
 # problem NAME MESSAGE: ends a backup; a rescue notes it and goes on.
 problem() {
@@ -49,54 +22,7 @@ problem() {
   printf '%s\n' "$2" >>"$work/problems"
 }
 
-inspect_databases() {
-  local name one separator=''
-  printf '['
-  while IFS= read -r name; do
-    if ! one=$(query "$name" "$database_sql" 2>"$work/query.log" </dev/null | tr -d '\n'); then
-      last_words "$work/query.log" >"$work/unreadable"
-      [ "$PURPOSE" = rescue ] || return 1
-      printf 'the database %s can not be read: %s\n' "$name" "$(cat "$work/unreadable")" >>"$work/problems"
-      continue
-    fi
-    printf '%s%s' "$separator" "$one"
-    separator=,
-  done < <(query postgres "$names_sql" </dev/null && query postgres "$kept_in_postgres_sql" </dev/null)
-  printf ']'
-}
-
-# Location first: it is the only column that a name can't imitate, since it holds slashes and no bar.
-inspect_tablespaces() {
-  local location name owner directory separator=''
-  printf '['
-  while IFS='|' read -r location name owner; do
-    directory=ok
-    if [ ! -d "$location" ]; then
-      directory=missing
-    elif [ -n "$(find "$location" -mindepth 1 -maxdepth 1 ! -name 'PG_*' -print | head -n 1)" ]; then
-      directory=foreign
-    fi
-    printf '%s{"name":%s,"location":%s,"owner":%s,"directory":"%s"}' "$separator" \
-      "$(json_string "$name")" "$(json_string "$location")" "$(json_string "$owner")" "$directory"
-    separator=,
-    printf '%s\n' "$location" >>"$work/locations"
-  done < <(query postgres "$tablespaces_sql" </dev/null)
-  printf ']'
-}
-
 inspect_space() { { printf '%s\n' "$state_directory" "$puppet_configuration" "$puppet_home" "$postgres_data" && cat "$work/locations"; } | space_of; }
-
-inspect_postgres() {
-  local databases
-  if [ "$has_postgres" = no ]; then
-    printf 'null'
-    return
-  fi
-  databases=$(cat "$work/databases")
-  printf '{"version":%s,"user":%s,"databases":%s,"tablespaces":%s,"roles":%s,"dependents":%s}' \
-    "$(json_string "$(query postgres 'SHOW server_version' </dev/null)")" "$(json_string "$postgres_user")" "$databases" \
-    "$(inspect_tablespaces)" "$(query postgres "$roles_sql" </dev/null)" "$(query postgres "$dependents_sql" </dev/null)"
-}
 
 inspect_authority() {
   local directory
@@ -175,7 +101,7 @@ inspect_roles() {
 }
 
 main() {
-  local tool warning said='' warnings=()
+  local tool warning warnings=()
   begin_answer
   begin_work "$RUN"
   for tool in aws tar openssl service; do require_tool "$tool"; done
@@ -187,12 +113,9 @@ main() {
   has_postgres=no
   if has_service pe-postgresql && { [ "$PURPOSE" = backup ] || [ -e /opt/puppet/bin/psql ] || [ -e /opt/puppetlabs/server/bin/psql ]; }; then
     find_postgres
-    said=$(postgres_answers) || problem PostgresDownError "$said"
-    [ -n "$said" ] || has_postgres=yes
+    if postgres_answers; then has_postgres=yes; else problem "$postgres_error" "$postgres_said"; fi
   fi
-  if [ "$has_postgres" = yes ]; then
-    inspect_databases >"$work/databases" || fail DatabaseUnreadableError "$(cat "$work/unreadable")"
-  fi
+  if [ "$has_postgres" = yes ]; then inspect_databases; fi
   if ! command -v zstd >/dev/null; then echo 'zstd is not installed: gzip is used, which is slower and packs less' >>"$work/warnings"; fi
   : >>"$work/warnings"
   local version certname found_roles found_services postgres authority paths space problems=()

@@ -29,8 +29,16 @@ export const Database = z.object({
   /** PostgreSQL's own estimate of all rows of all tables; the exact counts come with the dump. */
   rowsEstimated: z.number(),
   acl: z.string(),
-  /** What ALTER DATABASE has set, as `name=value`. */
-  settings: z.array(z.string()),
+  /** How many may be connected; -1 for any number. */
+  connectionLimit: z.int(),
+  /** Whether anybody who may make databases may copy it. */
+  isTemplate: z.boolean(),
+  /** Empty where there is none. */
+  comment: z.string(),
+  /** The role that owns its schema `public`; empty where there is no such schema. */
+  publicOwner: z.string(),
+  /** What ALTER DATABASE has set (role ''), and ALTER ROLE IN DATABASE, as `name=value` in the spelling of the catalog. */
+  settings: z.array(z.object({ role: z.string(), values: z.array(z.string()) })),
   extensions: z.array(z.string()),
 });
 export type Database = z.infer<typeof Database>;

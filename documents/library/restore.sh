@@ -16,6 +16,13 @@ note_change() {
   grep -qxF -- "$line" "$(journal_file "$1")" 2>/dev/null || printf '%s\n' "$line" >>"$(journal_file "$1")"
 }
 
+# noted RUN KIND NAME: true when the run's journal has it.
+noted() { grep -qxF -- "$2"$'\t'"$3" "$(journal_file "$1")" 2>/dev/null; }
+
+# encode_text TEXT: on one line, as decode_text takes it, since a name may hold line feeds; encoded_sql COLUMN: the same in SQL.
+encode_text() { printf '%s' "$1" | base64 | tr -d '\n=' | tr '+/' '-_'; }
+encoded_sql() { printf "translate(encode(convert_to(%s::text, 'UTF8'), 'base64'), '+/=' || chr(10), '-_')" "$1"; }
+
 # Databases while they are restored, and those that they replace. A name may have 63 bytes, so a hash stands for it.
 new_database() { printf 'holdfast-new-%s' "$(printf '%s' "$1" | sha256sum | cut -c 1-24)"; }
 old_database() { printf 'holdfast-old-%s' "$(printf '%s' "$1" | sha256sum | cut -c 1-24)"; }
@@ -28,35 +35,46 @@ claimed() {
 # Where a path's former content is kept: beside it, since a move within one file system is one step.
 aside() { printf '%s.before-restore' "$1"; }
 
-# quoted_identifier NAME, quoted_literal TEXT: for SQL.
-quoted_identifier() { printf '"%s"' "${1//\"/\"\"}"; }
-quoted_literal() { printf "'%s'" "${1//\'/\'\'}"; }
-
 # sql STATEMENT: in the maintenance database, with an error when it fails.
-sql() { query postgres "$1" </dev/null; }
+sql() {
+  [ -n "${maintenance-}" ] || postgres_answers || return 1
+  query "$maintenance" "$1"
+}
 
-database_exists() { [ "$(sql "SELECT count(*) FROM pg_database WHERE datname = $(quoted_literal "$1")")" = 1 ]; }
+# How many there are of a name: 0 or 1, or nothing when the server does not answer.
+databases_called() { sql "SELECT count(*) FROM pg_database WHERE datname = $(quoted_literal "$1")"; }
+roles_called() { sql "SELECT count(*) FROM pg_roles WHERE rolname = $(quoted_literal "$1")"; }
+tablespaces_called() { sql "SELECT count(*) FROM pg_tablespace WHERE spcname = $(quoted_literal "$1")"; }
 
-# end_sessions DATABASE: nobody but a superuser can come back, so that what follows needs no luck.
-end_sessions() {
-  sql "ALTER DATABASE $(quoted_identifier "$1") CONNECTION LIMIT 0" >/dev/null &&
-    sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $(quoted_literal "$1") AND pid <> pg_backend_pid()" >/dev/null
+database_exists() { [ "$(databases_called "$1")" = 1 ]; }
+
+# without_sessions DATABASE STATEMENT: renames or drops a database that others may use. The statement keeps everybody out from its
+# beginning on and waits for five seconds until those that are in have left, which they do when they are ended meanwhile: nothing
+# has to be changed of the database, such as its limit of connections.
+without_sessions() {
+  local statement others
+  others="pg_stat_activity WHERE datname = $(quoted_literal "$1") AND pid <> pg_backend_pid()"
+  sql "$2" &
+  statement=$!
+  while kill -0 "$statement" 2>/dev/null; do
+    sql "SELECT pg_terminate_backend(pid) FROM $others" >/dev/null 2>&1 || true
+    sleep 0.1
+  done
+  wait "$statement"
 }
 
 # drop_database NAME: and proves that it is gone.
 drop_database() {
   if database_exists "$1"; then
-    end_sessions "$1" && sql "DROP DATABASE $(quoted_identifier "$1")" || return 1
+    # One that is marked as a template can't be dropped.
+    sql "UPDATE pg_database SET datistemplate = false WHERE datistemplate AND datname = $(quoted_literal "$1")" &&
+      without_sessions "$1" "DROP DATABASE $(quoted_identifier "$1")" || return 1
   fi
-  ! database_exists "$1"
+  [ "$(databases_called "$1")" = 0 ]
 }
 
-# rename_database FROM TO: and lets users in again.
-rename_database() {
-  end_sessions "$1" &&
-    sql "ALTER DATABASE $(quoted_identifier "$1") RENAME TO $(quoted_identifier "$2")" &&
-    sql "ALTER DATABASE $(quoted_identifier "$2") CONNECTION LIMIT -1"
-}
+# rename_database FROM TO
+rename_database() { without_sessions "$1" "ALTER DATABASE $(quoted_identifier "$1") RENAME TO $(quoted_identifier "$2")"; }
 
 # roll_back RUN: undoes what the journal tells, last change first; what is done already is passed over. Sets not_rolled_back
 # (text, one reason after another, empty when all is as before).
@@ -73,9 +91,11 @@ roll_back() {
     case $kind in
       path) roll_back_path "$name" ;;
       new-path) rm -rf -- "$name" ;;
-      database) roll_back_database "$name" ;;
-      dropped-database) database_is_back "$name" || not_rolled_back="$not_rolled_back The database $name was dropped and is not restored yet." ;;
-      dropped-role) role_is_back "$name" || not_rolled_back="$not_rolled_back The role $name was dropped and is not restored yet." ;;
+      database) roll_back_database "$(decode_text "$name")" ;;
+      new-database) roll_back_new_database "$(decode_text "$name")" ;;
+      globals) roll_back_globals "$run" ;;
+      dropped-database) database_is_back "$(decode_text "$name")" || not_rolled_back="$not_rolled_back The database $(decode_text "$name") was dropped and is not restored yet." ;;
+      dropped-role) role_is_back "$(decode_text "$name")" || not_rolled_back="$not_rolled_back The role $(decode_text "$name") was dropped and is not restored yet." ;;
       provider-state) put_back_provider_state "$run" "$name" ;;
       purged) [ -r /opt/puppet/pe_version ] || [ -r /opt/puppetlabs/server/pe_version ] || not_rolled_back="$not_rolled_back Puppet Enterprise was purged and is not installed again yet." ;;
     esac
@@ -101,6 +121,62 @@ roll_back_database() {
   { drop_database "$1" && rename_database "$old" "$1"; } || not_rolled_back="$not_rolled_back The database $1 is called $old."
 }
 
+# There was none of that name before.
+roll_back_new_database() {
+  find_postgres
+  drop_database "$1" || not_rolled_back="$not_rolled_back The database $1 was not there before and can not be dropped."
+}
+
+# remember_globals RUN: what roles and tablespaces are, before the backup's are brought back. Once a run.
+remember_globals() {
+  local directory
+  directory=$(restore_directory "$1")
+  ! noted "$1" globals before || return 0
+  mkdir -p "$directory"
+  client pg_dumpall --globals-only -l "$maintenance" | globals_to_apply >"$directory/globals.before" &&
+    sql "SELECT $(encoded_sql rolname) FROM pg_roles" >"$directory/roles.before" &&
+    sql "SELECT $(encoded_sql spcname) FROM pg_tablespace" >"$directory/tablespaces.before" &&
+    note_change "$1" globals before
+}
+
+# apply_globals FILE LOG: prints what PostgreSQL refused. What is there already (42710, duplicate_object) gets the file's attributes.
+apply_globals() {
+  # Passwords' hashes stay out of the server's log.
+  local more_options='-c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic'
+  run_sql "$maintenance" -v ON_ERROR_STOP=0 <"$1" >/dev/null 2>"$2" || echo "ERROR:  psql ended with $?" >>"$2"
+  sed -n 's/^.*\(ERROR\|FATAL\|PANIC\):  //p' "$2" | grep -v '^42710: ' | head -n 3 | tr '\n' ' ' || true
+}
+
+# Roles get back the passwords and attributes with which what is put back connects, and those that were not there before go; what a
+# restore has dropped itself stays restored.
+roll_back_globals() {
+  local directory name refused
+  directory=$(restore_directory "$1")
+  [ -e "$directory/globals.before" ] || return 0
+  find_postgres
+  if ! postgres_answers; then
+    not_rolled_back="$not_rolled_back Roles and tablespaces are the backup's."
+    return 0
+  fi
+  refused=$(apply_globals "$directory/globals.before" "$directory/globals.log")
+  [ -z "$refused" ] || not_rolled_back="$not_rolled_back Roles and tablespaces are the backup's: $refused"
+  drop_unfinished "$directory"
+  while IFS= read -r name; do
+    grep -qxF -- "$name" "$directory/tablespaces.before" || sql "DROP TABLESPACE $(quoted_identifier "$(decode_text "$name")")" || true
+  done < <(sql "SELECT $(encoded_sql spcname) FROM pg_tablespace")
+  while IFS= read -r name; do
+    grep -qxF -- "$name" "$directory/roles.before" || noted "$1" dropped-role "$name" || sql "DROP ROLE $(quoted_identifier "$(decode_text "$name")")" || true
+  done < <(sql "SELECT $(encoded_sql rolname) FROM pg_roles")
+}
+
+# drop_unfinished DIRECTORY: databases that a restore has begun and not put in their place.
+drop_unfinished() {
+  local name
+  [ -e "$1/databases" ] || return 0
+  find_postgres
+  while IFS= read -r name; do drop_database "$(new_database "$(decode_text "$name")")" 2>/dev/null || true; done <"$1/databases"
+}
+
 database_is_back() {
   find_postgres
   database_exists "$1" 2>/dev/null
@@ -108,7 +184,7 @@ database_is_back() {
 
 role_is_back() {
   find_postgres
-  [ "$(sql "SELECT count(*) FROM pg_roles WHERE rolname = $(quoted_literal "$1")" 2>/dev/null)" = 1 ]
+  [ "$(roles_called "$1" 2>/dev/null)" = 1 ]
 }
 
 # forget_restore RUN: drops what a finished restore has replaced and databases that were never finished, and removes what was
@@ -121,14 +197,13 @@ forget_restore() {
     while IFS=$'\t' read -r kind name; do
       case $kind in
         path) rm -rf -- "$(aside "$name")" ;;
-        database) find_postgres && drop_database "$(old_database "$name")" 2>/dev/null || true ;;
+        database)
+          find_postgres
+          drop_database "$(old_database "$(decode_text "$name")")" 2>/dev/null || true
+          ;;
       esac
     done <"$directory/finished"
   fi
-  while IFS= read -r name; do
-    [ -n "$name" ] || continue
-    find_postgres
-    drop_database "$(new_database "$name")" 2>/dev/null || true
-  done < <(cat "$directory/databases" 2>/dev/null)
+  drop_unfinished "$directory"
   if [ -z "${not_rolled_back-}" ]; then rm -rf "$directory"; else find "$directory" -mindepth 1 -maxdepth 1 ! -name journal -exec rm -rf -- {} +; fi
 }

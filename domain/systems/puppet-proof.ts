@@ -19,14 +19,21 @@ export type RowCount = z.infer<typeof RowCount>;
 /** The same whatever the order of its entries: PostgreSQL keeps grants in the order in which they were given. */
 const grants = (acl: string): string => acl.replace(/^{|}$/g, '').split(',').toSorted().join(',');
 
-const properties = ({ owner, tablespace, encoding, collate, ctype, acl, extensions, settings }: Database) => ({
-  owner,
-  tablespace,
-  encoding,
-  collation: `${collate} ${ctype}`,
-  grants: grants(acl),
-  extensions: extensions.join(', '),
-  settings: settings.join(', '),
+const properties = (of: Database) => ({
+  owner: of.owner,
+  tablespace: of.tablespace,
+  encoding: of.encoding,
+  collation: `${of.collate} ${of.ctype}`,
+  'connection limit': String(of.connectionLimit),
+  'template flag': of.isTemplate ? 'set' : 'not set',
+  comment: of.comment,
+  grants: grants(of.acl),
+  'owner of schema public': of.publicOwner,
+  extensions: of.extensions.join(', '),
+  settings: of.settings
+    .map(({ role, values }) => `${role === '' ? '' : `for ${role}: `}${values.join(', ')}`)
+    .toSorted()
+    .join('; '),
 });
 
 const compare = (what: string, expected: Readonly<Record<string, string>>, found: Readonly<Record<string, string>>) =>
@@ -56,7 +63,7 @@ export const proveRestore = (
       const { rows, tables } = count?.result ?? { rows: 0, tables: 0 };
       judge(
         found ? compare(what, properties(database), properties(found)) : [`${what} is not there`],
-        `${what}: owner ${database.owner}, tablespace ${database.tablespace}, encoding, collation, grants, extensions and settings are equal`,
+        `${what}: owner ${database.owner}, tablespace ${database.tablespace}, encoding, collation, connection limit, comment, grants, extensions and settings are equal`,
       );
       judge(
         count === undefined

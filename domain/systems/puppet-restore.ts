@@ -55,8 +55,31 @@ type PhaseName = (typeof puppetRestorePhases)[number];
 const watchdogSeconds = 2 * dataSeconds + 3600;
 const text = (lines: readonly string[]): string => encodeText(lines.join('\n'));
 
-const specOf = ({ name, owner, tablespace, encoding, collate, ctype, acl, settings }: Database): string =>
-  text([name, owner, tablespace, encoding, collate, ctype, acl, ...settings]);
+/** A name may hold a line feed, but no NUL. */
+const names = (of: readonly string[]): string => encodeText(of.join('\0'));
+
+/** What documents/restore-database.sh takes. */
+export const specOf = (of: Database): string => {
+  const fields: readonly (readonly [string, string])[] = [
+    ['name', of.name],
+    ['owner', of.owner],
+    ['tablespace', of.tablespace],
+    ['encoding', of.encoding],
+    ['collate', of.collate],
+    ['ctype', of.ctype],
+    ['limit', String(of.connectionLimit)],
+    ['template', String(of.isTemplate)],
+    ['comment', of.comment],
+    ['acl', of.acl],
+    ['schema', of.publicOwner],
+    ...of.extensions.map((name) => ['extension', name] as const),
+    ...of.settings.flatMap(({ role, values }) => [
+      ['role', role] as const,
+      ...values.map((value) => ['setting', value] as const),
+    ]),
+  ];
+  return encodeText(fields.map(([key, value]) => `${key}=${value}\0`).join(''));
+};
 
 /** The commands of every phase for one node. */
 const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<Record<PhaseName, Command[]>>> => {
@@ -64,7 +87,7 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
   const { request } = of;
   const command = commandsOn(of.run, node);
   const databases = wantedDatabases(of, target).toSorted((a, b) => b.bytes - a.bytes);
-  const names = text(databases.map(({ name }) => name));
+  const Databases = names(databases.map(({ name }) => name));
   const artifacts = artifactsOf(of, target);
   const globals = artifacts.flatMap(({ collected }) => (collected.kind === 'globals' ? [collected.upload.key] : []))[0];
   const dumps = new Map(
@@ -122,13 +145,13 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
       'stop-services': [command('stop-services', { Services: services, WatchdogSeconds: String(watchdogSeconds) })],
     }),
     ...(databases.length > 0 && {
-      'restart-postgresql': [command('restart-postgresql', { Databases: names })],
+      'restart-postgresql': [command('restart-postgresql', { Databases })],
       ...(dropFirst && {
         'drop-databases': [
           command('drop-databases', {
-            Databases: names,
-            Roles: globalsMode ? text(rolesToDrop(target)) : '',
-            Tablespaces: globalsMode ? text(tablespacesToDrop(target)) : '',
+            Databases,
+            Roles: globalsMode ? names(rolesToDrop(target)) : '',
+            Tablespaces: globalsMode ? names(tablespacesToDrop(target)) : '',
           }),
         ],
       }),
@@ -150,7 +173,7 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
             ]
           : [];
       }),
-      'swap-databases': [command('swap-databases', { Databases: names })],
+      'swap-databases': [command('swap-databases', { Databases })],
       'count-rows': databases.flatMap(({ name }) => {
         const dump = dumps.get(name);
         return dump

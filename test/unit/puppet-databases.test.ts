@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import type { Database } from '#domain/inspection';
+import { decodeText } from '#domain/naming';
+import { RestoreRequest } from '#domain/payloads';
+import { proveRestore } from '#domain/systems/puppet-proof';
+import { planPuppetRestore, specOf } from '#domain/systems/puppet-restore';
+import { targetsOf } from '#domain/systems/puppet-restore-scope';
+import { manifestOf } from './cli-fixtures.ts';
+
+/** A restore of one backup onto the node that it was taken of, where the backup's database is this one. */
+const restoreOf = (changes: Partial<Database> = {}) => {
+  const plain = manifestOf('pe-main', '20261120T020000Z');
+  const [node] = plain.nodes;
+  const postgres = node?.inspection.postgres;
+  const [database] = postgres?.databases ?? [];
+  if (!node || !postgres || !database) throw new Error('the fixture has no database');
+  const inspectionWith = (one: Database) => ({ ...node.inspection, postgres: { ...postgres, databases: [one] } });
+  const inspection = inspectionWith({ ...database, ...changes });
+  const manifest = { ...plain, nodes: [{ ...node, inspection }] };
+  const request = RestoreRequest.parse({ system: 'pe-main', backup: 'latest', scope: ['databases'] });
+  const of = {
+    ...{ system: 'pe-main', run: 'run', vaultBucket: 'vault', request, manifest },
+    ...{ startedAt: new Date('2026-11-29T00:00:00Z'), ...targetsOf(manifest, [{ node, inspection }], request) },
+  };
+  return { of, node, database, inspectionWith };
+};
+
+describe('the proof of a restored database', () => {
+  const changes: readonly Partial<Database>[] = [
+    { owner: 'somebody' },
+    { tablespace: 'elsewhere' },
+    { connectionLimit: 50 },
+    { isTemplate: true },
+    { comment: 'ours' },
+    { publicOwner: '' },
+    { acl: '{=Tc/console,console=CTc/console}' },
+    { settings: [{ role: '', values: ['search_path="$user", public'] }] },
+    { settings: [{ role: 'console', values: ['work_mem=64MB'] }] },
+    { extensions: ['pg_trgm'] },
+  ];
+
+  it.each(changes)('fails when it is not as it was: %j', (change) => {
+    const { of, node, database, inspectionWith } = restoreOf(change);
+    const counted = {
+      instanceId: node.instanceId,
+      command: 'count-rows',
+      result: { database: database.name, tables: 1, rows: 1, different: '' },
+    };
+    const prove = (found: Database) => proveRestore(of, new Map([[node.instanceId, inspectionWith(found)]]), [counted]);
+    expect(prove(database).different).toHaveLength(1);
+    expect(prove({ ...database, ...change })).toMatchObject({
+      different: [],
+      compared: [expect.anything(), expect.anything()],
+    });
+  });
+});
+
+describe('what a document is told of databases', () => {
+  it('has names of any kind, and lists as they are stored', () => {
+    const { database } = restoreOf();
+    const settings = [
+      { role: '', values: ['search_path="$user", public', 'app.text=a\nb=c'] },
+      { role: 'odd\nrole', values: ['work_mem=64MB'] },
+    ];
+    const spec = decodeText(specOf({ ...database, name: 'odd\nname', settings, extensions: ['a', 'b'] })).split('\0');
+    expect(spec).toEqual(expect.arrayContaining(['name=odd\nname', 'limit=-1', 'extension=a', 'extension=b']));
+    expect(spec.slice(-6)).toEqual([
+      'role=',
+      'setting=search_path="$user", public',
+      'setting=app.text=a\nb=c',
+      'role=odd\nrole',
+      'setting=work_mem=64MB',
+      '',
+    ]);
+  });
+
+  it('has one name where a name holds a line feed', () => {
+    const { of } = restoreOf({ name: 'odd\nname' });
+    const [swap] = planPuppetRestore(of).find(({ name }) => name === 'swap-databases')?.commands ?? [];
+    expect(decodeText(swap?.parameters['Databases'] ?? '').split('\0')).toEqual(['odd\nname']);
+  });
+});
