@@ -42,7 +42,7 @@ link() {
 }
 
 mongo() {
-  link $library/bin/{mongo,mongod,mongodump,mongoexport,mongorestore} "$1"
+  link $library/bin/{mongod,mongodump,mongoexport,mongorestore} "$1"
 }
 
 classic() {
@@ -63,7 +63,7 @@ modern() {
   mkdir -p /etc/systemd/system
   printf '[Service]\nExecStart=%s\nRestart=on-failure\n' $library/bin/sshd >/etc/systemd/system/ssh.service
   [[ $era == 3.* ]] || return 0
-  for name in mongo mongod mongodump mongorestore; do
+  for name in mongod mongodump mongorestore; do
     ln -sfn $library/bin/"$name" /snap/bin/juju-db."$name"
   done
   install -d -m 0755 /var/snap/juju-db/common/db
