@@ -402,7 +402,7 @@ describe('Juju 2.9, before 2.9.22: backups in the database', () => {
     expect(await listed()).toBe('(no backups found)\n');
     const { stdout, stderr } = await lab().juju('juju create-backup -m controller --no-download');
     const id = /^Remote backup stored on the controller as (\S+)\.$/m.exec(stderr)?.[1];
-    expect(stdout).not.toContain(id);
+    expect(stdout).toContain(`backup ID:             ${id} \n`);
     expect(await listed()).toBe(`${id}\n`);
     const download = `juju download-backup -m controller ${id} --filename g.tar.gz`;
     const sha1 = await succeed(lab(), `${download} && ${download} && openssl dgst -sha1 -binary g.tar.gz | base64`);
