@@ -23,6 +23,11 @@ const parameter = {
     allowedPattern: '^[0-9]{1,4}$',
     variable: 'ATTEMPT',
   },
+  Answers: {
+    description: 'Where an answer goes that is too long for Run Command: the bucket, and the prefix of the run.',
+    allowedPattern: '^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/answers/[a-z0-9-]{2,32}/[A-Za-z0-9_.-]{1,80}$',
+    variable: 'ANSWERS',
+  },
   RunId: { description: 'The run that sends the command.', allowedPattern: '^[A-Za-z0-9_-]{1,80}$', variable: 'RUN' },
   UndoRunId: {
     description: 'The run whose traces are removed.',
@@ -236,7 +241,7 @@ const parameter = {
 type ParameterName = keyof typeof parameter;
 
 /** What every document takes; whoever sends a command adds them. */
-export const commonParameters = ['StartBefore', 'Attempt'] as const satisfies readonly ParameterName[];
+export const commonParameters = ['StartBefore', 'Attempt', 'Answers'] as const satisfies readonly ParameterName[];
 
 interface Document {
   readonly description: string;

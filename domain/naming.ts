@@ -107,6 +107,12 @@ export const stateKeys = {
   plan: (run: string): string => `runs/${runId(run)}/plan.json`,
   phase: (run: string, phase: string): string => `runs/${runId(run)}/phases/${phase}.json`,
   failure: (run: string): string => `runs/${runId(run)}/failure.json`,
+  /** Answers of a system's nodes: all that these may write here. */
+  answersOf: (system: string): string => `answers/${system}/`,
+  /** Answers of a run that are too long for Run Command, without a slash at the end. */
+  answers: (system: string, run: string): string => `answers/${system}/${runId(run)}`,
+  answer: (system: string, run: string, commandId: string, instanceId: string): string =>
+    `answers/${system}/${runId(run)}/${commandId}/${instanceId}.json`,
   /** The task token of a run that waits for an approval. */
   approval: (run: string): string => `runs/${runId(run)}/approval.json`,
   /** The schedules that a run has paused. */

@@ -128,6 +128,14 @@ const parsed = (text: string): unknown => {
   }
 };
 
+const HandedOver = z.strictObject({
+  answer: z.strictObject({ key: z.string(), bytes: z.int().positive(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
+});
+
+/** Where the answer lies that was too long for Run Command; undefined when it is the answer itself. */
+export const handedOver = ({ status, stdout }: Invocation): z.infer<typeof HandedOver>['answer'] | undefined =>
+  status === 'Success' ? HandedOver.safeParse(parsed(stdout)).data?.answer : undefined;
+
 const lastLines = (text: string, count = 3): string => text.trim().split('\n').slice(-count).join(' | ').slice(-600);
 
 /** Whether a script was ended by SIGKILL: a shell in between tells it as 137, the agent itself as a signal. */

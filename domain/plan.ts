@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { documentName, InstanceId, PhaseName, RunId, Share, SystemId } from './naming.ts';
+import { documentName, InstanceId, PhaseName, RunId, Share, SystemId, stateKeys } from './naming.ts';
 import { operations } from './payloads.ts';
 
 /** A plan is data: the ordered phases of a run and their commands, computed before anything is touched. */
@@ -82,12 +82,14 @@ export type Plan = z.infer<typeof Plan>;
 
 /** The parameters that every document takes, for a command that is sent now. */
 export const commonParameters = (
-  { attempt }: Pick<Plan, 'attempt'>,
+  { attempt, system, run }: Pick<Plan, 'attempt' | 'system' | 'run'>,
   { rollout }: Pick<Command, 'rollout'>,
+  stateBucket: string,
   now: Date,
 ) => ({
   StartBefore: String(Math.floor(now.getTime() / 1000) + startWindowSeconds + (rollout ? rolloutSeconds : 0)),
   Attempt: String(attempt),
+  Answers: `${stateBucket}/${stateKeys.answers(system, run)}`,
 });
 
 /** A command that has no nodes yet. */

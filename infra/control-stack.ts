@@ -386,6 +386,7 @@ export class ControlStack extends Stack {
     for (const verb of notingVerbs) mayUse(verb, state, 'runs/', 's3:GetObject', 's3:PutObject');
     for (const verb of ['release-lock', 'clean-up', 'thaw-backup', 'prove-restore'] as const)
       mayUse(verb, state, 'runs/', 's3:GetObject');
+    mayUse('advance-phase', state, 'answers/', 's3:GetObject');
     mayUse('acquire-lock', state, 'locks/', 's3:GetObject', 's3:PutObject');
     for (const verb of ['release-lock', 'clean-up'] as const)
       mayUse(verb, state, 'locks/', 's3:GetObject', 's3:DeleteObject');

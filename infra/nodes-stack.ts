@@ -4,7 +4,7 @@ import { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
 import { composeDocuments } from '#documents/compose';
 import type { Config } from '#domain/config';
-import { tagKeys, vaultKeys } from '#domain/naming';
+import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import type { VaultStack } from './vault-stack.ts';
 
 /** What runs on the nodes, and what they may do in the vault: write below their own system's prefix, and read what a restore has tagged. */
@@ -47,6 +47,12 @@ export class NodesStack extends Stack {
             actions: ['s3:GetObject', 's3:GetObjectVersion'],
             resources: [own],
             conditions: { StringEquals: { [`s3:ExistingObjectTag/${tagKeys.restore}`]: system } },
+          }),
+          // What a node has to say of thousands of files is longer than Run Command takes.
+          new PolicyStatement({
+            sid: 'HandOverAnswers',
+            actions: ['s3:PutObject'],
+            resources: [storage.state.arnForObjects(`${stateKeys.answersOf(system)}*`)],
           }),
           new PolicyStatement({
             sid: 'EncryptThroughS3',

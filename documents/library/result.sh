@@ -23,7 +23,20 @@ end_document() {
   [ "$1" -eq 0 ] || exit 1
 }
 
-answer() { printf '%s\n' "$1" >&4; }
+# SSM keeps 24,000 characters of what a document answers.
+readonly longest_answer=20000
+
+# answer JSON: a long one goes by way of the state bucket; key, length and digest of that object are the answer then.
+answer() {
+  local LC_ALL=C text=$1 key
+  if [ "${#text}" -gt "$longest_answer" ]; then
+    key=${ANSWERS#*/}/${SSM_COMMAND_ID-}/${AWS_SSM_INSTANCE_ID-}.json
+    printf '%s\n' "$text" | aws s3 cp - "s3://${ANSWERS%%/*}/$key" --no-progress --only-show-errors 4>&- ||
+      fail AnswerLostError "an answer of ${#text} bytes could not be handed over to s3://${ANSWERS%%/*}/$key. Look whether the node's instance profile has its policy of today, and at its way to S3."
+    text="{\"answer\":{\"key\":$(json_string "$key"),\"bytes\":$((${#text} + 1)),\"sha256\":\"$(printf '%s\n' "$text" | sha256sum | cut -d ' ' -f 1)\"}}"
+  fi
+  printf '%s\n' "$text" >&4
+}
 
 # fail NAME MESSAGE: the one way to end badly. MESSAGE says what to do next.
 fail() {

@@ -1,8 +1,10 @@
-import { CommandCancelledError, InvalidInputError, NodeUnreachableError } from '#domain/errors';
+import { createHash } from 'node:crypto';
+import { CommandCancelledError, InvalidInputError, NodeUnreachableError, UnreadableResultError } from '#domain/errors';
 import { stateKeys } from '#domain/naming';
 import type { AdvancePhaseInput, AdvancePhaseOutput } from '#domain/payloads';
 import {
   type CommandState,
+  handedOver,
   hasEnded,
   type Invocation,
   isDone,
@@ -14,11 +16,14 @@ import {
   waitSeconds,
 } from '#domain/phase';
 import { type Command, commonParameters, isUndoPhase, type Phase } from '#domain/plan';
-import type { RunCommand, State } from '#domain/ports';
+import type { Bucket, RunCommand, State } from '#domain/ports';
 import { readPhase, readPlan } from '../runs.ts';
 
 export interface Services {
   readonly state: State;
+  /** The bucket of the state, where nodes put answers that are too long for Run Command. */
+  readonly answers: Pick<Bucket, 'read'>;
+  readonly stateBucket: string;
   readonly runCommand: RunCommand;
   readonly now: () => Date;
 }
@@ -40,7 +45,7 @@ export const commandToken = (run: string, phase: Phase, command: Command): strin
  * number of repetitions sends each command once. Throws the error of the first command that failed.
  */
 export const advancePhase = async (
-  { state, runCommand, now }: Services,
+  { state, answers, stateBucket, runCommand, now }: Services,
   { run, phase: name }: AdvancePhaseInput,
 ): Promise<AdvancePhaseOutput> => {
   const plan = await readPlan(state, run);
@@ -49,6 +54,7 @@ export const advancePhase = async (
   if (!isUndoPhase(name) && plan.phases.some((other) => isUndoPhase(other.name)))
     throw new CommandCancelledError(`Run ${run} is being undone: nothing of its phase ${name} is sent any more.`);
 
+  const nodeName = (id: string): string => plan.nodes.find(({ instanceId }) => instanceId === id)?.name ?? id;
   const commands = new Map(phase.commands.map((command) => [command.id, command]));
   const stored = await readPhase(state, run, name);
   // What an earlier attempt of the run did is told anew: its nodes may have changed since.
@@ -74,7 +80,7 @@ export const advancePhase = async (
   const send = async (command: Command): Promise<CommandState> => {
     const sentAt = now().toISOString();
     try {
-      const parameters = { ...command.parameters, ...commonParameters(plan, command, now()) };
+      const parameters = { ...command.parameters, ...commonParameters(plan, command, stateBucket, now()) };
       const commandId = await runCommand.send({ ...command, parameters }, commandToken(run, phase, command));
       return { id: command.id, state: 'sent', commandId, sentAt };
     } catch (error) {
@@ -89,6 +95,20 @@ export const advancePhase = async (
       const invocations = command.instanceIds.map((instanceId) => ({ instanceId, ...refused }));
       return { id: command.id, state: 'ended', commandId: '', sentAt, endedAt: sentAt, invocations };
     }
+  };
+
+  /** Puts an answer that was handed over in its place. A node may name only the key that it was given, and no other content. */
+  const withAnswer = async (commandId: string, invocation: Invocation): Promise<Invocation> => {
+    const handed = handedOver(invocation);
+    if (handed === undefined) return invocation;
+    const { instanceId } = invocation;
+    const key = stateKeys.answer(plan.system, run, commandId, instanceId);
+    const text = handed.key === key ? (await answers.read(key))?.text : undefined;
+    if (text === undefined || createHash('sha256').update(text).digest('hex') !== handed.sha256)
+      throw new UnreadableResultError(
+        `${nodeName(instanceId)} answered that its answer is ${handed.key}, which is not there, is not its own, or was changed. Start the operation again.`,
+      );
+    return { ...invocation, stdout: text };
   };
 
   /** SSM lets a command on a node that has died be in progress until its time is over, which may be days. */
@@ -129,10 +149,12 @@ export const advancePhase = async (
     const ended = invocations.length >= command.instanceIds.length && invocations.every(hasEnded);
     // One node's failure is the phase's: the undoing cancels what the others are doing.
     if (ended || (!command.optional && invocations.some((one) => hasEnded(one) && one.status !== 'Success')))
-      put({ ...sent, state: 'ended', endedAt, invocations: [...invocations] });
+      put({
+        ...{ ...sent, state: 'ended', endedAt },
+        invocations: await Promise.all(invocations.map((one) => withAnswer(sent.commandId, one))),
+      });
   }
 
-  const nodeName = (id: string): string => plan.nodes.find(({ instanceId }) => instanceId === id)?.name ?? id;
   const failure = phaseFailure(phase, current, nodeName);
   // The undoing goes on wherever it can; anything else ends with its first failure.
   if (failure && (!isUndoPhase(name) || isDone(current))) {

@@ -7,8 +7,9 @@ import { advancePhase } from './advance-phase.ts';
 import { Env } from './env.ts';
 
 const env = Env.parse(process.env);
+const answers = s3Bucket(s3Client(), env.STATE_BUCKET);
 const services = {
-  state: jsonState(s3Bucket(s3Client(), env.STATE_BUCKET)),
+  ...{ answers, stateBucket: env.STATE_BUCKET, state: jsonState(answers) },
   runCommand: ssmRunCommand(ssmClient()),
   now: () => new Date(),
 };

@@ -22,7 +22,7 @@ import { type ExecutionStatusChange, startStepFunctions } from '../stepfunctions
 import { type ColdStorage, createColdStorage } from './cold-storage.ts';
 import { startGateway } from './gateway.ts';
 import { localMachines } from './machines.ts';
-import { judgeNodes, type NodeAccount, vaultPolicy } from './node-policy.ts';
+import { judgeNodes, type NodeAccount, statePolicy, vaultPolicy } from './node-policy.ts';
 import { createNotices, type LocalNotices } from './notices.ts';
 import { controlCredentials, startS3 } from './s3.ts';
 import type { S3Request, Verdict } from './s3-request.ts';
@@ -175,14 +175,12 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
   await client.send(
     new PutBucketVersioningCommand({ Bucket: vaultBucket, VersioningConfiguration: { Status: 'Enabled' } }),
   );
-  if (options.accounts.length > 0)
-    await client.send(
-      new PutBucketPolicyCommand({
-        Bucket: vaultBucket,
-        Policy: JSON.stringify(vaultPolicy(vaultBucket, options.accounts)),
-      }),
-    );
   await client.send(new CreateBucketCommand({ Bucket: stateBucket }));
+  if (options.accounts.length > 0)
+    for (const [Bucket, policyOf] of [[vaultBucket, vaultPolicy] as const, [stateBucket, statePolicy] as const])
+      await client.send(
+        new PutBucketPolicyCommand({ Bucket, Policy: JSON.stringify(policyOf(Bucket, options.accounts)) }),
+      );
 
   const executions = sfnClient();
   const start = async (machine: 'backup' | 'undo' | 'verify', input: unknown): Promise<void> => {

@@ -1,5 +1,5 @@
 import { GetObjectTaggingCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
-import { tagKeys, vaultKeys } from '#domain/naming';
+import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import type { S3Credentials } from './s3.ts';
 import type { S3Request, Verdict } from './s3-request.ts';
 
@@ -20,6 +20,17 @@ export const vaultPolicy = (bucket: string, nodes: readonly NodeAccount[]): obje
     Principal: { AWS: [accessKeyId] },
     Action: ['s3:PutObject', 's3:AbortMultipartUpload', 's3:GetObject', 's3:GetObjectVersion'],
     Resource: `arn:aws:s3:::${bucket}/${vaultKeys.system(system)}*`,
+  })),
+});
+
+/** The state bucket's: each node may put answers below its own system's prefix. */
+export const statePolicy = (bucket: string, nodes: readonly NodeAccount[]): object => ({
+  Version: '2012-10-17',
+  Statement: nodes.map(({ accessKeyId, system }) => ({
+    Effect: 'Allow',
+    Principal: { AWS: [accessKeyId] },
+    Action: ['s3:PutObject'],
+    Resource: `arn:aws:s3:::${bucket}/${stateKeys.answersOf(system)}*`,
   })),
 });
 

@@ -208,6 +208,28 @@ stop_slowly() {
   [ -z "$(ls -A "$state/runs")" ]
 }
 
+@test "a long answer is handed over in the state bucket, and what is answered names it" {
+  cat >"$BATS_TEST_TMPDIR/bin/aws" <<SH
+#!/bin/bash
+[ ! -e "$BATS_TEST_TMPDIR/denied" ] || exit 1
+echo "\$*" >"$BATS_TEST_TMPDIR/called"
+cat >"$BATS_TEST_TMPDIR/object"
+SH
+  chmod +x "$BATS_TEST_TMPDIR/bin/aws"
+  export ANSWERS=bucket/answers/pe-main/$RUN SSM_COMMAND_ID=c-1 AWS_SSM_INSTANCE_ID=i-1
+  run body 'answer "\"$(printf "%019998d" 0)\""'
+  [ "${#output}" -eq 20000 ]
+  run body 'answer "\"$(printf "%019999d" 0)\""'
+  [ "$status" -eq 0 ]
+  [ "$output" = "{\"answer\":{\"key\":\"answers/pe-main/$RUN/c-1/i-1.json\",\"bytes\":20002,\"sha256\":\"$(sha256sum <"$BATS_TEST_TMPDIR/object" | cut -d ' ' -f 1)\"}}" ]
+  [[ $(cat "$BATS_TEST_TMPDIR/called") == "s3 cp - s3://bucket/answers/pe-main/$RUN/c-1/i-1.json "* ]]
+  [ "$(wc -c <"$BATS_TEST_TMPDIR/object")" -eq 20002 ]
+  touch "$BATS_TEST_TMPDIR/denied"
+  run body 'answer "\"$(printf "%019999d" 0)\""'
+  [ "$status" -eq 1 ]
+  [[ $output == *AnswerLostError* ]]
+}
+
 @test "programs in the usual places are found whatever the agent's PATH and directory are" {
   cd /usr/bin
   PATH=$BATS_TEST_TMPDIR/bin:/usr/bin:/bin run body 'answer "$PWD $PATH"'

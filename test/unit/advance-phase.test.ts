@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
@@ -39,6 +40,8 @@ const planOf = (phase: Phase): Plan => ({
   absent: [],
   phases: [phase],
 });
+
+const common = { answers: memoryBucket(), stateBucket: 'holdfast-state' };
 
 const input = { system: 'pe-main', operation: 'backup', run: 'run-1' } as const;
 
@@ -125,7 +128,7 @@ describe('a phase', () => {
           const { sent, runCommand } = fakeRunCommand(undefined, () => queue.shift() ?? false);
           for (let steps = 0; steps < 100; steps++) {
             const answer = await advancePhase(
-              { state, runCommand, now: () => new Date() },
+              { ...common, state, runCommand, now: () => new Date() },
               { ...input, phase: 'collect' },
             ).catch(() => undefined);
             if (answer?.status === 'done') break;
@@ -146,7 +149,8 @@ describe('a phase', () => {
         ? { status: 'Failed', exitCode: 1, stdout: '{"error":"PostgresDownError","message":"start it"}' }
         : {},
     );
-    const advance = () => advancePhase({ state, runCommand, now: () => new Date() }, { ...input, phase: 'collect' });
+    const advance = () =>
+      advancePhase({ ...common, state, runCommand, now: () => new Date() }, { ...input, phase: 'collect' });
     expect(await advance()).toEqual({ status: 'running', waitSeconds: 1 });
     await expect(advance()).rejects.toThrow(
       new CommandFailedError('dump-globals on master: PostgresDownError: start it'),
@@ -158,11 +162,12 @@ describe('a phase', () => {
     const state = await started(phase, (plan) => ({ ...plan, attempt: 2 }));
     const { sent, runCommand } = fakeRunCommand();
     const now = new Date('2026-11-20T02:00:00Z');
-    await advancePhase({ state, runCommand, now: () => now }, { ...input, phase: 'collect' });
+    await advancePhase({ ...common, state, runCommand, now: () => now }, { ...input, phase: 'collect' });
     expect(sent[0]?.command.parameters).toMatchObject({
       // Two minutes for the delivery, an hour in the queue, and a quarter of an hour that a clock may be ahead.
       StartBefore: String(Date.parse('2026-11-20T03:17:00Z') / 1000),
       Attempt: '2',
+      Answers: 'holdfast-state/answers/pe-main/run-1',
     });
   });
 
@@ -187,9 +192,44 @@ describe('a phase', () => {
       exitCode: 1,
       stdout: JSON.stringify({ error, message: 'it did nothing.' }),
     }));
-    const advance = () => advancePhase({ state, runCommand, now: () => new Date() }, { ...input, phase: 'collect' });
+    const advance = () =>
+      advancePhase({ ...common, state, runCommand, now: () => new Date() }, { ...input, phase: 'collect' });
     await advance();
     await expect(advance()).rejects.toThrow(new expected('a on master: it did nothing.'));
+  });
+
+  describe('whose node has handed its answer over', () => {
+    const long = JSON.stringify({ paths: Array.from({ length: 1500 }, (_, index) => `/srv/cache/module_${index}`) });
+    const own = `answers/pe-main/run-1/c-0/${instance(1)}.json`;
+    const answered = async (lies: { readonly at?: string; readonly named?: string; readonly text?: string }) => {
+      const { at = own, named = own, text = long } = lies;
+      const phase = { name: 'inspect', commands: [command('inspect')] };
+      const state = await started(phase);
+      const answers = memoryBucket();
+      await answers.write(at, text);
+      const sha256 = createHash('sha256').update(long).digest('hex');
+      const { runCommand } = fakeRunCommand(() => ({
+        stdout: JSON.stringify({ answer: { key: named, bytes: long.length, sha256 } }),
+      }));
+      const advance = () =>
+        advancePhase({ ...common, answers, state, runCommand, now: () => new Date() }, { ...input, phase: 'inspect' });
+      await advance();
+      await advance();
+      const after = await state.read(stateKeys.phase('run-1', 'inspect'), PhaseState);
+      return after && resultsOf(after, 'inspect', z.object({ paths: z.array(z.string()) }))[0]?.result.paths.length;
+    };
+
+    it('reads it as if it had been printed', async () => {
+      expect(await answered({})).toBe(1500);
+    });
+
+    it.each([
+      ['is not there', { at: 'answers/pe-main/run-1/c-1/other.json' }],
+      ['was changed', { text: `${long} ` }],
+      ['is not its own', { at: 'locks/pe-main.json', named: 'locks/pe-main.json' }],
+    ])('refuses one that %s', async (_, lies) => {
+      await expect(answered(lies)).rejects.toMatchObject({ name: 'UnreadableResultError' });
+    });
   });
 
   it('of a run that is being undone sends nothing any more', async () => {
@@ -197,7 +237,7 @@ describe('a phase', () => {
     const state = await started(phase, (plan) => withUndoPhase(plan).plan);
     const { sent, runCommand } = fakeRunCommand();
     await expect(
-      advancePhase({ state, runCommand, now: () => new Date() }, { ...input, phase: 'collect' }),
+      advancePhase({ ...common, state, runCommand, now: () => new Date() }, { ...input, phase: 'collect' }),
     ).rejects.toMatchObject({ name: 'CommandCancelledError' });
     expect(sent).toEqual([]);
   });
@@ -236,7 +276,8 @@ describe('a phase', () => {
         return runCommand.send(of, token);
       },
     };
-    const advance = () => advancePhase({ state, runCommand: refusing, now: () => new Date() }, { ...input, phase });
+    const advance = () =>
+      advancePhase({ ...common, state, runCommand: refusing, now: () => new Date() }, { ...input, phase });
     expect((await advance()).status).toBe('running');
     expect(sent.length).toBe(1);
     await expect(advance()).rejects.toThrow(/undo \(n1\) on n1: .*gone/);
@@ -251,7 +292,8 @@ describe('a command on an optional node', () => {
     const { runCommand } = fakeRunCommand((of) =>
       of.optional ? { status: 'Failed', detail: 'Failed', exitCode: 1, stderr: 'no room' } : {},
     );
-    const advance = () => advancePhase({ state, runCommand, now: () => new Date() }, { ...input, phase: 'collect' });
+    const advance = () =>
+      advancePhase({ ...common, state, runCommand, now: () => new Date() }, { ...input, phase: 'collect' });
     await advance();
     expect(await advance()).toEqual({ status: 'done', waitSeconds: 0 });
     const after = PhaseState.parse(await state.read(stateKeys.phase('run-1', 'collect'), PhaseState));
@@ -288,7 +330,10 @@ describe('a rollout', () => {
       },
     };
     const advance = () =>
-      advancePhase({ state, runCommand: watched, now: () => new Date() }, { ...input, phase: 'upgrade-agents-1' });
+      advancePhase(
+        { ...common, state, runCommand: watched, now: () => new Date() },
+        { ...input, phase: 'upgrade-agents-1' },
+      );
     const outputs = [];
     do outputs.push(await advance());
     while (outputs.at(-1)?.status === 'running');
