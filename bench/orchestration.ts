@@ -123,7 +123,10 @@ export const benchPhase = async (nodes: number): Promise<PhaseCost> => {
   const begun = performance.now();
   let steps = 0;
   for (let status = 'running'; status !== 'done'; steps++)
-    ({ status } = await advancePhase({ state, runCommand, now: () => new Date() }, input));
+    ({ status } = await advancePhase(
+      { ...{ state, answers: bucket, stateBucket: 'bench' }, runCommand, now: () => new Date() },
+      input,
+    ));
   return {
     nodes,
     // AdvancePhase, IsPhaseDone, WaitForCommands for each step but the last, which ends with Done.

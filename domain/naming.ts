@@ -83,6 +83,11 @@ export const vaultKeys = {
   check: (system: string, run: string): string => `backups/${system}/checks/${runId(run)}/`,
 } as const;
 
+/** How many nodes at once, or which share of them: at least one, or SSM refuses the command. */
+export const Concurrency = z
+  .string()
+  .regex(/^([1-9]\d{0,5}|[1-9]\d?%|100%)$/, 'expected a number from 1 on, or a percentage from 1% to 100%');
+
 /** A number of nodes, or a share of them. */
 export const Share = z
   .string()

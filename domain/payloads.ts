@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { ApprovalRejectedError } from './errors.ts';
-import { BackupId, InstanceId, PhaseName, RunId, Share, SystemId } from './naming.ts';
+import { BackupId, Concurrency, InstanceId, PhaseName, RunId, Share, SystemId } from './naming.ts';
 
 /**
  * What travels between states and lambdas: a run's name and no more. Plans, results and manifests lie in S3, so that a
@@ -172,7 +172,7 @@ export const UpgradeRequest = z
     compileMasters: z.int().min(1).max(50).default(1),
     /** Agents at a time, and how many may fail before the rest is left alone. */
     agents: z
-      .strictObject({ maxConcurrency: Share, maxErrors: Share })
+      .strictObject({ maxConcurrency: Concurrency, maxErrors: Share })
       .default({ maxConcurrency: '10%', maxErrors: '1%' }),
   })
   .superRefine((request, context) => {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { documentName, InstanceId, PhaseName, RunId, Share, SystemId, stateKeys } from './naming.ts';
+import { Concurrency, documentName, InstanceId, PhaseName, RunId, Share, SystemId, stateKeys } from './naming.ts';
 import { operations } from './payloads.ts';
 
 /** A plan is data: the ordered phases of a run and their commands, computed before anything is touched. */
@@ -37,7 +37,7 @@ export type PlannedNode = z.infer<typeof PlannedNode>;
 
 /** How SSM itself takes a command through many nodes, and when it stops sending it. */
 export const Rollout = z.object({
-  maxConcurrency: Share,
+  maxConcurrency: Concurrency,
   /** One failure more than this ends the command; nodes that it has not reached are left alone. */
   maxErrors: Share,
 });

@@ -18,6 +18,7 @@ const allFor = (reason: string, resources: readonly string[]): Readonly<Record<s
 const control: Readonly<Record<string, string>> = {
   '*': 'X-Ray, the delivery of vended logs, Run Command (describe, list, cancel) and task tokens know no resource. What is sent is limited by document and by instance tag.',
   [`${state}/runs/*`]: "The keys below it are runs' names, known only when they begin.",
+  [`${state}/answers/*`]: 'Answers that nodes of every system have handed over; one verb reads them.',
   [`${state}/locks/*`]: 'One lock per system; a verb serves all systems.',
   [`${vault}/catalog/*`]: 'One manifest per backup, named by its moment; a verb serves all systems.',
   [`${vault}/backups/*`]:
@@ -83,9 +84,15 @@ export const acknowledgeFindings = (
   acknowledgeWildcards(
     stacks.nodes,
     Object.fromEntries(
-      Object.keys(config.systems).map((system) => [
-        `${vault}/backups/${system}/*`,
-        "A node writes its own system's backups, whose keys are not known before; it can't read, list or delete.",
+      Object.keys(config.systems).flatMap((system) => [
+        [
+          `${vault}/backups/${system}/*`,
+          "A node writes its own system's backups, whose keys are not known before; it can't read, list or delete.",
+        ],
+        [
+          `${state}/answers/${system}/*`,
+          'A node hands over answers to commands, whose ids are not known before; it can only write.',
+        ],
       ]),
     ),
   );

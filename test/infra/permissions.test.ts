@@ -7,6 +7,7 @@ import { deployed, example, grants, here, ownKey, rich } from './deployed.ts';
 const small = deployed(example);
 const large = deployed(rich);
 const vault = `arn:aws:s3:::holdfast-vault-${here.split(':').toReversed().join('-')}`;
+const state = vault.replace('-vault-', '-state-');
 
 /** One line per grant, so that a review sees what a change lets whom do. */
 const table = grants(small)
@@ -105,7 +106,7 @@ describe('the policy of a node', () => {
   });
 
   it.each(policies)(
-    '$who: writes below its own prefix, reads what a restore has tagged for it, and no more',
+    '$who: writes below its own prefixes, reads what a restore has tagged for it, and no more',
     (policy) => {
       const system = policy.who.replace('holdfast-node-', '');
       const own = `${vault}/backups/${system}/*`;
@@ -123,6 +124,7 @@ describe('the policy of a node', () => {
           Resource: [own],
           Condition: { StringEquals: { 's3:ExistingObjectTag/holdfast:restore': system } },
         },
+        { Effect: 'Allow', Action: ['s3:PutObject'], Resource: [`${state}/answers/${system}/*`] },
         {
           Effect: 'Allow',
           Action: expect.toSatisfy(

@@ -61,7 +61,7 @@ describe('an upgrade', () => {
 
   it.each<[UpgradeOptions, RegExp]>([
     [{ installer: 'pe.tar.gz' }, /installer/],
-    [{ from: 'agents', agents: 'all' }, /agents.maxConcurrency: expected a number or a percentage/],
+    [{ from: 'agents', agents: 'all' }, /agents.maxConcurrency: expected a number from 1 on, or a percentage/],
     [{ from: 'agents', confirm: 'pe-other' }, /confirm: .*pe-main, typed again/],
     [{ from: 'agents', compileMasters: 'two' }, /compileMasters/],
   ])('with a mistake in %j is none', async (options, message) => {

@@ -254,6 +254,8 @@ describe('an upgrade is refused, with every reason at once,', () => {
     ['an installer over plain HTTP', { installer: { url: 'http://example.com/pe.tar.gz', sha256 } }],
     ['another confirmation', { confirm: 'pe-main' }],
     ['a share that is none', { agents: { maxConcurrency: '10', maxErrors: 'some' } }],
+    ['no node at once, which SSM refuses', { agents: { maxConcurrency: '0', maxErrors: '0' } }],
+    ['a share of nothing at once', { agents: { maxConcurrency: '0%', maxErrors: '0%' } }],
     ['an unknown stage', { from: 'databases' }],
   ])('for %s', (_, request) =>
     expect(
