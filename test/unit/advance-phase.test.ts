@@ -177,7 +177,7 @@ describe('a phase', () => {
     const state = await started(phase);
     const { runCommand, sent } = fakeRunCommand();
     const now = new Date('2026-11-20T02:00:00Z');
-    await advancePhase({ state, runCommand, now: () => now }, { ...input, phase: 'agents' });
+    await advancePhase({ ...common, state, runCommand, now: () => now }, { ...input, phase: 'agents' });
     expect(Number(sent[0]?.command.parameters['StartBefore'])).toBe(Date.parse('2026-11-22T03:17:00Z') / 1000);
   });
 
