@@ -143,14 +143,15 @@ const wasKilled = ({ exitCode, stderr }: Invocation): boolean =>
   exitCode === 137 || (exitCode === -1 && /signal: killed/.test(stderr));
 
 /** Where a person finds what the agent told nobody. */
-const agentLog =
-  "the agent said nothing. Look for the command's id in /var/log/amazon/ssm/amazon-ssm-agent.log and errors.log on the node";
+const agentLog = (commandId: string): string =>
+  `the agent said nothing. Look for ${commandId} in /var/log/amazon/ssm/amazon-ssm-agent.log and errors.log on the node`;
 
 /** The one error that stands for an invocation that did not succeed; it names command, node and the node's own reason. */
 export const failureOf = (
   command: Command,
   invocation: Invocation,
   nodeName: (id: string) => string,
+  commandId: string,
 ): Error | undefined => {
   const where = `${command.id} on ${nodeName(invocation.instanceId)}`;
   const lastWords = lastLines(invocation.stderr);
@@ -183,7 +184,7 @@ export const failureOf = (
               `${where} was killed, most likely by the node's kernel for lack of memory: look at dmesg on the node. Last words: ${lastWords}`,
             )
           : new CommandFailedError(
-              `${where} ended with exit code ${invocation.exitCode}: ${lastWords || lastLines(invocation.stdout) || agentLog}`,
+              `${where} ended with exit code ${invocation.exitCode}: ${lastWords || lastLines(invocation.stdout) || agentLog(commandId)}`,
             );
       const { error, message } = reported.data;
       switch (error) {
@@ -211,7 +212,7 @@ const shareOf = (share: string, nodes: number): number =>
 const rolloutFailure = (
   command: Command,
   { maxErrors }: Rollout,
-  { invocations, progress }: Extract<CommandState, { state: 'ended' }>,
+  { invocations, progress, commandId }: Extract<CommandState, { state: 'ended' }>,
   nodeName: (id: string) => string,
 ): Error | undefined => {
   const { status, nodes, failed } = progress ?? {
@@ -224,7 +225,7 @@ const rolloutFailure = (
   if (failed <= shareOf(maxErrors, nodes)) return undefined;
   const left = invocations.filter(({ detail }) => /terminated/i.test(detail)).length;
   const reasons = invocations.flatMap((one) =>
-    /terminated/i.test(one.detail) ? [] : (failureOf(command, one, nodeName)?.message ?? []),
+    /terminated/i.test(one.detail) ? [] : (failureOf(command, one, nodeName, commandId)?.message ?? []),
   );
   return new CommandFailedError(
     `${command.id}: ${failed} of ${nodes} nodes failed${left > 0 ? `, ${left} were left as they are` : ''}. ${reasons.slice(0, 3).join(' ')}`,
@@ -243,7 +244,7 @@ export const phaseFailure = (phase: Phase, state: PhaseState, nodeName: (id: str
       continue;
     }
     for (const invocation of commandState.invocations) {
-      const failure = failureOf(command, invocation, nodeName);
+      const failure = failureOf(command, invocation, nodeName, commandState.commandId);
       if (failure !== undefined) return failure;
     }
   }
@@ -260,7 +261,7 @@ export const optionalFailures = (
     const ended = state.commands.find(({ id }) => id === command.id);
     if (!command.optional || ended?.state !== 'ended') return [];
     return ended.invocations.flatMap((one) => {
-      const message = failureOf(command, one, nodeName)?.message;
+      const message = failureOf(command, one, nodeName, ended.commandId)?.message;
       return message === undefined ? [] : [{ instanceId: one.instanceId, message }];
     });
   });

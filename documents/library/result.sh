@@ -4,7 +4,10 @@
 # Keeps standard output for the answer; whatever a tool prints goes to standard error. The agent hands on the PATH of its init
 # system, which may lack what an operator's shell has, and its own working directory.
 begin_answer() {
+  local name
   exec 4>&1 1>&2
+  # What the agent has around it is none of the business of what a document starts: an installer hands it on to daemons.
+  for name in ${!SSM_*} ${!AWS_SSM_*} INVOCATION_ID JOURNAL_STREAM NOTIFY_SOCKET; do export -n "${name?}"; done
   export PATH="${PATH-}${PATH:+:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
   cd /
   trap 'unexpected "$?" "$LINENO" "$BASH_COMMAND"' ERR

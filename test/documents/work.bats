@@ -195,6 +195,14 @@ stop_slowly() {
   refute grep -E 'SSM|JOURNAL|HOLDFAST_RUN' "$BATS_TEST_TMPDIR/environment"
 }
 
+@test "nothing that a document starts has the agent's variables around it" {
+  export SSM_COMMAND_ID=1 AWS_SSM_INSTANCE_ID=i-1 AWS_SSM_REGION_NAME=here INVOCATION_ID=2 JOURNAL_STREAM=3
+  run body 'env >"$work/../environment"' 'answer "{}"'
+  [ "$status" -eq 0 ]
+  refute grep -E '^(SSM|AWS_SSM|INVOCATION|JOURNAL)_' "$state/runs/environment"
+  grep -qx "HOLDFAST_RUN=$RUN" "$state/runs/environment"
+}
+
 @test "no exit code that means something to the agent comes out of a document" {
   for code in 2 137 168 169 194; do
     run body "exit $code"

@@ -392,6 +392,7 @@ describe('what is told of a command that failed', () => {
         ...of,
       },
       () => 'master',
+      'c-1',
     );
 
   it('is what the agent says when the script said nothing', () => {
@@ -403,7 +404,7 @@ describe('what is told of a command that failed', () => {
   });
 
   it('is where the log of the agent lies when nobody says anything', () => {
-    expect(told({ exitCode: -1 })?.message).toMatch(/exit code -1: .*\/var\/log\/amazon\/ssm\//);
+    expect(told({ exitCode: -1 })?.message).toMatch(/exit code -1: .*Look for c-1 in \/var\/log\/amazon\/ssm\//);
   });
 
   it.each([
