@@ -15,6 +15,7 @@ umask 077
 
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/vault.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
@@ -99,7 +100,7 @@ make_with_plugin() {
   pack_files
   archive=$work/archive.tar.gz
   LC_ALL=C tar -C "$work/archive" -czf "$archive" juju-backup 2>"$work/tar.log" 4>&- || fail ArchiveFailedError "tar failed: $(last_words "$work/tar.log") $(free_space "$work")"
-  rm -rf "$work/archive"
+  rm -rf --one-file-system "$work/archive"
 }
 
 # --- stored

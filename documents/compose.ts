@@ -136,13 +136,19 @@ const parameter = {
     variable: 'SPEC',
   },
   Roots: {
-    description: 'Absolute paths to replace, one per line, in base64url.',
-    allowedPattern: '^[A-Za-z0-9_-]+$',
+    description: 'Absolute paths to replace, a NUL between, in base64url; may be empty.',
+    allowedPattern: '^[A-Za-z0-9_-]*$',
     maxChars: 40_000,
     variable: 'ROOTS',
   },
+  MissingRoots: {
+    description: 'Absolute paths that are put back only where nothing is, a NUL between, in base64url; may be empty.',
+    allowedPattern: '^[A-Za-z0-9_-]*$',
+    maxChars: 40_000,
+    variable: 'MISSING_ROOTS',
+  },
   Excludes: {
-    description: 'Absolute paths that stay, one per line, in base64url.',
+    description: 'Absolute paths that stay, a NUL between, in base64url; may be empty.',
     allowedPattern: '^[A-Za-z0-9_-]*$',
     maxChars: 40_000,
     variable: 'EXCLUDES',
@@ -310,7 +316,7 @@ export const documents = {
   },
   'replace-files': {
     description: 'Replaces files by those of an archive.',
-    parameters: ['RunId', 'Name', 'Roots', 'Excludes'],
+    parameters: ['RunId', 'Name', 'Roots', 'MissingRoots', 'Excludes'],
   },
   'set-owners': { description: 'Gives certificates to their users.', parameters: ['RunId'] },
   'set-up-puppetdb-ssl': { description: "Gives PuppetDB the agent's certificates.", parameters: ['RunId'] },

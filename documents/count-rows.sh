@@ -31,7 +31,7 @@ main() {
   require_postgres
   IFS= read -r -d '' database < <(decode_text "$DATABASE") || true
   count_rows 2>"$work/log" || fail RestoreFailedError "the rows of $database can't be counted: $(refusal "$work/log")"
-  tail -n +2 "$(restore_directory "$RUN")/$NAME" >"$work/expected"
+  tail -n +2 "$(fetched_file "$RUN" "$NAME")" >"$work/expected"
   differing_rows "$work/expected" "$work/found" >"$work/different"
   different=$(head -n 3 "$work/different" | awk 'NR > 1 { printf "; " } { printf "%s", $0 }')
   number=$(wc -l <"$work/different")

@@ -36,13 +36,14 @@ drop_role() {
 }
 
 # remove_orphans LOCATION: a server that loses its power while it makes a database leaves a directory that belongs to none
-# and keeps the tablespace from being dropped. Nobody is connected, so none is being made now.
+# and keeps the tablespace from being dropped. Nobody is connected, so none is being made now. As the user whose they are: his links lead
+# no further than he could go himself.
 remove_orphans() {
   local directory oid
   for directory in "$1"/PG_*/[0-9]*; do
     oid=${directory##*/}
     case $oid in *[!0-9]*) continue ;; esac
-    if [ "$(sql "SELECT count(*) FROM pg_database WHERE oid = $oid")" = 0 ]; then rm -rf -- "$directory"; fi
+    if [ "$(sql "SELECT count(*) FROM pg_database WHERE oid = $oid")" = 0 ]; then as_postgres rm -rf --one-file-system -- "$directory"; fi
   done
 }
 

@@ -24,12 +24,11 @@ unpack() {
 }
 
 main() {
-  local directory target statuses bytes sum hasher counter
+  local target statuses bytes sum hasher counter
   begin_answer
   begin_work "$RUN"
-  directory=$(restore_directory "$RUN")
-  target=$directory/$NAME
-  mkdir -p "$directory"
+  target=$(fetched_file "$RUN" "$NAME")
+  mkdir -p "${target%/*}"
   if [ ! -e "$target" ]; then
     mkfifo "$work/hash" "$work/count"
     sha256sum <"$work/hash" >"$work/sha256" 4>&- &

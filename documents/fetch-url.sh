@@ -12,20 +12,20 @@ umask 077
 . "$(dirname "$0")/library/restore.sh"
 
 main() {
-  local directory sum
+  local target sum
   begin_answer
   begin_work "$RUN"
-  directory=$(restore_directory "$RUN")
-  mkdir -p "$directory"
-  if [ ! -e "$directory/$NAME" ]; then
+  target=$(fetched_file "$RUN" "$NAME")
+  mkdir -p "${target%/*}"
+  if [ ! -e "$target" ]; then
     curl --silent --show-error --fail --location --proto '=https' --proto-redir '=https' --output "$work/archive" "$URL" 2>"$work/log" </dev/null ||
       fail DownloadFailedError "$URL can not be fetched: $(last_words "$work/log") $(free_space "$work") Nothing was touched."
     sum=$(sha256sum "$work/archive" | cut -d ' ' -f 1)
     [ "$sum" = "$DIGEST" ] || fail ArtifactDamagedError "$URL is not what was asked for: its SHA-256 is $sum, not $DIGEST. Nothing was touched."
     gzip -d -c <"$work/archive" >"$work/unpacked" 2>"$work/log" || fail ArtifactDamagedError "$URL can not be unpacked: $(last_words "$work/log") $(free_space "$work")"
-    mv "$work/unpacked" "$directory/$NAME"
+    mv "$work/unpacked" "$target"
   fi
-  answer "{\"fetched\":$(json_string "$NAME"),\"bytes\":$(wc -c <"$directory/$NAME")}"
+  answer "{\"fetched\":$(json_string "$NAME"),\"bytes\":$(wc -c <"$target")}"
 }
 
 main "$@"

@@ -13,7 +13,7 @@ umask 077
 main() {
   begin_answer
   begin_work "$RUN"
-  rm -rf "$(restore_directory "$RUN")"
+  rm -rf --one-file-system "$(restore_directory "$RUN")"
   answer '{"finished":true}'
 }
 

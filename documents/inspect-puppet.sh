@@ -10,6 +10,7 @@ umask 077
 
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/databases.sh"
 . "$(dirname "$0")/library/services.sh"
@@ -101,7 +102,7 @@ inspect_roles() {
 }
 
 main() {
-  local tool warning warnings=()
+  local tool warning left warnings=()
   begin_answer
   begin_work "$RUN"
   for tool in aws tar openssl service; do require_tool "$tool"; done
@@ -117,8 +118,14 @@ main() {
   fi
   if [ "$has_postgres" = yes ]; then inspect_databases; fi
   if ! command -v zstd >/dev/null; then echo 'zstd is not installed: gzip is used, which is slower and packs less' >>"$work/warnings"; fi
+  # A proven restore does not fail by what it can't remove; somebody has to.
+  while IFS=$'\t' read -r _ _ left; do
+    if is_there "$left"; then echo "$left is what a restore has replaced, and it could not be removed. Unmount or unlock what is in it, look at it, remove it by hand" >>"$work/warnings"; fi
+  done < <(cat "$state_directory"/restore/*/finished 2>/dev/null)
   : >>"$work/warnings"
-  local version certname found_roles found_services postgres authority paths space problems=()
+  # A backup changes nothing: only a restore minds what can't be moved.
+  if [ "$PURPOSE" = rescue ]; then fixed_within "$puppet_configuration" "$puppet_home" >"$work/fixed"; else : >"$work/fixed"; fi
+  local version certname found_roles found_services postgres authority paths space problems=() fixed=()
   version=$(installed_version || true)
   certname=$(puppet_setting certname "$(hostname -f)")
   found_roles=$(inspect_roles)
@@ -128,8 +135,9 @@ main() {
   paths=$(inspect_paths)
   space=$(inspect_space)
   while IFS= read -r warning; do warnings+=("$warning"); done <"$work/warnings"
+  while IFS= read -r warning; do fixed+=("$warning"); done < <(head -n 20 "$work/fixed")
   while IFS= read -r warning; do problems+=("$warning"); done <"$work/problems"
-  answer "{\"product\":\"puppet-enterprise\",\"version\":$(json_string "$version"),\"agentVersion\":$(json_string "$(agent_version)"),\"hostname\":$(json_string "$(hostname -f)"),\"certname\":$(json_string "$certname"),\"roles\":$found_roles,\"services\":$found_services,\"postgres\":$postgres,\"certificateAuthority\":$authority,\"paths\":$paths,\"tools\":$(tools_of),\"space\":$space,\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
+  answer "{\"product\":\"puppet-enterprise\",\"version\":$(json_string "$version"),\"agentVersion\":$(json_string "$(agent_version)"),\"hostname\":$(json_string "$(hostname -f)"),\"certname\":$(json_string "$certname"),\"roles\":$found_roles,\"services\":$found_services,\"postgres\":$postgres,\"certificateAuthority\":$authority,\"paths\":$paths,\"tools\":$(tools_of),\"space\":$space,\"mounts\":$(inspect_mounts),\"fixed\":$(json_list ${fixed[@]+"${fixed[@]}"}),\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
 }
 
 main "$@"

@@ -24,9 +24,9 @@ main() {
       3.*) answers=etc/puppetlabs/installer/answers.install option=-a ;;
       *) answers=etc/puppetlabs/enterprise/conf.d/pe.conf option=-c ;;
     esac
-    tar --extract --to-stdout --file="$(restore_directory "$RUN")/$ANSWERS_ARCHIVE" "$answers" >"$work/answers" 2>"$work/log" ||
+    tar --extract --to-stdout --file="$(fetched_file "$RUN" "$ANSWERS_ARCHIVE")" "$answers" >"$work/answers" 2>"$work/log" ||
       fail InstallFailedError "the backup holds no /$answers: $(last_words "$work/log")"
-    run_installer "$(restore_directory "$RUN")/$NAME" "$VERSION" "$option" "$work/answers" || fail InstallFailedError "$installer_said"
+    run_installer "$(fetched_file "$RUN" "$NAME")" "$VERSION" "$option" "$work/answers" || fail InstallFailedError "$installer_said"
   fi
   answer "{\"version\":$(json_string "$VERSION")}"
 }

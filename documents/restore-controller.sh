@@ -36,11 +36,11 @@ main() {
   [ "$DOWNGRADE" = refused ] || options+=(--allow-downgrade)
   mkdir -p "$unpacked"
   cd "$work"
-  if ! run_juju_restore "$tool" "${options[@]}" "$(restore_directory "$RUN")/$NAME"; then
-    rm -rf "$unpacked"
+  if ! run_juju_restore "$tool" "${options[@]}" "$(fetched_file "$RUN" "$NAME")"; then
+    rm -rf --one-file-system "$unpacked"
     fail JujuFailedError "juju-restore failed: $restore_cause $(restore_stage) The agents are started again. Fix the cause, then start the restore again, or restore the safety backup."
   fi
-  rm -rf "$unpacked"
+  rm -rf --one-file-system "$unpacked"
   answer '{"restored":true}'
 }
 

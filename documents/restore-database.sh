@@ -94,7 +94,7 @@ main() {
   begin_work "$RUN"
   find_postgres
   require_postgres
-  file=$(restore_directory "$RUN")/$NAME
+  file=$(fetched_file "$RUN" "$NAME")
   while IFS= read -r -d '' field; do
     case $field in
       extension=*) extensions+=("${field#*=}") ;;

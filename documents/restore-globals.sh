@@ -20,7 +20,7 @@ main() {
   begin_work "$RUN"
   find_postgres
   require_postgres
-  file=$(restore_directory "$RUN")/$NAME
+  file=$(fetched_file "$RUN" "$NAME")
   remember_globals "$RUN" 2>"$work/log" || fail GlobalsFailedError "today's roles and tablespaces can't be read: $(refusal "$work/log")"
   globals_to_apply <"$file" >"$work/globals" || fail GlobalsFailedError "the backup's roles and tablespaces are not whole."
   refused=$(apply_globals "$work/globals" "$work/messages")

@@ -2,26 +2,34 @@
 #/ Usage: RUN= set-owners.sh
 #/
 #/ Gives certificates to the users that must read them, as the manual's restore does; their numbers may differ from those of
-#/ the node that was backed up.
+#/ the node that was backed up. Nothing changes its owner but what this run has put in place, whatever settings and links say.
 #/ Exit status: 0 done; 1 failed, the answer says why.
 set -Eeuo pipefail
 umask 077
 
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/paths.sh"
+. "$(dirname "$0")/library/restore.sh"
 . "$(dirname "$0")/library/puppet.sh"
 
 # give OWNER PATH: on a node of a split installation neither may be there.
-give() { if [ -e "$2" ] && id "${1%%:*}" >/dev/null 2>&1; then chown -R "$1" "$2"; fi; }
+give() {
+  local place
+  if ! place=$(readlink -e -- "$2") || ! id "${1%%:*}" >/dev/null 2>&1; then return 0; fi
+  if ! was_replaced "$RUN" "$place"; then
+    echo "$2 is at $place, which this restore has not replaced: it keeps its owner" >&2
+    return 0
+  fi
+  give_tree "$1" "$place" || fail OwnerError "$place can't be given to $1: $refused."
+}
 
 main() {
-  local authority
   begin_answer
   begin_work "$RUN"
   give pe-puppet:pe-puppet "$puppet_configuration/puppet/ssl"
-  # A linked CA directory is elsewhere, and chown -R does not follow.
-  authority=$(readlink -f "$(puppet_setting cadir "$puppet_configuration/puppet/ssl/ca")" || true)
-  [ -z "$authority" ] || give pe-puppet:pe-puppet "$authority"
+  # A linked CA directory is elsewhere.
+  give pe-puppet:pe-puppet "$(puppet_setting cadir "$puppet_configuration/puppet/ssl/ca")"
   give pe-puppet:pe-puppet "$puppet_configuration/puppet/puppet.conf"
   give pe-puppetdb:pe-puppetdb "$puppet_configuration/puppetdb/ssl"
   give pe-orchestration-services:pe-orchestration-services "$puppet_configuration/orchestration-services/ssl"

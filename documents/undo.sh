@@ -10,6 +10,7 @@ umask 077
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
 . "$(dirname "$0")/library/undone.sh"
+. "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/restore.sh"
@@ -27,7 +28,7 @@ main() {
   forget_restore "$UNDO_RUN"
   remove_archives "$UNDO_RUN"
   remove_stored "$UNDO_RUN"
-  rm -rf "$state_directory/runs/$UNDO_RUN".???????? "/root/.holdfast-$UNDO_RUN"
+  rm -rf --one-file-system "$state_directory/runs/$UNDO_RUN".???????? "/root/.holdfast-$UNDO_RUN"
   if [ -n "$not_rolled_back" ]; then
     disarm_watchdog "$UNDO_RUN"
     fail ServicesLeftDownError "these services stay down:${down:+ $down}, because:$not_rolled_back Start the restore again: it goes on from here."

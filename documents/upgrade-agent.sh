@@ -12,6 +12,7 @@ umask 022
 
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/restore.sh"

@@ -35,10 +35,9 @@ down_of() {
 }
 
 main() {
-  local directory answers option before
+  local answers option before
   begin_answer
   begin_work "$RUN"
-  directory=$(restore_directory "$RUN")
   before=$(installed_version)
   if [ "$before" != "$VERSION" ] || [ -n "$(interrupted_upgrade)" ]; then
     running_services >"$work/running"
@@ -46,7 +45,7 @@ main() {
     cp "$work/running" "$state_directory/upgrade-services"
     guard_services "$RUN" "$work/running"
     if [ -n "$SETTINGS" ]; then
-      tar --extract --directory=/ --file="$directory/$SETTINGS" etc/puppetlabs/enterprise/conf.d 2>"$work/log" || fail UpgradeFailedError "the master's settings can not be unpacked: $(last_words "$work/log")"
+      tar --extract --directory=/ --file="$(fetched_file "$RUN" "$SETTINGS")" etc/puppetlabs/enterprise/conf.d 2>"$work/log" || fail UpgradeFailedError "the master's settings can not be unpacked: $(last_words "$work/log")"
     fi
     case $VERSION in
       3.* | 2015.* | 2016.1.*) answers=$puppet_configuration/installer/answers.install option=-a ;;
@@ -55,7 +54,7 @@ main() {
     [ -r "$answers" ] || fail UpgradeFailedError "$answers is not there, and without it the installer would ask. Write it as the manual of $VERSION says, then start the upgrade again."
     rewind_version
     if [ -z "$(interrupted_upgrade)" ]; then printf '%s\n' "$before" >"$upgrade_marker"; fi
-    run_installer "$directory/$NAME" "$VERSION" "$option" "$answers" || fail UpgradeFailedError "$installer_said$(down_of "$work/running")"
+    run_installer "$(fetched_file "$RUN" "$NAME")" "$VERSION" "$option" "$answers" || fail UpgradeFailedError "$installer_said$(down_of "$work/running")"
     expect_services "$work/running"
     release_services "$RUN"
     rm -f "$upgrade_marker" "$state_directory/upgrade-services"

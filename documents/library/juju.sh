@@ -137,7 +137,7 @@ lend_archive() {
   begin_client_work
   lent_archive=$client_work/$1
   # shellcheck disable=SC2016 # of the user's own shell
-  as_client bash -c 'umask 077 && cat >"$1"' bash "$lent_archive" <"$(restore_directory "$RUN")/$1" 4>&- ||
+  as_client bash -c 'umask 077 && cat >"$1"' bash "$lent_archive" <"$(fetched_file "$RUN" "$1")" 4>&- ||
     fail NoSpaceError "$client_user can't write $lent_archive. $(free_space "$client_work") Free some space, then start the restore again."
 }
 

@@ -2,18 +2,23 @@
 # What a restore fetches, and how it is undone. Everything that it replaces is first written into a journal and then moved
 # aside; the last step of a restore removes both. Until then, undoing the run puts back what was there before.
 
-# Fetched artifacts, staged files and the journal of a run.
+# Fetched artifacts, unpacked files and the journal of a run.
 restore_directory() { printf '%s' "$state_directory/restore/$1"; }
+
+# fetched_file RUN NAME: in a directory of its own, so that no object's name is that of a file which the run keeps itself.
+fetched_file() { printf '%s/fetched/%s' "$(restore_directory "$1")" "$2"; }
 
 # What this run's restore has to say about what it changed, one entry per line: KIND<TAB>NAME.
 journal_file() { printf '%s/journal' "$(restore_directory "$1")"; }
 
-# note_change RUN KIND NAME: written before the change, so that a change without a note never is. Once per change.
+# note_change RUN KIND NAME: on the disk before the change, so that a change without a note never is. Once per change. The name of
+# a path is followed by a tab and the place where its former content is kept.
 note_change() {
   local line
   mkdir -p "$(restore_directory "$1")"
   printf -v line '%s\t%s' "$2" "$3"
-  grep -qxF -- "$line" "$(journal_file "$1")" 2>/dev/null || printf '%s\n' "$line" >>"$(journal_file "$1")"
+  grep -qxF -- "$line" "$(journal_file "$1")" 2>/dev/null ||
+    printf '%s\n' "$line" | dd of="$(journal_file "$1")" oflag=append conv=notrunc,fsync 2>/dev/null
 }
 
 # noted RUN KIND NAME: true when the run's journal has it.
@@ -32,8 +37,37 @@ claimed() {
   cat "$state_directory"/restore/*/journal 2>/dev/null | grep -qxF -- "$1"$'\t'"$2"
 }
 
-# Where a path's former content is kept: beside it, since a move within one file system is one step.
-aside() { printf '%s.before-restore' "$1"; }
+# was_replaced RUN PATH: the run has put it, or what it lies in, in place.
+was_replaced() {
+  local kind name
+  while IFS=$'\t' read -r kind name; do
+    case $kind in path | new-path) ;; *) continue ;; esac
+    case $2/ in "${name%%$'\t'*}"/*) return 0 ;; esac
+  done < <(cat "$(journal_file "$1")" 2>/dev/null)
+  return 1
+}
+
+# kept_aside PATH: where a restore that has not ended keeps what was at a path; nothing when none does.
+kept_aside() {
+  local kind name
+  while IFS=$'\t' read -r kind name; do
+    if [ "$kind" = path ] && [ "${name%%$'\t'*}" = "$1" ] && is_there "${name#*$'\t'}"; then
+      printf '%s' "${name#*$'\t'}"
+      return
+    fi
+  done < <(cat "$state_directory"/restore/*/journal 2>/dev/null)
+}
+
+# free_aside PATH: a name beside it, since a move within one directory is one step. What has the name already is not ours to
+# remove, or could not be removed.
+free_aside() {
+  local aside=$1.before-restore number=1
+  while is_there "$aside"; do
+    number=$((number + 1))
+    aside=$1.before-restore-$number
+  done
+  printf '%s' "$aside"
+}
 
 # sql STATEMENT: in the maintenance database, with an error when it fails.
 sql() {
@@ -89,8 +123,8 @@ roll_back() {
     kind=${entry%%$'\t'*}
     name=${entry#*$'\t'}
     case $kind in
-      path) roll_back_path "$name" ;;
-      new-path) rm -rf -- "$name" ;;
+      path) roll_back_path "${name%%$'\t'*}" "${name#*$'\t'}" ;;
+      new-path) remove_tree "$name" || echo "$name was not there before the restore, and stays: $refused" >&2 ;;
       database) roll_back_database "$(decode_text "$name")" ;;
       new-database) roll_back_new_database "$(decode_text "$name")" ;;
       globals) roll_back_globals "$run" ;;
@@ -102,11 +136,17 @@ roll_back() {
   done
 }
 
+# roll_back_path PATH ASIDE: first what was there gets its name back, then what was restored is removed.
 roll_back_path() {
-  if [ -e "$(aside "$1")" ] || [ -L "$(aside "$1")" ]; then
-    rm -rf -- "$1"
-    mv -T -- "$(aside "$1")" "$1" || not_rolled_back="$not_rolled_back $1 lies in $(aside "$1")."
+  if is_there "$2"; then
+    if is_there "$1" && ! rename_path "$1" "$1.undone" 2>/dev/null && ! remove_tree "$1"; then
+      not_rolled_back="$not_rolled_back $1 is in the way of $2, which was there before: $refused."
+      return 0
+    fi
+    rename_path "$2" "$1" || not_rolled_back="$not_rolled_back $1 lies in $2."
   fi
+  remove_tree "$1.undone" || echo "$1.undone is what was restored, and stays: $refused" >&2
+  remove_tree "$2.part" || true
 }
 
 # The new one has the name and the old one is aside; or the power failed between the two renames.
@@ -188,22 +228,37 @@ role_is_back() {
 }
 
 # forget_restore RUN: drops what a finished restore has replaced and databases that were never finished, and removes what was
-# fetched. What could not be rolled back stays noted, for the next restore.
+# fetched. What could not be rolled back stays noted, for the next restore; what can't be removed is told in left_behind, stays
+# noted and is tried again when the next restore is finished.
 forget_restore() {
-  local directory kind name
+  local directory kind name entry
   directory=$(restore_directory "$1")
   [ -e "$directory" ] || return 0
   if [ -e "$directory/finished" ]; then
+    : >"$directory/left"
     while IFS=$'\t' read -r kind name; do
       case $kind in
-        path) rm -rf -- "$(aside "$name")" ;;
+        path)
+          remove_tree "${name#*$'\t'}" && continue
+          left_behind+=("${name#*$'\t'}: $refused")
+          printf '%s\t%s\n' "$kind" "$name" >>"$directory/left"
+          ;;
         database)
           find_postgres
           drop_database "$(old_database "$(decode_text "$name")")" 2>/dev/null || true
           ;;
       esac
     done <"$directory/finished"
+    mv -f "$directory/left" "$directory/finished"
+    [ -s "$directory/finished" ] || rm -f "$directory/finished"
   fi
   drop_unfinished "$directory"
-  if [ -z "${not_rolled_back-}" ]; then rm -rf "$directory"; else find "$directory" -mindepth 1 -maxdepth 1 ! -name journal -exec rm -rf -- {} +; fi
+  for entry in "$directory"/*; do
+    case ${entry##*/} in
+      finished) continue ;;
+      journal | provider-state) [ -z "${not_rolled_back-}" ] || continue ;;
+    esac
+    remove_tree "$entry" || left_behind+=("$entry: $refused")
+  done
+  rmdir "$directory" 2>/dev/null || true
 }

@@ -23,7 +23,7 @@ begin_work() {
 
 clean_up() { remove_work; }
 
-remove_work() { [ -z "${made_work-}" ] || rm -rf "$made_work"; }
+remove_work() { [ -z "${made_work-}" ] || rm -rf --one-file-system "$made_work"; }
 
 # The agent keeps its queue on disk and runs a command days later, even one that was cancelled.
 refuse_late() {

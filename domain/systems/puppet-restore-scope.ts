@@ -1,12 +1,12 @@
 import { coreRoles } from '#domain/config';
 import { CheckFailedError } from '#domain/errors';
-import type { Database, PuppetInspection } from '#domain/inspection';
+import type { Database, FoundPath, PuppetInspection } from '#domain/inspection';
 import { type Artifact, type PuppetManifest, type Upload, uploadsOf } from '#domain/manifest';
 import { artifactName, keySafe } from '#domain/naming';
 import { isLimited, type RestoreRequest, type Scope } from '#domain/payloads';
 import type { PlannedNode } from '#domain/plan';
 import { type InspectedNode, orderOfStopping } from './puppet-enterprise.ts';
-import { archivesOf, isWithin } from './puppet-paths.ts';
+import { archivesOf, isWithin, outermost } from './puppet-paths.ts';
 
 /** What a restore of Puppet Enterprise covers: which nodes get which part of a backup, and what of it was asked for. */
 
@@ -152,48 +152,74 @@ export const restoresCertificates = (
   { whole }: Pick<RestoreTarget, 'whole'>,
 ): boolean => whole && (!request.scope || request.scope.includes('certs'));
 
-/** What of a group's archive is put back: roots that are replaced, and paths below them that stay. */
-interface Replacement {
+/** What of an archive is put back. */
+export interface Replacement {
+  /** Paths that are replaced as a whole. */
   readonly roots: readonly string[];
+  /** Paths that are put back only where nothing is: a link leads there, and nobody said that what lies there is the system's. */
+  readonly missing: readonly string[];
+  /** Paths below them that stay as they are. */
   readonly excludes: readonly string[];
 }
 
-const all = (roots: readonly string[]): Replacement => ({ roots, excludes: [] });
+type FilePart = Exclude<Scope, 'databases' | `databases:${string}`>;
+
+/** What the inspection says of paths that settings of certificates and of code name. */
+const certificateSettings =
+  /^(ssldir|ca\w*|cert\w*|serial|private\w*|public\w*|signeddir|host(cert|crl|privkey|pubkey)|localcacert)( of |$)/;
+const codeSettings = /^(codedir|environmentpath|\w*modulepath|manifest|hiera_config|datadir)( of |$)/;
+
+/** The part of a system that a path of its configuration belongs to: that of the link or setting which leads there. */
+const partOf = ({ path, by }: FoundPath): FilePart => {
+  const at = by.startsWith('/') ? by : path;
+  const isIn = (paths: readonly string[]): boolean => paths.some((one) => isWithin(at, one));
+  if (isIn(certificatePaths) || certificateSettings.test(by)) return 'certs';
+  if (isIn(codePaths) || codeSettings.test(by)) return 'code';
+  if (isIn(mcollectivePaths)) return 'mcollective';
+  return 'config';
+};
 
 /** Puts an archive's part of each scope together. Undefined when nothing of it is asked for. */
 export const replacementOf = (
-  { manifest, request }: PuppetRestore,
+  { manifest, request }: Pick<PuppetRestore, 'manifest' | 'request'>,
   { source, whole }: RestoreTarget,
   name: string,
 ): Replacement | undefined => {
   const { scope } = request;
   if (!whole) return undefined;
   const archive = archivesOf(source.inspection.paths, manifest.extraPaths).find((one) => one.name === name);
-  const paths = (archive?.roots ?? []).map(({ path }) => path);
-  if (!scope) return all(paths);
-  const has = (one: Scope): boolean => scope.includes(one);
-  const only = (wanted: boolean): Replacement | undefined => (wanted ? all(paths) : undefined);
+  const has = (one: Scope): boolean => !scope || scope.includes(one);
+  const put = (
+    paths: readonly FoundPath[],
+    parts: readonly string[] = [],
+    excludes: readonly string[] = [],
+  ): Replacement | undefined => {
+    const isOurs = ({ path, because }: FoundPath): boolean =>
+      because !== 'link' || manifest.extraPaths.some((extra) => isWithin(path, extra));
+    const roots = [...parts, ...paths.filter(isOurs).map(({ path }) => path)];
+    const missing = paths.filter((one) => !isOurs(one)).map(({ path }) => path);
+    return roots.length + missing.length > 0 ? { roots, missing, excludes } : undefined;
+  };
+  const found = archive?.roots ?? [];
+  const only = (wanted: boolean): Replacement | undefined => (wanted ? put(found) : undefined);
   switch (archive?.group) {
     case 'configuration': {
-      if (has('config'))
-        return {
-          roots: [configuration],
-          excludes: [
-            ...(has('certs') ? [] : certificatePaths),
-            ...(has('code') ? [] : codePaths),
-            ...(has('mcollective') ? [] : mcollectivePaths),
-          ],
-        };
-      const roots = [
+      if (!scope) return put(found);
+      const parts = [
         ...(has('certs') ? certificatePaths : []),
         ...(has('code') ? codePaths : []),
         ...(has('mcollective') ? mcollectivePaths : []),
-      ].filter(
-        (path, index, list) => !list.some((other, at) => at !== index && path !== other && isWithin(path, other)),
-      );
-      // What links of the configuration lead to: a CA directory that lies elsewhere.
-      const linked = has('certs') ? paths.filter((path) => !isWithin(path, configuration)) : [];
-      return roots.length + linked.length > 0 ? all([...roots, ...linked]) : undefined;
+      ];
+      // What lies elsewhere goes with the part whose link or setting leads there: a CA directory on a volume of its own.
+      const elsewhere = found.filter((one) => !isWithin(one.path, configuration) && has(partOf(one)));
+      const isFirst = found.some(({ path }) => path === configuration);
+      if (has('config'))
+        return put(
+          elsewhere,
+          isFirst ? [configuration] : [],
+          [...certificatePaths, ...codePaths, ...mcollectivePaths].filter((path) => !parts.includes(path)),
+        );
+      return put(elsewhere, isFirst ? outermost(parts.map((path) => ({ path }))).map(({ path }) => path) : []);
     }
     case 'certificates':
       return only(has('certs'));

@@ -1,6 +1,6 @@
 import { coreRoles } from '#domain/config';
 import type { Database } from '#domain/inspection';
-import { artifactName, encodeText, vaultKeys } from '#domain/naming';
+import { artifactName, encodeList, encodeText, vaultKeys } from '#domain/naming';
 import { type Command, commandsOn, type Phase } from '#domain/plan';
 import { type InspectedNode, orderOfStopping } from './puppet-enterprise.ts';
 import { hasRoomBeside } from './puppet-restore-check.ts';
@@ -187,10 +187,15 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
           : [];
       }),
     }),
-    'replace-files': replacements.map(({ group, key, roots, excludes }) =>
+    'replace-files': replacements.map(({ group, key, roots, missing, excludes }) =>
       command(
         'replace-files',
-        { Name: fetchedName(key), Roots: text(roots), Excludes: text(excludes) },
+        {
+          Name: fetchedName(key),
+          Roots: encodeList(roots),
+          MissingRoots: encodeList(missing),
+          Excludes: encodeList(excludes),
+        },
         { what: group, seconds: dataSeconds },
       ),
     ),
