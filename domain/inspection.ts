@@ -101,6 +101,10 @@ export const PuppetInspection = z.object({
   }),
   tools,
   space,
+  /** Where something is mounted, as far as a restore could meet it. */
+  mounts: z.array(z.object({ path: z.string(), type: z.string() })),
+  /** The first files of the product that chattr has made immutable or append-only; looked for by a restore alone. */
+  fixed: z.array(z.string()),
   /** What is broken; a backup fails by it unless it is a safety backup. */
   problems: z.array(z.string()),
   warnings: z.array(z.string()),

@@ -2,7 +2,14 @@ import * as z from 'zod';
 import type { Database, PuppetInspection } from '#domain/inspection';
 import type { NodeResult } from '#domain/phase';
 import type { Proof } from './kind.ts';
-import { type PuppetRestore, restoresCertificates, wantedDatabases } from './puppet-restore-scope.ts';
+import {
+  artifactsOf,
+  fetchedName,
+  type PuppetRestore,
+  replacementOf,
+  restoresCertificates,
+  wantedDatabases,
+} from './puppet-restore-scope.ts';
 
 /** What a restore has to prove: that what is there now is what the manifest says. */
 
@@ -15,6 +22,27 @@ export const RowCount = z.object({
   different: z.string(),
 });
 export type RowCount = z.infer<typeof RowCount>;
+
+/** The answer of documents/replace-files.sh. */
+export const FilesPut = z.object({
+  /** The fetched archive. */
+  archive: z.string(),
+  /** Paths that were put in place, each compared with what was unpacked. */
+  replaced: z.int().nonnegative(),
+  /** Paths that something is at, where only nothing was to be replaced. */
+  kept: z.int().nonnegative(),
+  /** The first paths that the archive does not hold. */
+  absent: z.array(z.string()),
+  /** Entries of the archive, each compared with what was unpacked. */
+  entries: z.int().nonnegative(),
+  /** Files and directories that are in place now. */
+  found: z.int().nonnegative(),
+  /** Of their kinds, modes, owners, sizes, times and names. */
+  sha256: z.string(),
+  /** The first files that run with the rights of their owner or group. */
+  privileged: z.array(z.string()),
+});
+export type FilesPut = z.infer<typeof FilesPut>;
 
 /** The same whatever the order of its entries: PostgreSQL keeps grants in the order in which they were given. */
 const grants = (acl: string): string => acl.replace(/^{|}$/g, '').split(',').toSorted().join(',');
@@ -41,11 +69,12 @@ const compare = (what: string, expected: Readonly<Record<string, string>>, found
     found[name] === value ? [] : [`${what}: ${name} is ${found[name] || 'nothing'}, expected ${value || 'nothing'}`],
   );
 
-/** Compares every restored database and certificate authority with the manifest. Pure. */
+/** Compares every restored database, archive of files and certificate authority with the manifest. Pure. */
 export const proveRestore = (
   of: PuppetRestore,
   inspections: ReadonlyMap<string, PuppetInspection>,
   counts: readonly NodeResult<RowCount>[],
+  files: readonly NodeResult<FilesPut>[],
 ): Proof => {
   const compared: string[] = [];
   const different: string[] = [];
@@ -72,6 +101,36 @@ export const proveRestore = (
             ? []
             : [`${what}: rows differ: ${count.result.different}`],
         `${what}: ${rows} rows in ${tables} tables are equal, table by table`,
+      );
+    }
+    for (const { collected } of artifactsOf(of, target)) {
+      if (collected.kind !== 'files') continue;
+      const part = replacementOf(of, target, collected.group);
+      if (!part) continue;
+      const what = `files of ${collected.group} on ${node}`;
+      const archive = fetchedName(collected.upload.key);
+      const put = files.find(({ instanceId: id, result }) => id === instanceId && result.archive === archive)?.result;
+      if (!put) {
+        judge([`${what}: they were not put in place`], '');
+        continue;
+      }
+      const { entries, found, replaced, kept, absent, privileged } = put;
+      const planned = part.roots.length + part.missing.length;
+      // A part of a system names what a version may not have; a whole one what was archived.
+      const lost = of.request.scope ? [] : absent;
+      judge(
+        [
+          ...(entries === collected.entries
+            ? []
+            : [`${what}: the archive holds ${entries} entries, expected ${collected.entries}`]),
+          ...lost.map((path) => `${what}: the archive does not hold ${path}`),
+          ...(absent.length < 20 && replaced + kept + absent.length !== planned
+            ? [`${what}: ${replaced + kept + absent.length} of ${planned} paths were looked at`]
+            : []),
+        ],
+        `${what}: ${entries} entries are unpacked as the archive has them, ${found} are in place below ${replaced} paths${
+          kept > 0 ? `; ${kept} paths stay, since something is there` : ''
+        }${privileged.length > 0 ? `; with the rights of their owner run ${privileged.join(', ')}` : ''}`,
       );
     }
     const authority = target.source.inspection.certificateAuthority;

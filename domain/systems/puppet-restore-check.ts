@@ -1,11 +1,13 @@
 import { type PuppetInspection, spaceFault } from '#domain/inspection';
 import { backupMoment } from '#domain/naming';
 import { isLimited } from '#domain/payloads';
+import { isWithin } from './puppet-paths.ts';
 import {
   artifactsOf,
   fetchesOf,
   isCore,
   type PuppetRestore,
+  type Replacement,
   type RestoreTarget,
   replacementOf,
   restoresCertificates,
@@ -147,6 +149,61 @@ const unnamed = ({ request, targets }: PuppetRestore): readonly string[] => {
   ];
 };
 
+/** What is put back on a node, of all archives together. */
+const replacements = (of: PuppetRestore, target: RestoreTarget): readonly Replacement[] =>
+  artifactsOf(of, target).flatMap(({ collected }) =>
+    collected.kind === 'files' ? (replacementOf(of, target, collected.group) ?? []) : [],
+  );
+
+/** Paths that a restore replaces, or removes before it installs the product anew. */
+const replacedPaths = (of: PuppetRestore, target: RestoreTarget): readonly string[] => [
+  ...replacements(of, target).flatMap(({ roots }) => roots),
+  ...(of.request.reinstall && target.whole && isCore(target.source) ? productPaths : []),
+];
+
+/** The product's own directories, which its uninstaller removes. */
+const productPaths = ['/etc/puppetlabs', '/opt/puppet', '/opt/puppetlabs'];
+
+/** File systems that other hosts may see as well. */
+const isNetwork = (type: string): boolean =>
+  /^(nfs|cifs|smb|ceph|gluster|lustre|ocfs2|gfs|afs|9p|fuse\.(s3|efs|glusterfs|sshfs))/.test(type);
+
+/** What lies in the way of files: mounts at or below them, the network around them, and what not even root may move. */
+const fileFaults = (of: PuppetRestore, target: RestoreTarget): readonly string[] => {
+  const { node, inspection } = target;
+  const paths = replacedPaths(of, target);
+  const meets = (place: string): boolean => paths.some((path) => isWithin(place, path));
+  const around = (path: string) =>
+    inspection.mounts
+      .filter((mount) => mount.path === '/' || isWithin(path, mount.path))
+      .toSorted((a, b) => b.path.length - a.path.length)[0];
+  return [
+    ...inspection.mounts
+      .filter(({ path }) => meets(path))
+      .map(
+        ({ path, type }) =>
+          `${node.name}: ${path} is a mount (${type}) at or below what would be replaced. Unmount it for the restore, or leave it out with a scope; nothing is removed through it`,
+      ),
+    ...paths.flatMap((path) => {
+      const mount = around(path);
+      return mount && mount.path !== path && isNetwork(mount.type)
+        ? [
+            `${node.name}: ${path} lies on ${mount.path} (${mount.type}), which other hosts may see. Unmount it, or leave it out with a scope`,
+          ]
+        : [];
+    }),
+    ...inspection.fixed
+      .filter(meets)
+      .map((path) => `${node.name}: ${path} can't be moved (chattr +i or +a). Run chattr -i -a on it for the restore`),
+    ...paths
+      .filter((path) => /[\t\n]/.test(path))
+      .map(
+        (path) =>
+          `${node.name}: the name of ${JSON.stringify(path)} has a tab or a line feed. Leave it out with a scope, and put it back by hand`,
+      ),
+  ];
+};
+
 /** Every reason why a restore must not begin, for people; empty when it may. */
 export const checkPuppetRestore = (of: PuppetRestore): readonly string[] => {
   const known = new Set(
@@ -174,6 +231,7 @@ export const checkPuppetRestore = (of: PuppetRestore): readonly string[] => {
       ...differences(of, target),
       ...postgresFaults(of, target),
       ...toolFaults(of, target),
+      ...fileFaults(of, target),
       ...needs(of, target, false),
     ]),
   ];
@@ -236,6 +294,15 @@ export const warnPuppetRestore = (of: PuppetRestore): readonly string[] => [
   ),
   ...of.targets.flatMap((target) => [
     ...target.inspection.problems.map((problem) => `${target.node.name}: ${problem}`),
+    ...replacements(of, target).flatMap(({ roots, missing }) => [
+      ...roots
+        .filter((path) => !productPaths.some((product) => isWithin(path, product)))
+        .map((path) => `${target.node.name}: ${path}, which is not of the product alone, is replaced as a whole`),
+      ...missing.map(
+        (path) =>
+          `${target.node.name}: ${path} is put back only if nothing is there: a link leads to it. Name it in extraPaths to have it replaced`,
+      ),
+    ]),
     ...(wantedDatabases(of, target).length > 0 && of.request.databases === 'keep' && !hasRoomBeside(of, target)
       ? [
           `${target.node.name} has no room for the old databases beside the new ones: they are dropped first, and only the safety backup has them then`,

@@ -6,7 +6,7 @@ import { resultsOf } from '#domain/phase';
 import { errands, forNodes, inspectionPhase } from '#domain/plan';
 import type { Inspected, Kind, Restoration, RestoreOf, UpgradeOf, Upgrading } from './kind.ts';
 import { type InspectedNode, incompletePuppet, missingFrom, planPuppetBackup } from './puppet-enterprise.ts';
-import { proveRestore, RowCount } from './puppet-proof.ts';
+import { FilesPut, proveRestore, RowCount } from './puppet-proof.ts';
 import { planPuppetRestore } from './puppet-restore.ts';
 import { checkPuppetRestore, warnPuppetRestore } from './puppet-restore-check.ts';
 import { targetsOf } from './puppet-restore-scope.ts';
@@ -46,10 +46,12 @@ export const restorePuppet = (manifest: PuppetManifest, { nodes, ...rest }: Rest
     replaces: of.targets.some(({ inspection }) => inspection.version !== ''),
     prove: (restored, phase) => {
       const counts = phase('count-rows');
+      const files = phase('replace-files');
       return proveRestore(
         of,
         new Map(puppetNodes(restored).map(({ node, inspection }) => [node.instanceId, inspection])),
         counts ? resultsOf(counts, 'count-rows', z.object(RowCount.shape)) : [],
+        files ? resultsOf(files, 'replace-files', FilesPut) : [],
       );
     },
   };

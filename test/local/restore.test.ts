@@ -36,6 +36,10 @@ const expectRestored = async ({ status, cause, output }: Ending): Promise<void> 
     expect(compared).toMatch(new RegExp(`^database ${database}: owner .* are equal$`, 'm'));
     expect(compared).toMatch(new RegExp(`^database ${database}: [0-9]+ rows in [0-9]+ tables are equal`, 'm'));
   }
+  for (const group of ['configuration', 'certificates', 'modules', 'mcollective', 'installer'])
+    expect(compared).toMatch(
+      new RegExp(`^files of ${group} on .*: [0-9]+ entries are unpacked as the archive has them`, 'm'),
+    );
   expect(compared).toMatch(
     /^certificate authority of .*: fingerprint .*, serial .*, inventory of [0-9]+ lines are equal$/m,
   );
@@ -195,7 +199,9 @@ describe('another instance', () => {
         onto: { master: 'i-0fedcba9876543210' },
       });
       expect([status, cause]).toEqual(['SUCCEEDED', '']);
-      expect(output.proof?.compared).toHaveLength(7);
+      const compared = output.proof?.compared ?? [];
+      expect(compared.filter((line) => !line.startsWith('files of '))).toHaveLength(7);
+      expect(compared.join('\n')).toMatch(/^files of configuration on .*: \d+ entries are unpacked/m);
       const { stdout } = await spare.exec(
         'openssl x509 -in /etc/puppetlabs/puppet/ssl/ca/ca_crt.pem -noout -fingerprint -sha256; service pe-puppetdb status && service pe-httpd status',
       );

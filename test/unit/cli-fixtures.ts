@@ -121,6 +121,8 @@ export const manifestOf = (system: string, backup: string, changes: Partial<Pupp
           paths: { configuration: [], certificates: [], modules: [], mcollective: [], installer: [] },
           tools: { aws: '2.34.0', zstd: '1.5.4', tar: '1.34' },
           space: [],
+          mounts: [],
+          fixed: [],
           problems: [],
           warnings: [],
         },

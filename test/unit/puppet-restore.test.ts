@@ -1,44 +1,64 @@
 import { describe, expect, it } from 'vitest';
-import type { FoundPath } from '#domain/inspection';
-import { decodeText } from '#domain/naming';
+import type { FoundPath, PuppetInspection } from '#domain/inspection';
+import { decodeList } from '#domain/naming';
 import { RestoreRequest, type Scope } from '#domain/payloads';
+import { type FilesPut, proveRestore } from '#domain/systems/puppet-proof';
 import { planPuppetRestore } from '#domain/systems/puppet-restore';
 import { checkPuppetRestore, warnPuppetRestore } from '#domain/systems/puppet-restore-check';
-import { targetsOf } from '#domain/systems/puppet-restore-scope';
+import { type PuppetRestore, targetsOf } from '#domain/systems/puppet-restore-scope';
 import { manifestOf } from './cli-fixtures.ts';
 
-const product = (path: string): FoundPath => ({ path, because: 'product', by: '' });
+const product = (path: string, by = ''): FoundPath => ({ path, because: 'product', by });
+const link = (path: string, by: string): FoundPath => ({ path, because: 'link', by });
 
-/** The paths that a restore of these scopes replaces and leaves, of a backup of /etc/puppetlabs. */
-const replaced = (scope: readonly Scope[]): { readonly roots: readonly string[]; readonly stay: readonly string[] } => {
+interface Found {
+  readonly found?: readonly FoundPath[];
+  readonly extraPaths?: string[];
+  readonly now?: Partial<PuppetInspection>;
+}
+
+/** A restore of these scopes, of a backup of /etc/puppetlabs. */
+const restoreWith = (
+  scope: readonly Scope[] | undefined,
+  {
+    found = [product('/etc/puppetlabs'), product('/srv/authority', '/etc/puppetlabs/puppet/ssl/ca')],
+    extraPaths = [],
+    now = {},
+  }: Found = {},
+): PuppetRestore => {
   const plain = manifestOf('pe-main', '20261120T020000Z');
   const [node] = plain.nodes;
   if (!node) throw new Error('the fixture has no node');
-  const inspection = {
-    ...node.inspection,
-    paths: { ...node.inspection.paths, configuration: [product('/etc/puppetlabs'), product('/srv/authority')] },
-  };
+  const inspection = { ...node.inspection, paths: { ...node.inspection.paths, configuration: [...found] } };
   // The fixture's archive of certificates, as that of the configuration.
   const artifacts = plain.artifacts.map(({ collected, ...rest }) => ({
     ...rest,
     collected: collected.kind === 'files' ? { ...collected, group: 'configuration' } : collected,
   }));
-  const manifest = { ...plain, nodes: [{ ...node, inspection }], artifacts };
+  const manifest = { ...plain, extraPaths, nodes: [{ ...node, inspection }], artifacts };
+  const nodes = [{ node: { ...node }, inspection: { ...inspection, ...now } }];
   const request = RestoreRequest.parse({ system: 'pe-main', backup: 'latest', scope });
-  const found = [{ node: { ...node }, inspection }];
-  const phases = planPuppetRestore({
+  return {
     system: 'pe-main',
     run: 'run',
     vaultBucket: 'vault',
     request,
     manifest,
     startedAt: new Date('2026-11-20T05:00:00Z'),
-    ...targetsOf(manifest, found, request),
-  });
+    ...targetsOf(manifest, nodes, request),
+  };
+};
+
+/** The paths that it replaces, puts back where nothing is, and leaves. */
+const replaced = (
+  scope: readonly Scope[] | undefined,
+  found: Found = {},
+): { readonly roots: readonly string[]; readonly missing: readonly string[]; readonly stay: readonly string[] } => {
+  const phases = planPuppetRestore(restoreWith(scope, found));
   const commands = phases.find(({ name }) => name === 'replace-files')?.commands ?? [];
-  const lines = (name: string): readonly string[] =>
-    commands.flatMap(({ parameters }) => decodeText(parameters[name] ?? '').split('\n')).filter((line) => line !== '');
-  return { roots: lines('Roots'), stay: lines('Excludes') };
+  const paths = (name: string): readonly string[] =>
+    commands.flatMap(({ parameters }) => decodeList(parameters[name] ?? ''));
+  return { roots: paths('Roots'), missing: paths('MissingRoots'), stay: paths('Excludes') };
 };
 
 describe('what a restore of a part replaces', () => {
@@ -64,6 +84,109 @@ describe('what a restore of a part replaces', () => {
     expect(roots).toContain('/etc/puppetlabs/mcollective');
     expect(roots).not.toContain('/etc/puppetlabs/mcollective/ssl');
   });
+
+  it('what only a link leads to is put back where nothing is, unless the configuration names it', () => {
+    const found = [product('/etc/puppetlabs'), link('/srv/shared', '/etc/puppetlabs/puppet/x')];
+    expect(replaced(undefined, { found })).toMatchObject({ roots: ['/etc/puppetlabs'], missing: ['/srv/shared'] });
+    expect(replaced(undefined, { found, extraPaths: ['/srv'] })).toMatchObject({
+      roots: ['/etc/puppetlabs', '/srv/shared'],
+      missing: [],
+    });
+  });
+
+  it('a configuration that lies elsewhere is replaced there, and what is not asked for stays there', () => {
+    const found = [product('/etc/puppetlabs'), product('/data/puppetlabs', '/etc/puppetlabs')];
+    expect(replaced(['config'], { found })).toMatchObject({
+      roots: ['/etc/puppetlabs', '/data/puppetlabs'],
+      stay: expect.arrayContaining(['/etc/puppetlabs/puppet/ssl']),
+    });
+    expect(replaced(['certs'], { found }).roots).not.toContain('/data/puppetlabs');
+  });
+
+  it('the configuration alone leaves a certificate authority alone that lies elsewhere', () => {
+    const setting: FoundPath = { path: '/srv/ca', because: 'setting', by: 'cadir of puppet.conf' };
+    const found = [product('/etc/puppetlabs'), setting];
+    expect(replaced(['config'], { found }).roots).toEqual(['/etc/puppetlabs']);
+    expect(replaced(['certs'], { found }).roots).toContain('/srv/ca');
+  });
+});
+
+describe('a plan', () => {
+  const mounts = [
+    { path: '/', type: 'xfs' },
+    { path: '/srv', type: 'nfs4' },
+    { path: '/etc/puppetlabs/code', type: 'ext4' },
+    { path: '/etc/puppetlabs2', type: 'ext4' },
+  ];
+
+  it('is refused for each mount at or below what it replaces, for the network around it, and for files that chattr has fixed', () => {
+    const now = { mounts, fixed: ['/etc/puppetlabs/puppet/puppet.conf', '/etc'] };
+    const faults = checkPuppetRestore(restoreWith(undefined, { now })).join('\n');
+    expect(faults).toMatch(/^master: \/etc\/puppetlabs\/code is a mount \(ext4\)/m);
+    expect(faults).toMatch(/^master: \/srv\/authority lies on \/srv \(nfs4\)/m);
+    expect(faults).toMatch(/^master: \/etc\/puppetlabs\/puppet\/puppet.conf can't be moved/m);
+    expect(faults).not.toMatch(/puppetlabs2|\/etc can't/);
+  });
+
+  it('of a part does not mind what lies elsewhere', () => {
+    const now = { mounts, fixed: ['/etc/puppetlabs/puppet/puppet.conf'] };
+    expect(checkPuppetRestore(restoreWith(['databases'], { now })).join()).not.toMatch(/mount|chattr/);
+    expect(checkPuppetRestore(restoreWith(['certs'], { found: [product('/etc/puppetlabs')], now })).join()).not.toMatch(
+      /mount|chattr/,
+    );
+  });
+
+  it('tells every path that is not of the product alone, and whether it is replaced', () => {
+    const found = [
+      product('/etc/puppetlabs'),
+      product('/srv/ca', 'cadir of puppet.conf'),
+      link('/home/x', '/etc/puppetlabs/x'),
+    ];
+    const warnings = warnPuppetRestore(restoreWith(undefined, { found })).join('\n');
+    expect(warnings).toMatch(/\/srv\/ca, .* is replaced as a whole/);
+    expect(warnings).toMatch(/\/home\/x is put back only if nothing is there/);
+    expect(warnings).not.toMatch(/\/etc\/puppetlabs,/);
+  });
+});
+
+describe('the proof of files', () => {
+  const of = restoreWith(undefined, { found: [product('/etc/puppetlabs'), link('/srv/shared', '/etc/puppetlabs/x')] });
+  const files = of.manifest.artifacts.flatMap(({ collected }) => (collected.kind === 'files' ? [collected] : []))[0];
+  const put: FilesPut = {
+    archive: `${files?.upload.key
+      .split('/')
+      .slice(4)
+      .join('-')
+      .replace(/\.zst$/, '')}`,
+    replaced: 1,
+    kept: 1,
+    absent: [],
+    entries: files?.entries ?? 0,
+    found: 12,
+    sha256: '',
+    privileged: [],
+  };
+  const differences = (changes: Partial<FilesPut> | undefined): string => {
+    const results = changes
+      ? [{ command: 'replace-files', instanceId: 'i-0123456789abcdef0', result: { ...put, ...changes } }]
+      : [];
+    return proveRestore(of, new Map(), [], results)
+      .different.filter((line) => line.startsWith('files of'))
+      .join();
+  };
+
+  it('holds when each entry of the archive and each path was put in place', () => {
+    expect(differences({})).toBe('');
+  });
+
+  it.each([
+    ['they were not put in place', undefined, /not put in place/],
+    ['an entry is missing', { entries: put.entries - 1 }, /entries, expected/],
+    ['the archive lacks a path', { replaced: 0, absent: ['/etc/puppetlabs'] }, /does not hold \/etc\/puppetlabs/],
+    ['a path was passed over', { kept: 0 }, /1 of 2 paths/],
+  ])('fails when %s', (_, changes, said) => {
+    expect(differences(changes)).toMatch(said);
+  });
 });
 
 describe('a restore of a split system', () => {
@@ -78,6 +201,7 @@ describe('a restore of a split system', () => {
       inspection: {
         ...node.inspection,
         ...{ hostname: `${role}.example.com`, certname: `${role}.example.com`, roles: [role] },
+        paths: { ...node.inspection.paths, certificates: [product('/opt/puppet/share/puppet-dashboard/certs')] },
         postgres: role === 'puppetdb' ? node.inspection.postgres : null,
         services: [{ name: role === 'puppetdb' ? 'pe-puppetdb' : 'pe-httpd', running: true }],
       },
