@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154,SC2034,SC2164 # what is not set or not used here is of documents and libraries that source it
 # Juju as it is found on a node: the state server (1.x) or controller (2.0 and later), and the client.
 
 readonly juju_data=/var/lib/juju

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154,SC2015 # state_directory is of work.sh and refused of paths.sh, which documents source before
 # What a restore fetches, and how it is undone. Everything that it replaces is first written into a journal and then moved
 # aside; the last step of a restore removes both. Until then, undoing the run puts back what was there before.
 
