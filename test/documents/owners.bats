@@ -98,7 +98,14 @@ SH
 
 @test "directories of databases that are gone are removed with the rights of the server's user alone" {
   in_namespace <<'SH'
-printf '#!/bin/bash\ncase "$*" in *pg_tablespace_location*) echo /srv/space ;; *pg_database*) echo 0 ;; *"count(*) FROM pg_tablespace"*) [ -e /srv/asked ] && echo 0 || { touch /srv/asked; echo 1; } ;; esac\n' >/opt/puppet/bin/psql
+cat >/opt/puppet/bin/psql <<'PSQL'
+#!/bin/bash
+case "$* $(cat)" in
+  *pg_tablespace_location*) echo /srv/space ;;
+  *"count(*) FROM pg_database"*) echo 0 ;;
+  *"count(*) FROM pg_tablespace"*) if [ -e /srv/asked ]; then echo 0; else touch /srv/asked && echo 1; fi ;;
+esac
+PSQL
 chmod +x /opt/puppet/bin/psql && chmod 0777 /srv
 mkdir -p /srv/space/PG_9.2/16385 /srv/victim/12345 && chown -R pe-postgres /srv/space && touch /srv/victim/12345/precious && ln -s /srv/victim /srv/space/PG_9.4
 chmod 0755 /srv/victim

@@ -46,7 +46,8 @@ describe('the proof of a restored database', () => {
       command: 'count-rows',
       result: { database: database.name, tables: 1, rows: 1, different: '' },
     };
-    const prove = (found: Database) => proveRestore(of, new Map([[node.instanceId, inspectionWith(found)]]), [counted]);
+    const prove = (found: Database) =>
+      proveRestore(of, new Map([[node.instanceId, inspectionWith(found)]]), [counted], []);
     expect(prove(database).different).toHaveLength(1);
     expect(prove({ ...database, ...change })).toMatchObject({
       different: [],
