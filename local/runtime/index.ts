@@ -41,6 +41,8 @@ export interface RuntimeOptions {
   readonly port?: number;
   /** Refuses or cuts off requests to S3, for tests of what happens then. */
   readonly judge?: (request: S3Request) => Verdict;
+  /** Throws in place of a lambda, for tests of what AWS itself may answer. */
+  readonly disturb?: (verb: Verb) => void;
   /** The cloud of a Juju system, once it is there. */
   readonly cloud?: () => string | undefined;
   /** Run Command's time, for tests of its time-outs. */
@@ -123,7 +125,11 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
   });
   const stepFunctions = await startStepFunctions({
     machines: localMachines(region, account),
-    invoke: (arn, payload) => invokeVerb(verbOf(arn), payload),
+    invoke: async (arn, payload) => {
+      const verb = verbOf(arn);
+      options.disturb?.(verb);
+      return invokeVerb(verb, payload);
+    },
     region,
     account,
     pollMilliseconds: options.pollMilliseconds,

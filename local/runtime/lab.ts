@@ -31,7 +31,9 @@ export interface LabSystem {
 }
 
 export interface LabOptions
-  extends Partial<Pick<RuntimeOptions, 'judge' | 'port' | 'clock' | 'onStatusChange' | 'pollMilliseconds'>> {
+  extends Partial<
+    Pick<RuntimeOptions, 'judge' | 'disturb' | 'port' | 'clock' | 'onStatusChange' | 'pollMilliseconds'>
+  > {
   /** The text of a holdfast.yaml. Each node that it selects is made. */
   readonly configuration: string;
   /** What is installed on a system, by its id. Default: Puppet Enterprise 3.2, Juju 3.6. */

@@ -1,7 +1,7 @@
 import { CancelCommandCommand, ListCommandsCommand } from '@aws-sdk/client-ssm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ssmClient } from '#aws/clients';
-import { stateKeys } from '#domain/naming';
+import { stateKeys, type Verb } from '#domain/naming';
 import { type Bench, instanceId, monolithic, noTraces, startBench } from './harness.ts';
 
 /** A clock whose long waits a test ends itself, so that a time-out of an hour needs no hour. */
@@ -32,14 +32,24 @@ const patientClock = () => {
 const clock = patientClock();
 let bench: Bench;
 
+/** What AWS answers in place of a lambda; undefined where the lambda answers itself. */
+let answers: (verb: Verb) => string | undefined = () => undefined;
+
 beforeAll(async () => {
   bench = await startBench({
     configuration: monolithic('quiesced'),
     clock,
+    disturb: (verb) => {
+      const name = answers(verb);
+      if (name !== undefined) throw Object.assign(new Error('as AWS says it'), { name });
+    },
   });
 });
 afterAll(() => bench.close());
-afterEach(() => bench.forget());
+afterEach(() => {
+  answers = () => undefined;
+  return bench.forget();
+});
 
 /** Waits until nothing of a run is left, which the rule on aborted executions has to see to. */
 const gone = async (): Promise<void> => {
@@ -133,6 +143,25 @@ describe('a backup that is ended from outside', () => {
     await gone();
     await letGo();
     expect(await bench.backUp()).toMatchObject({ status: 'SUCCEEDED' });
+  });
+
+  it('by an error of AWS that nothing catches is undone by the rule, and the next backup succeeds', async () => {
+    answers = (verb) => (verb === 'commit-backup' ? 'States.Runtime' : undefined);
+    const { status, error } = await bench.ending(await bench.start({ system: 'pe-main' }));
+    expect([status, error]).toEqual(['FAILED', 'States.Runtime']);
+    await gone();
+    answers = () => undefined;
+    expect(await bench.backUp()).toMatchObject({ status: 'SUCCEEDED' });
+  });
+
+  it('by a lambda that dies twice goes on, and by one that dies each time ends with an error of ours', async () => {
+    let deaths = 0;
+    answers = (verb) => (verb === 'commit-backup' && ++deaths <= 2 ? 'Lambda.Unknown' : undefined);
+    expect(await bench.backUp()).toMatchObject({ status: 'SUCCEEDED' });
+    expect(deaths).toBe(3);
+    answers = (verb) => (verb === 'plan-backup' ? 'Sandbox.Timedout' : undefined);
+    expect(await bench.backUp()).toMatchObject({ status: 'FAILED', error: 'StepTimedOutError' });
+    expect(await bench.traces()).toMatchObject({ lock: false, onNode: '', servicesDown: [], uploads: [] });
   });
 
   it('by the death of everything is undone by the run that takes over its lock', async () => {

@@ -8,7 +8,7 @@ import { jsonState } from '#aws/bucket';
 import { awsNotices } from '#aws/notices';
 import { Config } from '#domain/config';
 import { parseConfig } from '#domain/config-file';
-import { type Mail, mailOf, RunEnded, runEndedEvent, StatusChange } from '#domain/events';
+import { endedUncaught, type Mail, mailOf, RunEnded, runEndedEvent, StatusChange } from '#domain/events';
 import { stateKeys } from '#domain/naming';
 import { tellEnd } from '#lambdas/tell-end/tell-end';
 import { createNotices } from '#local/runtime/notices';
@@ -55,6 +55,35 @@ const bench = async (notifications: object = {}, ping: (url: string) => Promise<
   };
   return { state, events, mails, pings, warnings, tell: (change: StatusChange) => tellEnd(services, change) };
 };
+
+it.each([
+  ['ABORTED', null, true],
+  ['TIMED_OUT', null, true],
+  ['FAILED', 'States.Runtime', true],
+  ['FAILED', 'States.DataLimitExceeded', true],
+  ['FAILED', 'CommandFailedError', false],
+  ['FAILED', null, false],
+  ['SUCCEEDED', null, false],
+  ['RUNNING', null, false],
+])('an execution that ended as %s with %s has to be undone from outside: %s', (status, error, uncaught) => {
+  expect(endedUncaught({ status, error })).toBe(uncaught);
+});
+
+it('the end of a run with any legal name is told by that name', async () => {
+  const { tell, events, mails, state } = await bench();
+  const run = 'restore.friday';
+  await state.write(stateKeys.run(run), {
+    ...{ system: 'pe-main', operation: 'backup', run, backup, execution: executionArn('backup', run) },
+    ...{ startedAt: '2026-11-20T02:00:00Z', scheduled: false, attempt: 0, rescue: false },
+  });
+  await tell(failed('backup', { name: run, executionArn: executionArn('backup', run) }));
+  await tell(failed('undo', { input: JSON.stringify({ run }) }));
+  expect(events.map(({ run: told, of, system }) => [told, of, system])).toEqual([
+    [run, null, 'pe-main'],
+    ['run-1', run, 'pe-main'],
+  ]);
+  expect(mails[0]?.text).toContain(`npx holdfast watch ${run}`);
+});
 
 describe('the end of a run', () => {
   it('of a backup that was committed is told as an event, with what it holds, and to nobody by mail', async () => {
