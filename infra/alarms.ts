@@ -142,9 +142,9 @@ export const addAlarms = (
       const threshold = overdueAfterSeconds(timings, now);
       return ofSystem(system, threshold !== undefined, threshold ?? 0);
     }),
-    failed('backup', 'A backup failed and was undone.'),
-    failed('restore', 'A restore failed and was undone.'),
-    failed('upgrade', 'An upgrade failed and was stopped where it was.'),
+    failed('backup', 'A backup failed, took too long or was aborted, and was undone.'),
+    failed('restore', 'A restore failed, took too long or was aborted, and was undone.'),
+    failed('upgrade', 'An upgrade failed, took too long or was aborted, and was stopped where it was.'),
     failed('verify', 'A backup could not be read back, or is no longer what was committed.'),
     failed('undo', 'The traces of a failed run could not be removed: services may be down.'),
     alarm({
