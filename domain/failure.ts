@@ -62,6 +62,23 @@ const childEnded = (status: string, child: string, cause: string): Failure => {
   }
 };
 
+/**
+ * An error by a name of ours, and its cause for people. A run that ends with a name of AWS's own was never caught, and is undone by a rule;
+ * this one was caught.
+ */
+const named = (error: string | null, cause: string): Failure => {
+  // Whoever rejects a run in the console, or by the API, need not say anything.
+  if (error === null) return { error: new ApprovalRejectedError().name, cause: cause || rejected };
+  if (error === 'States.Timeout' || error === 'Sandbox.Timedout')
+    return {
+      error: timedOut,
+      cause: `A step did not end within its time. Look at the execution for which one. ${cause}`.trim(),
+    };
+  if (/^(States|Lambda|Sandbox|Runtime|StepFunctions)\./.test(error))
+    return { error: new StepFailedError().name, cause: `${error}: ${cause || 'no reason was given'}` };
+  return { error, cause: cause || 'No reason was given. Look at the execution.' };
+};
+
 /** The original error inside what a state of a run caught: its name, and its message for people. */
 export const originalFailure = (
   { Error: error, Cause: cause }: CaughtFailure,
@@ -80,18 +97,7 @@ export const originalFailure = (
     return childEnded(status, arn.split(':').slice(-2).join(' '), innerCause ?? '');
   }
   const lambda = LambdaReport.safeParse(value);
-  if (lambda.success) return { error: lambda.data.errorType, cause: lambda.data.errorMessage };
-  // Whoever rejects a run in the console, or by the API, need not say anything.
-  if (error === null) return { error: new ApprovalRejectedError().name, cause: cause || rejected };
-  if (error === 'States.Timeout' || error === 'Sandbox.Timedout')
-    return {
-      error: timedOut,
-      cause: `A step did not end within its time. Look at the execution for which one. ${cause}`.trim(),
-    };
-  // A run that ends with a name of AWS's own was never caught, and is undone by a rule; this one was caught.
-  if (/^(States|Lambda|Sandbox|Runtime|StepFunctions)\./.test(error))
-    return { error: new StepFailedError().name, cause: `${error}: ${cause || 'no reason was given'}` };
-  return { error, cause: cause || 'No reason was given. Look at the execution.' };
+  return lambda.success ? named(lambda.data.errorType, lambda.data.errorMessage) : named(error, cause);
 };
 
 /** A failed run's cause with the way back to what was there before. */

@@ -7,6 +7,7 @@ import { InvalidConfigError, parseConfig } from '#domain/config-file';
 import { acknowledgeFindings } from './acknowledged.ts';
 import { AlarmsStack } from './alarms-stack.ts';
 import { ControlStack } from './control-stack.ts';
+import { DocumentsStack, documentStacks } from './documents-stack.ts';
 import { DeploymentLimits } from './limits.ts';
 import { NodesStack } from './nodes-stack.ts';
 import { SchedulesStack } from './schedules-stack.ts';
@@ -28,7 +29,7 @@ export const holdfastApp = (text: string, name: string, now: Date, context: Reco
   const app = new App({ context });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new DeploymentLimits());
   const storage = new VaultStack(app, 'holdfast-vault', { config, description: 'Holdfast: where backups lie' });
-  const nodes = new NodesStack(app, 'holdfast-nodes', { config, storage, description: 'Holdfast: what runs on nodes' });
+  const nodes = new NodesStack(app, 'holdfast-nodes', { config, storage, description: 'Holdfast: what nodes may do' });
   const control = new ControlStack(app, 'holdfast-control', {
     config,
     configFile,
@@ -36,7 +37,13 @@ export const holdfastApp = (text: string, name: string, now: Date, context: Reco
     description: 'Holdfast: lambdas, state machines, rules, notifications, what people are granted',
   });
   // Documents before the lambdas that send them.
-  control.addStackDependency(nodes);
+  for (const letters of documentStacks)
+    control.addStackDependency(
+      new DocumentsStack(app, `holdfast-documents-${letters}`, {
+        letters,
+        description: `Holdfast: what runs on nodes, ${letters}`,
+      }),
+    );
   const schedules = new SchedulesStack(app, 'holdfast-schedules', {
     ...{ config, control, now },
     description: 'Holdfast: what starts by itself',

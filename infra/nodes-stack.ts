@@ -1,35 +1,19 @@
 import { Stack, type StackProps } from 'aws-cdk-lib';
 import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
-import { composeDocuments } from '#documents/compose';
 import type { Config } from '#domain/config';
 import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import type { VaultStack } from './vault-stack.ts';
 
-/** What runs on the nodes, and what they may do in the vault: write below their own system's prefix, and read what a restore has tagged. */
+/** What nodes may do in the vault: write below their own system's prefix, and read what a restore has tagged. */
 export class NodesStack extends Stack {
-  readonly documents: readonly CfnDocument[];
-
   constructor(
     scope: Construct,
     id: string,
     props: StackProps & { readonly config: Config; readonly storage: VaultStack },
   ) {
-    // Every script is a list of lines: indented, they would come close to the megabyte that a template may have.
-    super(scope, id, { ...props, suppressTemplateIndentation: true });
+    super(scope, id, props);
     const { config, storage } = props;
-    this.documents = Object.entries(composeDocuments()).map(
-      ([name, content]) =>
-        new CfnDocument(this, name, {
-          name,
-          content,
-          documentType: 'Command',
-          documentFormat: 'JSON',
-          targetType: '/AWS::EC2::Instance',
-          updateMethod: 'NewVersion',
-        }),
-    );
     for (const system of Object.keys(config.systems)) {
       const own = storage.vault.arnForObjects(`${vaultKeys.system(system)}*`);
       new ManagedPolicy(this, `NodePolicy-${system}`, {

@@ -1,8 +1,11 @@
+import { Stack } from 'aws-cdk-lib';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { scripts } from '#documents/compose';
+import { documentStacks } from '#infra/documents-stack';
 import { deployed, example } from './deployed.ts';
 
-const { templates } = deployed(example);
+const { app, templates } = deployed(example);
 
 /** The documents' and machines' files are reviewed where they are written; an asset's hash says nothing to anybody. */
 const left = new Set(['Content', 'DefinitionString', 'S3Key', 'aws:asset:path']);
@@ -19,16 +22,33 @@ it('a first deployment that failed can be repeated: nothing stays behind that ha
   }
 });
 
-describe.each(['holdfast-vault', 'holdfast-nodes', 'holdfast-control', 'holdfast-schedules', 'holdfast-alarms'])(
-  '%s',
-  (name) => {
-    it('is as it was last reviewed', async () => {
-      const reviewed = JSON.stringify(
-        templates[name],
-        (key, value: unknown) => (left.has(key) ? '(left out)' : value),
-        2,
-      );
-      await expect(`${reviewed}\n`).toMatchFileSnapshot(`__snapshots__/${name}.json`);
-    });
-  },
-);
+it('documents are deployed before the lambdas that send them, each in the stack of its first letter', () => {
+  const control = app.node.findChild('holdfast-control');
+  const before = Stack.of(control).dependencies.map(({ stackName }) => stackName);
+  const stacks = documentStacks.map((letters) => `holdfast-documents-${letters}`);
+  expect(before).toEqual(expect.arrayContaining(stacks));
+  const names = stacks.flatMap((stack) =>
+    Object.keys(z.object({ Resources: z.record(z.string(), z.json()) }).parse(templates[stack]).Resources),
+  );
+  expect(names).toHaveLength(scripts.length);
+});
+
+describe.each([
+  'holdfast-vault',
+  'holdfast-nodes',
+  'holdfast-documents-a-e',
+  'holdfast-documents-f-p',
+  'holdfast-documents-q-z',
+  'holdfast-control',
+  'holdfast-schedules',
+  'holdfast-alarms',
+])('%s', (name) => {
+  it('is as it was last reviewed', async () => {
+    const reviewed = JSON.stringify(
+      templates[name],
+      (key, value: unknown) => (left.has(key) ? '(left out)' : value),
+      2,
+    );
+    await expect(`${reviewed}\n`).toMatchFileSnapshot(`__snapshots__/${name}.json`);
+  });
+});

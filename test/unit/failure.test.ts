@@ -48,6 +48,12 @@ describe('a failure', () => {
     for (const name of ['States.Runtime', 'States.DataLimitExceeded', 'States.Timeout', 'Lambda.Unknown']) {
       expect(explainFailure({ Error: name, Cause: 'why' }, 'backup').error).toMatch(/^Step(Failed|TimedOut)Error$/);
       expect(explainFailure(child({ Error: name, Cause: 'why' }), 'backup').cause).toMatch(/why/);
+      // What Lambda says of one that died is a report of its own.
+      const report = { Error: 'Lambda.Unknown', Cause: JSON.stringify({ errorType: name, errorMessage: 'why' }) };
+      expect(explainFailure(report, 'backup')).toEqual({
+        error: expect.stringMatching(/^Step(Failed|TimedOut)Error$/),
+        cause: expect.stringMatching(/why/),
+      });
     }
   });
 
