@@ -58,6 +58,9 @@ const clockToleranceSeconds = 60;
 
 const checkName = 'check-node';
 
+/** Characters that the parameter of check-node takes. */
+const longestKeys = 40_000;
+
 /** A phase that no failure ends: it is told what each node has to say. */
 export const tolerant = ({ name, commands }: Phase): Phase => ({
   name,
@@ -84,27 +87,34 @@ export const foreseen = (
 
 /** Asks each node whether it could do its part of a backup. */
 export const checkPhase = (
-  { system, run, vaultBucket, nodes }: Pick<BackupOf, 'system' | 'run' | 'vaultBucket' | 'nodes'>,
+  {
+    system,
+    run,
+    vaultBucket,
+    nodes,
+  }: Pick<BackupOf, 'system' | 'run' | 'vaultBucket'> & { readonly nodes: readonly Pick<Inspected, 'node'>[] },
   backup: readonly Phase[],
 ): Phase => {
   const archives = backup.flatMap(({ commands }) =>
     commands.filter(({ document }) => document === documentName('archive-files')),
   );
-  const pathsOn = (node: PlannedNode): readonly string[] =>
-    archives
-      .filter(({ instanceIds }) => instanceIds.includes(node.instanceId))
-      .flatMap(({ parameters }) => decodeList(parameters['Paths'] ?? ''));
+  const pathsOn = (node: PlannedNode): readonly string[] => {
+    const lists = archives.flatMap(({ instanceIds, parameters }) =>
+      instanceIds.includes(node.instanceId) ? [parameters['Paths'] ?? ''] : [],
+    );
+    const whole = encodeList(lists.flatMap(decodeList));
+    // What an archive takes, a check takes: the documents' parameters are equally long.
+    return whole.length <= longestKeys ? [whole] : lists;
+  };
   return tolerant({
     name: 'check',
-    commands: nodes.map(({ node }) =>
-      commandsOn(run, node)(
-        checkName,
-        {
-          Bucket: vaultBucket,
-          Key: `${vaultKeys.check(system, run)}${node.instanceId}`,
-          Keys: encodeList(pathsOn(node)),
-        },
-        { seconds: 300 },
+    commands: nodes.flatMap(({ node }) =>
+      pathsOn(node).map((Keys, index) =>
+        commandsOn(run, node)(
+          checkName,
+          { Bucket: vaultBucket, Key: `${vaultKeys.check(system, run)}${node.instanceId}-${index}`, Keys },
+          { seconds: 300, ...(index > 0 && { what: String(index + 1) }) },
+        ),
       ),
     ),
   });
@@ -139,10 +149,15 @@ const checkedNode = (
   failed: readonly string[],
 ): CheckReport['nodes'][number] => {
   const command = state?.commands.find(
-    (one) => one.state === 'ended' && one.invocations.some(({ instanceId }) => instanceId === node.instanceId),
+    (one) =>
+      one.state === 'ended' &&
+      one.invocations.some(({ instanceId, status }) => instanceId === node.instanceId && status === 'Success'),
   );
-  const answer =
-    state && resultsOf(state, checkName, NodeAnswer).find(({ instanceId }) => instanceId === node.instanceId)?.result;
+  const answers = (state ? resultsOf(state, checkName, NodeAnswer) : []).flatMap(({ instanceId, result }) =>
+    instanceId === node.instanceId ? [result] : [],
+  );
+  const [answer] = answers;
+  const refusal = answers.map(({ vault }) => vault).find((said) => said !== '');
   const clockSeconds =
     answer && command?.state === 'ended' ? clockOff(answer.clock, command.sentAt, command.endedAt) : null;
   const space = inspection && workSpace(inspection);
@@ -157,12 +172,12 @@ const checkedNode = (
     ...(clockSeconds !== null && clockSeconds > clockToleranceSeconds
       ? [`its clock is off by ${clockSeconds} s or more: S3 refuses who is 900 s off. Let chrony or ntpd set it.`]
       : []),
-    ...(answer && answer.vault !== ''
+    ...(refusal !== undefined
       ? [
-          `the vault took no upload: ${answer.vault} Look whether its instance profile has the policy holdfast-node-${system}, and at its way to S3 (route, endpoint, proxy).`,
+          `the vault took no upload: ${refusal} Look whether its instance profile has the policy holdfast-node-${system}, and at its way to S3 (route, endpoint, proxy).`,
         ]
       : []),
-    ...(answer?.unreadable ?? []).map((key) => `${key}. Mount or mend it.`),
+    ...answers.flatMap(({ unreadable }) => unreadable).map((key) => `${key}. Mount or mend it.`),
   ];
   const warnings = inspection?.warnings ?? [];
   return {
@@ -170,7 +185,7 @@ const checkedNode = (
     product: inspection ? productOf(inspection) : null,
     tools: inspection?.tools ?? null,
     freeBytes: space?.freeBytes ?? null,
-    vault: answer ? answer.vault === '' : null,
+    vault: answer ? refusal === undefined : null,
     // A backup goes on without an optional node.
     ...(node.optional ? { problems: [], warnings: [...problems, ...warnings] } : { problems, warnings }),
   };
