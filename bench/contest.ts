@@ -85,9 +85,11 @@ export const runDocument = async (
   const content: { mainSteps: { inputs: { runCommand: string[] } }[] } = JSON.parse(
     JSON.stringify(composeDocument(script)),
   );
+  const common = { StartBefore: String(Math.floor(Date.now() / 1000) + 3600), Attempt: '0' };
+  const values: Readonly<Record<string, string>> = { ...common, ...parameters };
   const lines = (content.mainSteps[0]?.inputs.runCommand ?? [])
     .join('\n')
-    .replace(/\{\{ (\w+) \}\}/g, (_, name: string) => parameters[name] ?? '')
+    .replace(/\{\{ (\w+) \}\}/g, (_, name: string) => values[name] ?? '')
     .replace('#!/bin/bash\n', `#!/bin/bash\nexport ${mark}=1\n`);
   const running = node.run(lines, crypto.randomUUID());
   let answer = '';

@@ -28,11 +28,15 @@ postgres_service() {
   return 1
 }
 
-started_at() { query "${maintenance:-template1}" 'SELECT pg_postmaster_start_time()' 2>/dev/null; }
+started_at() {
+  local database
+  for database in template1 postgres; do query "$database" 'SELECT pg_postmaster_start_time()' 2>/dev/null && return 0; done
+  return 1
+}
 
 is_another() {
   local now
-  now=$(postgres_answers && started_at) && [ "$now" != "$before" ]
+  now=$(started_at) && [ "$now" != "$before" ]
 }
 
 sessions() {
@@ -55,7 +59,7 @@ main() {
   remember_stopped "$RUN" "$service"
   change_service "$service" restart || true
   # A script may answer before the old process has ended, and one that says it failed may have restarted it all the same.
-  wait_until 60 is_another || restarted=no
+  wait_until 30 is_another || restarted=no
   require_postgres
   if [ "$restarted" = no ]; then
     fail RestartFailedError "service $service restart did not restart PostgreSQL: the same process still runs. Restart it by hand, then start the restore again."

@@ -76,14 +76,27 @@ not_backed_up_sql() {
   fi
 }
 
+# rows_of DATABASE SQL: to $work/rows, a NUL behind each value, since a failure would be lost behind a pipe.
+rows_of() { query "$1" "$2" -z -0 >"$work/rows" 2>"$work/query.log"; }
+
 # warn_of DATABASE SQL: what the statement says, each on a line.
 warn_of() {
   local sentence
-  while IFS= read -r -d '' sentence; do printf '%s\n' "${sentence//$'\n'/ }" >>"$work/warnings"; done < <(query "$1" "$2" -0)
+  if ! rows_of "$1" "$2"; then
+    echo "what no backup holds of the database $1 could not be asked: $(refusal "$work/query.log")" >>"$work/warnings"
+    return 0
+  fi
+  while IFS= read -r -d '' sentence; do printf '%s\n' "${sentence//$'\n'/ }" >>"$work/warnings"; done <"$work/rows"
 }
 
-# is_in_use DATABASE
-is_in_use() { [ -n "$(query "$1" "$in_use_sql" 2>"$work/query.log")" ]; }
+# is_in_use DATABASE: one that can't be asked is told, and taken for empty.
+is_in_use() {
+  if ! rows_of "$1" "$in_use_sql"; then
+    echo "the database $1 can't be read, and is not backed up: $(refusal "$work/query.log")" >>"$work/warnings"
+    return 1
+  fi
+  [ -s "$work/rows" ]
+}
 
 # unreadable DATABASE: says so, and what to do about it.
 unreadable() {
@@ -98,9 +111,13 @@ unreadable() {
 # One object after another, to $work/databases.
 inspect_databases() {
   local name one separator='' names=()
-  while IFS= read -r -d '' name; do names+=("$name"); done < <(query "$maintenance" "$names_sql" -0)
-  # The maintenance database counts as soon as somebody keeps something in it. What is in template1 becomes part of new databases.
-  if is_in_use postgres; then names+=(postgres); fi
+  if ! rows_of "$maintenance" "$names_sql"; then
+    problem DatabaseUnreadableError "PostgreSQL does not list its databases: $(refusal "$work/query.log")"
+    : >"$work/rows"
+  fi
+  while IFS= read -r -d '' name; do names+=("$name"); done <"$work/rows"
+  # The maintenance database, which may be missing, counts as soon as somebody keeps something in it.
+  if [ "$(query "$maintenance" "SELECT count(*) FROM pg_database WHERE datname = 'postgres'")" = 1 ] && is_in_use postgres; then names+=(postgres); fi
   if is_in_use template1; then
     echo 'the database template1 holds objects of its own, which are not backed up: keep the statements that make them' >>"$work/warnings"
   fi
@@ -120,6 +137,7 @@ inspect_databases() {
 
 inspect_tablespaces() {
   local location one directory separator=''
+  rows_of "$maintenance" "$tablespaces_sql" || return 1
   printf '['
   while IFS= read -r -d '' location && IFS= read -r -d '' one; do
     directory=ok
@@ -131,7 +149,7 @@ inspect_tablespaces() {
     printf '%s%s,"directory":"%s"}' "$separator" "${one%\}}" "$directory"
     separator=,
     printf '%s\n' "$location" >>"$work/locations"
-  done < <(query "$maintenance" "$tablespaces_sql" -z -0)
+  done <"$work/rows"
   printf ']'
 }
 

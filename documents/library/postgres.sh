@@ -109,7 +109,7 @@ postgres_answers() {
     *) postgres_error=PostgresDownError ;;
   esac
   # 9.3 and later have a program that tells a server that starts, in any language, from one that refuses.
-  as_postgres "$postgres_bin/pg_isready" >/dev/null 2>&1 || [ "$?" -ne 1 ] || postgres_error=PostgresDownError
+  if [ -x "$postgres_bin/pg_isready" ]; then as_postgres "$postgres_bin/pg_isready" >/dev/null 2>&1 || [ "$?" -ne 1 ] || postgres_error=PostgresDownError; fi
   if [ "$postgres_error" = PostgresRefusedError ]; then
     postgres_said="PostgreSQL runs, but refuses a session to $postgres_user: $said Let 'local all $postgres_user peer' be the first line of its pg_hba.conf, reload it (service pe-postgresql reload), then start the operation again."
   else

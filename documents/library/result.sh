@@ -43,8 +43,11 @@ answer() {
 
 # fail NAME MESSAGE: the one way to end badly. MESSAGE says what to do next.
 fail() {
+  local message
   trap - ERR
-  answer "{\"error\":$(json_string "$1"),\"message\":$(json_string "$2")}"
+  # What a tool says may hold colours.
+  message=$(printf '%s' "$2" | LC_ALL=C tr -d '\000-\010\013-\037\177')
+  answer "{\"error\":$(json_string "$1"),\"message\":$(json_string "$message")}"
   exit 1
 }
 
@@ -55,12 +58,19 @@ unexpected() {
 }
 
 json_string() {
-  local text=$1
+  local text=$1 code character
   text=${text//\\/\\\\}
   text=${text//\"/\\\"}
   text=${text//$'\n'/\\n}
   text=${text//$'\t'/\\t}
-  printf '"%s"' "$(printf '%s' "$text" | LC_ALL=C tr -d '\000-\010\013-\037\177')"
+  # A name may hold any other of them, and has to be the same name in every answer.
+  if [[ $text == *[[:cntrl:]]* ]]; then
+    for code in 0{1,2,3,4,5,6,7,8,b,c,d,e,f} 1{0,1,2,3,4,5,6,7,8,9,a,b,c,d,e,f} 7f; do
+      printf -v character '%b' "\\x$code"
+      text=${text//"$character"/\\u00$code}
+    done
+  fi
+  printf '"%s"' "$text"
 }
 
 # json_list WORD...: a list of strings.

@@ -57,7 +57,8 @@ setup() {
 # A psql that says what it is told, and fails.
 refusing() {
   postgres_user=pe-postgres postgres_bin=$BATS_TEST_TMPDIR
-  as_postgres() { "$@"; }
+  # As runuser does where the program is missing, which pg_isready is in 9.2.
+  as_postgres() { case $1 in */pg_isready) [ -x "$1" ] || return 1 ;; esac && "$@"; }
   printf '#!/bin/bash\ncat >/dev/null\nprintf "%%s\\n" "$SAID" >&2\nexit 2\n' >"$BATS_TEST_TMPDIR/psql"
   chmod +x "$BATS_TEST_TMPDIR/psql"
   SAID=$1 export SAID
@@ -139,4 +140,10 @@ DETAIL:  Key (password)=(secret) is duplicated.
 LOG
   run refusal "$BATS_TEST_TMPDIR/log"
   [ "$output" = 'could not create unique index "users_pkey" ' ]
+}
+
+@test "a name is the same in an answer whatever it holds" {
+  for name in $'carriage\rreturn' $'a\001\037\177b' $'it\'s "quoted" \\ \n\t done' 'größe & ~'; do
+    [ "$(json_string "$name" | node -e 'process.stdout.write(JSON.parse(require("fs").readFileSync(0, "utf8")) + "|")')" = "$name|" ]
+  done
 }

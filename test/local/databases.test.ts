@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeText } from '#domain/naming';
 import { runDocument } from '../../bench/contest.ts';
 import { type Bench, monolithic, startBench } from './harness.ts';
-import { emptyServer, inDatabase, oddServer, serverOf } from './odd-databases.ts';
+import { emptyServer, inDatabase, odd, oddServer, serverOf } from './odd-databases.ts';
 
 /** Databases as they are found in life: nothing of them is lost by a backup and a restore, and nothing changed by a restore that fails. */
 
@@ -46,14 +46,14 @@ describe('a server full of oddities', () => {
       'console',
       'console_auth',
       'latin1',
-      'odd\n"it\'s" \\ one',
+      odd,
       'pe-puppetdb',
       'raw',
       'postgres',
     ]);
     expect(warnings).toEqual([
-      expect.stringContaining('the database latin1 has 1 tables or functions in pg_catalog'),
       expect.stringContaining('the database template1 holds objects of its own'),
+      expect.stringContaining('the database latin1 has 1 tables or functions in pg_catalog'),
       expect.stringContaining('the settings or limit of the database template1'),
       expect.stringContaining('the replication slot waiting'),
     ]);
@@ -100,7 +100,7 @@ describe('a document does not answer success for what it did not do', () => {
   it('restart-postgresql, whose service restarts nothing', async () => {
     const script = '/etc/init.d/pe-postgresql';
     await bench.shell(`mv ${script} /root/script; printf '#!/bin/sh\nexit 0\n' > ${script}; chmod +x ${script}`);
-    // The wait of a minute for the new process is over at once.
+    // The wait of half a minute for the new process is over at once.
     await bench.shell('mv /usr/bin/sleep /root/sleep; ln -s /bin/true /usr/bin/sleep');
     const said = await refusalOf(bench.node, 'restart-postgresql', { RunId: 'restart', Databases: encodeText('raw') });
     await bench.shell(`mv /root/sleep /usr/bin/sleep; mv /root/script ${script}`);

@@ -65,7 +65,7 @@ describe('a backup that fails on the node', () => {
     await expectFailure(
       ending,
       'CommandFailedError',
-      /DatabaseUnreadableError: .*"closed" is not currently accepting connections/,
+      /DatabaseUnreadableError: .*the database closed can't be read: it takes no connections\. Allow them/,
     );
   });
 

@@ -10,7 +10,7 @@ export const inDatabase = (bench: Bench, name: string, statements: string): Prom
     `echo ${base64(statements)} | base64 -d >/tmp/statements; su -s /bin/bash pe-postgres -c 'cd / && PGDATABASE="$(echo ${base64(name)} | base64 -d)" /opt/puppet/bin/psql -X -q -A -t -v ON_ERROR_STOP=1 -f -' </tmp/statements`,
   );
 
-const odd = 'odd\n"it\'s" \\ one';
+export const odd = 'odd\r\n"it\'s" \\ one';
 
 /** Tables whose names and rows look like something else. */
 const oddTables = `
@@ -67,7 +67,7 @@ chmod 644 $d/siteconf*`);
     'postgres',
     `CREATE ROLE "odd
 role""'"; CREATE ROLE leaver LOGIN PASSWORD 'leaver';
-CREATE DATABASE "odd
+CREATE DATABASE "odd\r
 ""it's"" \\ one" OWNER "odd
 role""'";
 CREATE DATABASE company_template; CREATE DATABASE bare;
@@ -122,7 +122,7 @@ DO $do$ DECLARE d text := quote_ident(current_database()); s text; BEGIN
 export const emptyServer = async (bench: Bench): Promise<void> => {
   await bench.sql(
     'postgres',
-    `DROP FUNCTION site_helper(); DROP DATABASE "odd
+    `DROP FUNCTION site_helper(); DROP DATABASE "odd\r
 ""it's"" \\ one"; DROP DATABASE latin1; DROP DATABASE raw; DROP ROLE "odd
 role""'";
 ALTER DATABASE console RESET ALL; ALTER DATABASE console CONNECTION LIMIT 3; COMMENT ON DATABASE console IS NULL;
