@@ -36,8 +36,8 @@ drop_role() {
 }
 
 # remove_orphans LOCATION: a server that loses its power while it makes a database leaves a directory that belongs to none
-# and keeps the tablespace from being dropped. Nobody is connected, so none is being made now. As the user whose they are: his links lead
-# no further than he could go himself.
+# and keeps the tablespace from being dropped. Nobody is connected, so none is being made now. They are removed as the user who owns
+# them: his links lead no further than he could go himself.
 remove_orphans() {
   local directory oid
   for directory in "$1"/PG_*/[0-9]*; do

@@ -12,7 +12,9 @@ umask 077
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
 . "$(dirname "$0")/library/services.sh"
+. "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/restore.sh"
+. "$(dirname "$0")/library/archive.sh"
 . "$(dirname "$0")/library/puppet.sh"
 . "$(dirname "$0")/library/installer.sh"
 . "$(dirname "$0")/library/upgrade.sh"
@@ -45,6 +47,8 @@ main() {
     cp "$work/running" "$state_directory/upgrade-services"
     guard_services "$RUN" "$work/running"
     if [ -n "$SETTINGS" ]; then
+      # Another node has written it: it is looked through as that of a backup.
+      check_archive "$(fetched_file "$RUN" "$SETTINGS")" "$work/list" || fail ArchiveRefusedError "the master's settings are not unpacked: $refused."
       tar --extract --directory=/ --file="$(fetched_file "$RUN" "$SETTINGS")" etc/puppetlabs/enterprise/conf.d 2>"$work/log" || fail UpgradeFailedError "the master's settings can not be unpacked: $(last_words "$work/log")"
     fi
     case $VERSION in
