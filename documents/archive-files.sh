@@ -1,72 +1,79 @@
 #!/bin/bash
-#/ Usage: BUCKET= KEY= EXPECTED_BYTES= GROUP= PATHS= RUN= archive-files.sh
+#/ Usage: BUCKET= KEY= EXPECTED_BYTES= GROUP= PATHS= REQUIRED= RUN= archive-files.sh
 #/
-#/ Streams an archive of files into the vault, with owner names, modes, ACLs and symbolic links, and beside it the list of
-#/ what it holds. Every private key, keystore and passphrase below the paths must be found in the archive again.
-#/   KEY    key without suffix: .tar.<zst|gz> and .contents.<zst|gz> are added
-#/   PATHS  absolute paths, a NUL between, in base64url
+#/ Streams an archive of files into the vault, with owner names, modes, ACLs, extended attributes and symbolic links, and beside
+#/ it the list of what it holds. Every private key, keystore and passphrase below the paths must be found in the archive again.
+#/   KEY       key without suffix: .tar.<zst|gz> and .contents.<zst|gz> are added
+#/   PATHS     absolute paths, a NUL between, in base64url
+#/   REQUIRED  absolute paths, a NUL between, in base64url: those that the archive holds are told; may be empty
 #/ Exit status: 0 stored and verified; 1 failed, the answer says why.
 set -Eeuo pipefail
 umask 077
 
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/compression.sh"
 . "$(dirname "$0")/library/vault.sh"
+. "$(dirname "$0")/library/mounts.sh"
+. "$(dirname "$0")/library/tar.sh"
+. "$(dirname "$0")/library/told.sh"
 . "$(dirname "$0")/library/secrets.sh"
 
 # A file that changes while it is read makes tar end with 1; a second look a moment later mostly finds it at rest.
 readonly attempts=3
 
-tar_options=(--create --file=- --directory=/ --files-from)
-
-# Owner names rather than numbers: the ids of Puppet's users differ after a reinstallation or on another host.
-tar_files() { LC_ALL=C tar "${tar_options[@]}" "$work/paths"; }
-
-tar_list() { LC_ALL=C tar --list --file=- --quoting-style=literal; }
-
-use_what_tar_knows() {
-  local option help
-  help=$(tar --help)
-  warnings=()
-  for option in --acls --xattrs --selinux; do
-    case $help in
-      *"$option"*) tar_options=("$option" "${tar_options[@]}") ;;
-      *) warnings+=("this tar knows no $option") ;;
-    esac
-  done
-}
+archive() { tar_files / "$work/paths"; }
 
 refuse_broken_links() {
   local broken
-  broken=$(broken_secrets "$@" | head -n 1)
-  [ -z "$broken" ] || fail SecretUnreadableError "$(broken_words "$broken"). Mount or mend it, then start the operation again."
+  while IFS= read -r -d '' broken; do
+    fail SecretUnreadableError "$(broken_words "$broken"). Mount or mend it, then start the operation again."
+  done < <(broken_secrets "$@")
 }
 
 require_secrets() {
   local missing
-  find_secrets -type f -- "$@" | sed 's|^/||' | LC_ALL=C sort -u >"$work/secrets"
-  missing=$(LC_ALL=C sort -u "$stored_contents" | LC_ALL=C comm -23 "$work/secrets" - | head -n 1)
+  { find_secrets -type f -- "$@" && secrets_by_content "$@"; } | listed | sed 's|^/||' | LC_ALL=C sort -u >"$work/secrets"
+  missing=$(LC_ALL=C comm -23 "$work/secrets" "$work/held" | head -n 1)
   if [ -n "$missing" ]; then
     fail SecretMissingError "/$missing exists and is not in the archive. Nothing was committed; start the operation again."
   fi
 }
 
+# held_json: those of the required paths that the archive holds.
+held_json() {
+  local path separator=''
+  printf '['
+  while IFS= read -r -d '' path; do
+    if printf '%s\0' "${path#/}" | listed | LC_ALL=C comm -12 - "$work/held" | grep -q .; then
+      printf '%s' "$separator"
+      json_path "$path"
+      separator=,
+    fi
+  done < <(decode_list "$REQUIRED")
+  printf ']'
+}
+
 main() {
-  local path attempt archive changed paths=()
+  local path attempt archive changed warning paths=() trees=() warnings=()
   begin_answer
   begin_work "$RUN"
+  load_mounts
   while IFS= read -r -d '' path; do
     if [ ! -e "$path" ] && [ ! -L "$path" ]; then
-      fail MissingPathError "$path is not there. Take it out of holdfast.yaml, or mend the node."
+      fail MissingPathError "$(shown "$path") is not there. Take it out of holdfast.yaml, or mend the node."
     fi
     paths+=("$path")
-    printf '%s\n' "${path#/}"
-  done < <(decode_list "$PATHS") >"$work/paths"
-  use_what_tar_knows
-  refuse_broken_links "${paths[@]}"
+  done < <(decode_list "$PATHS")
+  while IFS= read -r -d '' path; do
+    trees+=("$path")
+    printf '%s\0' "${path#/}"
+  done < <(trees_of "${paths[@]}") >"$work/paths"
+  find_tar_options
+  refuse_broken_links "${trees[@]}"
 
   for ((attempt = 1; ; attempt++)); do
-    if store "$BUCKET" "$KEY.tar" "$EXPECTED_BYTES" tar_files tar_list; then break; fi
+    if store "$BUCKET" "$KEY.tar" "$EXPECTED_BYTES" archive tar_list; then break; fi
     if [ "$stored_error" != ProducerFailedError ] || [ "$stored_producer_status" -ne 1 ]; then fail "$stored_error" "$stored_message"; fi
     changed=$(grep -E 'changed as we read it|removed before we read it|shrank' "$work/produce.log" | head -n 1 | sed 's/^tar: //')
     if [ "$attempt" -ge "$attempts" ]; then
@@ -76,10 +83,15 @@ main() {
     sleep "$attempt"
   done
   archive=$stored_upload
-  require_secrets "${paths[@]}"
   cp "$stored_contents" "$work/contents"
+  LC_ALL=C sort -u "$work/contents" >"$work/held"
+  foreign_mounts "${paths[@]}" | while IFS= read -r warning; do note mount "$warning"; done
+  sed -n 's/^tar: \(.*\): \(.*\) ignored$/\/\1 is not backed up: \2/p' "$work/produce.log" | while IFS= read -r warning; do note ignored "$warning"; done
+  require_secrets "${trees[@]}"
+  warnings=(${tar_warnings[@]+"${tar_warnings[@]}"})
+  while IFS= read -r warning; do warnings+=("$warning"); done < <(tell_notes)
   store_contents "$BUCKET" "$KEY.contents" "$work/contents" || fail "$stored_error" "$stored_message"
-  answer "{\"kind\":\"files\",\"group\":$(json_string "$GROUP"),\"upload\":$archive,\"contents\":$stored_upload,\"entries\":$(wc -l <"$work/contents"),\"secrets\":$(wc -l <"$work/secrets"),\"verified\":\"read to its end by tar\",\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
+  answer "{\"kind\":\"files\",\"group\":$(json_string "$GROUP"),\"upload\":$archive,\"contents\":$stored_upload,\"entries\":$(wc -l <"$work/contents"),\"secrets\":$(wc -l <"$work/secrets"),\"holds\":$(held_json),\"verified\":\"read to its end by tar\",\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
 }
 
 main "$@"

@@ -16,6 +16,7 @@ umask 077
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
 . "$(dirname "$0")/library/paths.sh"
+. "$(dirname "$0")/library/compression.sh"
 . "$(dirname "$0")/library/vault.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"

@@ -33,8 +33,8 @@ unreadable_keys() {
       printf '%s is not there\n' "$path"
       continue
     fi
-    broken_secrets "$path" | while IFS= read -r key; do printf '%s\n' "$(broken_words "$key")"; done
-    find_secrets -type f -- "$path" | while IFS= read -r key; do
+    broken_secrets "$path" | while IFS= read -r -d '' key; do printf '%s\n' "$(broken_words "$key")"; done
+    find_secrets -type f -- "$path" | while IFS= read -r -d '' key; do
       head -c 1 "$key" >/dev/null 2>"$work/read.log" || printf '%s can not be read: %s\n' "$key" "$(last_words "$work/read.log")"
     done
   done < <(decode_list "$KEYS")

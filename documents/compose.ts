@@ -57,6 +57,12 @@ const parameter = {
     maxChars: 40_000,
     variable: 'PATHS',
   },
+  Required: {
+    description: 'Absolute paths that an archive of the backup must hold, a NUL between, in base64url; may be empty.',
+    allowedPattern: '^[A-Za-z0-9_-]*$',
+    maxChars: 40_000,
+    variable: 'REQUIRED',
+  },
   Keys: {
     description: 'Absolute paths whose keys must be readable, a NUL between, in base64url.',
     allowedPattern: '^[A-Za-z0-9_-]*$',
@@ -270,7 +276,7 @@ export const documents = {
   },
   'archive-files': {
     description: 'Streams a verified archive of files into the vault.',
-    parameters: ['RunId', 'Bucket', 'Key', 'ExpectedBytes', 'Group', 'Paths'],
+    parameters: ['RunId', 'Bucket', 'Key', 'ExpectedBytes', 'Group', 'Paths', 'Required'],
   },
   'check-node': {
     description: 'Tells whether a node could be backed up. Changes nothing.',

@@ -15,6 +15,7 @@ umask 077
 . "$(dirname "$0")/library/juju.sh"
 . "$(dirname "$0")/library/juju-provider.sh"
 . "$(dirname "$0")/library/juju-status.sh"
+. "$(dirname "$0")/library/compression.sh"
 . "$(dirname "$0")/library/node.sh"
 
 # A client that reaches no API server tries for minutes.
@@ -121,7 +122,8 @@ main() {
   client=$(cat "$work/client")
   space=$(printf '%s\n' "$state_directory" "$juju_data" | space_of)
   while IFS= read -r line; do problems+=("$line"); done <"$work/problems"
-  if ! command -v zstd >/dev/null; then warnings+=('zstd is not installed: gzip is used, which is slower and packs less'); fi
+  find_compressor
+  if [ -n "$compression_warning" ]; then warnings+=("$compression_warning"); fi
   answer "{\"product\":\"juju\",\"hostname\":$(json_string "$(hostname -f)"),\"roles\":$(json_list ${roles[@]+"${roles[@]}"}),\"server\":$server,\"client\":$client,\"tools\":$(tools_of),\"space\":$space,\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
 }
 

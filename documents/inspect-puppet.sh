@@ -15,6 +15,12 @@ umask 077
 . "$(dirname "$0")/library/databases.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/puppet.sh"
+. "$(dirname "$0")/library/puppet-settings.sh"
+. "$(dirname "$0")/library/told.sh"
+. "$(dirname "$0")/library/mounts.sh"
+. "$(dirname "$0")/library/closure.sh"
+. "$(dirname "$0")/library/compression.sh"
+. "$(dirname "$0")/library/tar.sh"
 . "$(dirname "$0")/library/node.sh"
 
 # problem NAME MESSAGE: ends a backup; a rescue notes it and goes on.
@@ -27,7 +33,7 @@ inspect_space() { { printf '%s\n' "$state_directory" "$puppet_configuration" "$p
 
 inspect_authority() {
   local directory
-  directory=$(puppet_setting cadir "$puppet_configuration/puppet/ssl/ca")
+  directory=${asked[cadir]-}
   if [ ! -r "$directory/ca_crt.pem" ]; then
     printf 'null'
     return
@@ -48,46 +54,67 @@ inspect_services() {
   printf ']'
 }
 
-# group NAME PATH...: the paths of a group and what their links lead to.
-group() {
-  local name=$1 path separator=''
+# own GROUP PATH...: what the product itself keeps there; one that is not there is none of this version's.
+own() {
+  local group=$1 path
   shift
-  printf '"%s":[' "$name"
-  while IFS= read -r path; do
-    printf '%s{"path":%s,"because":"product","by":""}' "$separator" "$(json_string "$path")"
-    separator=,
-  done < <(existing "$@" && if [ "$#" -gt 0 ]; then outside_links "$@"; fi)
-  printf ']'
+  for path; do
+    if [ -e "$path" ] || [ -L "$path" ]; then name_path product "$group" "the layout of Puppet Enterprise" "$path" yes; fi
+  done
+}
+
+has_authority() {
+  local name
+  for name in cakey cacert; do
+    if [ -e "${asked["$name"]-}" ]; then return 0; fi
+  done
+  # A link that leads nowhere is an authority that can't be reached.
+  [ -L "${asked[cadir]-}" ] && [ ! -e "${asked[cadir]-}" ]
+}
+
+find_paths() {
+  load_mounts
+  if [ -L "$puppet_configuration" ] && [ ! -e "$puppet_configuration" ]; then
+    problem MissingPathError "$puppet_configuration leads to $(readlink "$puppet_configuration"), which is not there. Mount or mend it, then start the operation again."
+  fi
+  own configuration "$puppet_configuration"
+  own certificates /opt/puppet/share/puppet-dashboard/certs /opt/puppet/share/console-services/certs \
+    /opt/puppetlabs/server/data/console-services/certs "$postgres_data/certs" "$postgres_data/server.key" "$postgres_data/server.crt" "$postgres_data/root.crt"
+  own mcollective /var/lib/peadmin
+  own installer /opt/puppet/pe_version /opt/puppetlabs/server/pe_version /opt/puppetlabs/server/pe_build /opt/puppet/share/console-auth/db/database.yml /opt/puppet/share/rubycas-server/config.yml
+  take_every_setting
+  if has_authority; then require_authority; fi
+  follow_links
+  tell_notes >>"$work/warnings"
 }
 
 inspect_paths() {
-  local path data=$postgres_data modules=() libraries=()
-  while IFS= read -r path; do
-    case $path/ in
-      "$puppet_configuration"/* | /opt/puppet/share/puppet/modules/ | /opt/puppetlabs/puppet/modules/) ;;
-      *) if [ -d "$path" ]; then modules+=("$path"); else echo "the modulepath names $path, which is not there" >>"$work/warnings"; fi ;;
-    esac
-  done < <(split_path "$(puppet_setting modulepath "$puppet_modules")")
-  if [ -r "$puppet_configuration/mcollective/server.cfg" ]; then
-    while IFS= read -r path; do libraries+=("$path"); done < <(split_path "$(sed -n 's/^[[:space:]]*libdir[[:space:]]*=[[:space:]]*//p' "$puppet_configuration/mcollective/server.cfg" | tail -n 1)")
-  fi
+  local group separator=''
   printf '{'
-  group configuration "$puppet_configuration"
-  printf ','
-  group certificates /opt/puppet/share/puppet-dashboard/certs /opt/puppet/share/console-services/certs \
-    /opt/puppetlabs/server/data/console-services/certs "$data/certs" "$data/server.key" "$data/server.crt" "$data/root.crt"
-  printf ','
-  group modules ${modules[@]+"${modules[@]}"}
-  printf ','
-  group mcollective ${libraries[@]+"${libraries[@]}"} /var/lib/peadmin
-  printf ','
-  group installer /opt/puppet/pe_version /opt/puppetlabs/server/pe_version /opt/puppetlabs/server/pe_build /opt/puppet/share/console-auth/db/database.yml /opt/puppet/share/rubycas-server/config.yml
+  for group in configuration certificates modules mcollective installer; do
+    printf '%s"%s":' "$separator" "$group"
+    roots_json "$group"
+    separator=,
+  done
   printf '}'
+}
+
+inspect_required() {
+  local path seen=$'\n' separator=''
+  printf '['
+  for path in ${required[@]+"${required[@]}"}; do
+    case $seen in *$'\n'"$path"$'\n'*) continue ;; esac
+    seen=$seen$path$'\n'
+    printf '%s' "$separator"
+    json_path "$path"
+    separator=,
+  done
+  printf ']'
 }
 
 inspect_roles() {
   local roles=()
-  if [ -e "$puppet_configuration/puppet/ssl/ca" ] || [ -L "$puppet_configuration/puppet/ssl/ca" ]; then roles+=(master); fi
+  if [ -e "${asked[cadir]-}" ] || [ -L "${asked[cadir]-}" ]; then roles+=(master); fi
   if [ "$has_postgres" = yes ] || [ -d "$puppet_configuration/puppetdb" ]; then roles+=(puppetdb); fi
   if [ -d /opt/puppet/share/puppet-dashboard ] || [ -d /opt/puppet/share/console-services ] || [ -d "$puppet_configuration/console-services" ]; then roles+=(console); fi
   case " ${roles[*]-} " in
@@ -101,6 +128,33 @@ inspect_roles() {
   json_list ${roles[@]+"${roles[@]}"}
 }
 
+# Where the agent is installed the layout is the same for both.
+refuse_open_source() {
+  local name found=''
+  [ -z "$(installed_version)" ] || return 0
+  for name in puppetserver puppetdb puppetmaster puppet-master; do
+    if has_service "$name"; then found=$name; fi
+  done
+  if [ -n "$found" ]; then
+    fail OpenSourcePuppetError "this node runs $found of open-source Puppet, and no Puppet Enterprise. The kind puppet-enterprise does not back it up. Take the node out of holdfast.yaml."
+  fi
+}
+
+# What packs and reads is tried, not assumed.
+check_tools() {
+  local fault
+  find_compressor
+  if [ -n "$compression_warning" ]; then printf '%s\n' "$compression_warning" >>"$work/warnings"; fi
+  find_tar_options
+  fault=$(tar_fault)
+  if [ -n "$fault" ]; then
+    problem UnfitToolError "the tar of this node ($(tar --version 2>&1 | head -n 1)) can not keep every file name: $fault. Install GNU tar 1.20 or newer, then start the operation again."
+  fi
+  if ! printf '' | openssl dgst -sha256 >/dev/null 2>&1; then
+    problem UnfitToolError "the openssl of this node ($(openssl version 2>&1)) knows no SHA-256. Install 0.9.8 or newer, then start the operation again."
+  fi
+}
+
 main() {
   local tool warning left warnings=()
   begin_answer
@@ -108,6 +162,7 @@ main() {
   for tool in aws tar openssl service; do require_tool "$tool"; done
   : >"$work/problems"
   : >"$work/locations"
+  refuse_open_source
   if [ -z "$(installed_version)$(agent_version)" ]; then
     problem WrongNodeError "no Puppet Enterprise on this node: neither /opt/puppet/pe_version nor /opt/puppetlabs is there. Check the instance in holdfast.yaml."
   fi
@@ -117,7 +172,7 @@ main() {
     if postgres_answers; then has_postgres=yes; else problem "$postgres_error" "$postgres_said"; fi
   fi
   if [ "$has_postgres" = yes ]; then inspect_databases; fi
-  if ! command -v zstd >/dev/null; then echo 'zstd is not installed: gzip is used, which is slower and packs less' >>"$work/warnings"; fi
+  check_tools
   # A proven restore does not fail by what it can't remove; somebody has to.
   while IFS=$'\t' read -r _ _ left; do
     if is_there "$left"; then echo "$left is what a restore has replaced, and it could not be removed. Unmount or unlock what is in it, look at it, remove it by hand" >>"$work/warnings"; fi
@@ -125,6 +180,9 @@ main() {
   : >>"$work/warnings"
   # A backup changes nothing: only a restore minds what can't be moved.
   if [ "$PURPOSE" = rescue ]; then fixed_within "$puppet_configuration" "$puppet_home" >"$work/fixed"; else : >"$work/fixed"; fi
+  read_puppet_conf
+  ask_puppet
+  find_paths
   local version certname found_roles found_services postgres authority paths space problems=() fixed=()
   version=$(installed_version || true)
   certname=$(puppet_setting certname "$(hostname -f)")
@@ -137,7 +195,7 @@ main() {
   while IFS= read -r warning; do warnings+=("$warning"); done <"$work/warnings"
   while IFS= read -r warning; do fixed+=("$warning"); done < <(head -n 20 "$work/fixed")
   while IFS= read -r warning; do problems+=("$warning"); done <"$work/problems"
-  answer "{\"product\":\"puppet-enterprise\",\"version\":$(json_string "$version"),\"agentVersion\":$(json_string "$(agent_version)"),\"hostname\":$(json_string "$(hostname -f)"),\"certname\":$(json_string "$certname"),\"roles\":$found_roles,\"services\":$found_services,\"postgres\":$postgres,\"certificateAuthority\":$authority,\"paths\":$paths,\"tools\":$(tools_of),\"space\":$space,\"mounts\":$(inspect_mounts),\"fixed\":$(json_list ${fixed[@]+"${fixed[@]}"}),\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
+  answer "{\"product\":\"puppet-enterprise\",\"version\":$(json_string "$version"),\"agentVersion\":$(json_string "$(agent_version)"),\"hostname\":$(json_string "$(hostname -f)"),\"certname\":$(json_string "$certname"),\"roles\":$found_roles,\"services\":$found_services,\"postgres\":$postgres,\"certificateAuthority\":$authority,\"paths\":$paths,\"required\":$(inspect_required),\"tools\":$(tools_of),\"space\":$space,\"mounts\":$(inspect_mounts),\"fixed\":$(json_list ${fixed[@]+"${fixed[@]}"}),\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
 }
 
 main "$@"

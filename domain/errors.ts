@@ -68,6 +68,11 @@ export class ArtifactMismatchError extends Error {
   override readonly name = 'ArtifactMismatchError';
 }
 
+/** No archive of the backup holds what it must: the certificate authority, or a key that a setting names. It is not committed. */
+export class BackupNotWholeError extends Error {
+  override readonly name = 'BackupNotWholeError';
+}
+
 /** There is no good backup to restore. Retrying helps after a backup. */
 export class NoBackupError extends Error {
   override readonly name = 'NoBackupError';
@@ -146,6 +151,7 @@ export const errorNames = [
   'RunUndoneError',
   'UnreadableResultError',
   'ArtifactMismatchError',
+  'BackupNotWholeError',
   'NoBackupError',
   'ArtifactMissingError',
   'BackupDamagedError',

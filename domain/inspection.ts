@@ -99,6 +99,8 @@ export const PuppetInspection = z.object({
     mcollective: z.array(FoundPath),
     installer: z.array(FoundPath),
   }),
+  /** Without these no backup is whole: the certificate authority, and every key that a setting names. No directory above one is a link. */
+  required: z.array(z.string()),
   tools,
   space,
   /** Where something is mounted, as far as a restore could meet it. */

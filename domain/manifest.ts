@@ -37,11 +37,13 @@ const uploadedArchive = z.object({
   kind: z.literal('files'),
   group: z.string(),
   upload: Upload,
-  /** One archived path per line. */
+  /** One archived path per line; a line feed in a name is `//n`, since no path holds two slashes. */
   contents: Upload,
   entries: z.int().positive(),
   /** Private keys, keystores and passphrases, each found in the archive again. */
   secrets: z.int().nonnegative(),
+  /** Of the paths that the node's backup must hold, those that are in this archive. */
+  holds: z.array(z.string()),
   verified: z.literal('read to its end by tar'),
   warnings: z.array(z.string()),
 });

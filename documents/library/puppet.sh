@@ -22,6 +22,32 @@ else
 fi
 readonly puppet_home puppet_program puppet_state puppet_modules postgres_data
 
+# What settings are where nobody has set them.
+readonly puppet_defaults="
+confdir $puppet_configuration/puppet
+vardir $puppet_state
+ssldir \$confdir/ssl
+cadir \$ssldir/ca
+cakey \$cadir/ca_key.pem
+cacert \$cadir/ca_crt.pem
+cacrl \$cadir/ca_crl.pem
+serial \$cadir/serial
+cert_inventory \$cadir/inventory.txt
+capass \$cadir/private/ca.pass
+certdir \$ssldir/certs
+privatekeydir \$ssldir/private_keys
+hostcert \$certdir/\$certname.pem
+hostprivkey \$privatekeydir/\$certname.pem
+localcacert \$certdir/ca.pem
+hiera_config \$confdir/hiera.yaml
+fileserverconfig \$confdir/fileserver.conf
+autosign \$confdir/autosign.conf
+csr_attributes \$confdir/csr_attributes.yaml
+codedir $puppet_configuration/code
+environmentpath \$codedir/environments
+modulepath $puppet_modules
+"
+
 # The version of Puppet Enterprise; nothing where only an agent or nothing is installed.
 installed_version() { head -qn 1 /opt/puppet/pe_version /opt/puppetlabs/server/pe_version 2>/dev/null | head -n 1 || true; }
 
@@ -30,12 +56,37 @@ agent_version() {
   if [ -r /opt/puppetlabs/puppet/VERSION ]; then head -n 1 /opt/puppetlabs/puppet/VERSION; else installed_version; fi
 }
 
+# settings_in FILE: one line `section<TAB>name<TAB>value` per setting of a file in Puppet's form; what stands before any section
+# belongs to main.
+settings_in() {
+  tr -d '\r' <"$1" | LC_ALL=C awk '
+    BEGIN { section = "main" }
+    /^[ \t]*[#;]/ { next }
+    /^[ \t]*\[[^]]*\]/ { sub(/^[ \t]*\[[ \t]*/, ""); sub(/[ \t]*\].*/, ""); section = $0; next }
+    /^[ \t]*[A-Za-z_0-9]+[ \t]*=/ {
+      name = $0
+      sub(/^[ \t]*/, "", name)
+      sub(/[ \t]*=.*/, "", name)
+      value = $0
+      sub(/^[^=]*=[ \t]*/, "", value)
+      # A comment, or the owner and mode that a setting may carry.
+      sub(/[ \t]+#.*$/, "", value)
+      sub(/[ \t]+\{.*$/, "", value)
+      sub(/[ \t]+$/, "", value)
+      if (value ~ /^".*"$/ || value ~ /^\047.*\047$/) value = substr(value, 2, length(value) - 2)
+      print section "\t" name "\t" value
+    }'
+}
+
 # puppet_setting NAME DEFAULT [SECTION]: asked of puppet itself, else read from puppet.conf.
 puppet_setting() {
-  local value=''
-  if [ -x "$puppet_program" ]; then value=$("$puppet_program" config print --section "${3:-main}" "$1" 2>/dev/null </dev/null) || value=''; fi
-  if [ -z "$value" ] && [ -r "$puppet_configuration/puppet/puppet.conf" ]; then
-    value=$(sed -n "s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*//p" "$puppet_configuration/puppet/puppet.conf" | tail -n 1)
+  local value='' section=${3:-main} file=$puppet_configuration/puppet/puppet.conf
+  if [ -x "$puppet_program" ]; then value=$("$puppet_program" config print --section "$section" "$1" 2>/dev/null </dev/null) || value=''; fi
+  if [ -z "$value" ] && [ -r "$file" ]; then
+    value=$(settings_in "$file" | awk -F '\t' -v section="$section" -v name="$1" '
+      $2 == name && $1 == "main" { common = $3 }
+      $2 == name && $1 == section { own = $3 }
+      END { print (own == "" ? common : own) }')
   fi
   printf '%s' "${value:-$2}"
 }
@@ -51,27 +102,4 @@ module_names() {
       if [ -r "$file" ]; then basename "$(dirname "$file")"; fi
     done
   done < <(split_path "$(puppet_setting modulepath "$puppet_modules")")
-}
-
-# existing PATH...: those that are there.
-existing() {
-  local path
-  for path; do
-    if [ -e "$path" ]; then printf '%s\n' "$path"; fi
-  done
-}
-
-# outside_links PATH...: what symbolic links below the paths lead to when it lies outside of them and of the system's own
-# directories: a linked CA directory is the installation's heart.
-outside_links() {
-  local link target root inside
-  find "$@" -type l -print 2>/dev/null | while IFS= read -r link; do
-    if ! target=$(readlink -f "$link") || [ ! -e "$target" ]; then continue; fi
-    case $target in
-      /usr/* | /bin/* | /sbin/* | /lib/* | /lib64/* | /proc/* | /sys/* | /dev/* | /opt/puppet/* | /opt/puppetlabs/* | /) continue ;;
-    esac
-    inside=no
-    for root; do case $target/ in "$(readlink -f "$root")"/*) inside=yes ;; esac done
-    if [ "$inside" = no ]; then printf '%s\n' "$target"; fi
-  done | sort -u
 }

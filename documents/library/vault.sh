@@ -12,7 +12,7 @@
 # Sets stored_upload (JSON) and stored_contents (a file). On failure sets stored_error, stored_message and returns 1.
 store() {
   local bucket=$1 key=$2 expected=$3 produce=$4 verify=$5
-  local directory uploader verifier hasher counter sizer pid statuses extension compression
+  local directory uploader verifier hasher counter sizer pid statuses extension compression compression_warning compressor=(cat)
   stored_error='' stored_message='' stored_upload=''
   if ! directory=$(mktemp -d "$work/store.XXXXXX") ||
     ! mkfifo "$directory/upload" "$directory/verify" "$directory/raw" "$directory/hash" "$directory/count"; then
@@ -21,10 +21,9 @@ store() {
   fi
   if [ "${6-}" = none ]; then
     compression=none extension=''
-  elif command -v zstd >/dev/null; then
-    compression=zstd extension=.zst
   else
-    compression=gzip extension=.gz
+    find_compressor
+    case $compression in zstd) extension=.zst ;; gzip) extension=.gz ;; esac
   fi
 
   aws s3 cp - "s3://$bucket/$key$extension" --expected-size "$expected" --no-progress --only-show-errors \
@@ -43,7 +42,7 @@ store() {
 
   trap - ERR
   set +e
-  { "$produce" 2>"$directory/produce.log" | tee "$directory/verify" "$directory/raw" | compress "$compression" 2>"$directory/compress.log" |
+  { "$produce" 2>"$directory/produce.log" | tee "$directory/verify" "$directory/raw" | "${compressor[@]}" 2>"$directory/compress.log" |
     tee "$directory/hash" "$directory/count" >&3; } 4>&-
   statuses=("${PIPESTATUS[@]}")
   wait "$verifier"
@@ -87,14 +86,6 @@ store() {
   [ -z "$stored_error" ] || return 1
   stored_upload="{\"key\":$(json_string "$key$extension"),\"bytes\":$(cat "$directory/bytes"),\"rawBytes\":$(cat "$directory/raw.bytes")"
   stored_upload="$stored_upload,\"sha256\":\"$(cut -d ' ' -f 1 "$directory/sha256")\",\"compression\":\"$compression\"}"
-}
-
-compress() {
-  case $1 in
-    zstd) zstd -q -3 -T0 -c ;;
-    gzip) gzip -6 -c ;;
-    none) cat ;;
-  esac
 }
 
 # store_contents BUCKET KEY FILE: a list that belongs to what was stored before.

@@ -108,7 +108,7 @@ const planJujuBackup = (of: BackupOf, config: Juju): readonly Phase[] => {
     'archive-files',
     { kind: 'files', name: 'client' },
     'files/client',
-    { expected: 10_000_000, parameters: { Group: 'client', Paths: encodeText(client.client.directory) } },
+    { expected: 10_000_000, parameters: { Group: 'client', Paths: encodeText(client.client.directory), Required: '' } },
   );
   switch (driver) {
     case 'plugin': {

@@ -1,6 +1,7 @@
 import type { PuppetEnterprise } from '#domain/config';
-import { CommandFailedError, WrongRoleError } from '#domain/errors';
+import { BackupNotWholeError, CommandFailedError, WrongRoleError } from '#domain/errors';
 import type { PuppetInspection } from '#domain/inspection';
+import type { Collected } from '#domain/manifest';
 import { encodeList, encodeText, keySafe } from '#domain/naming';
 import { type Command, errands, forPlannedNodes, type Phase } from '#domain/plan';
 import type { BackupOf, Collection, Inspected } from './kind.ts';
@@ -76,9 +77,15 @@ export const missingFrom = ({ node, inspection }: InspectedNode): readonly strin
   ...missingRoles(node.roles, inspection).map((role) => `nothing of the role ${role} was found`),
 ];
 
+/** What of the paths that a node must not lack is in none of its archives. */
+const notHeld = ({ inspection }: InspectedNode, mine: readonly Collected[]): readonly string[] => {
+  const held = new Set(mine.flatMap((one) => (one.kind === 'files' ? one.holds : [])));
+  return inspection.required.filter((path) => !held.has(path));
+};
+
 /**
  * Tells of a discovered database, of roles and tablespaces beside it, or of /etc/puppetlabs, that were not collected. A
- * rescue may lack the last.
+ * rescue may lack the last. Throws a BackupNotWholeError when a regular backup lacks the certificate authority or a key.
  */
 export const incompletePuppet = (of: Collection & { readonly nodes: readonly InspectedNode[] }): string | undefined => {
   for (const { node, inspection } of of.nodes) {
@@ -93,6 +100,11 @@ export const incompletePuppet = (of: Collection & { readonly nodes: readonly Ins
       return `roles and tablespaces of ${node.name} were not collected.`;
     if (!of.rescue && !node.optional && !mine.some((one) => one.kind === 'files' && one.group === 'configuration'))
       return `/etc/puppetlabs of ${node.name} was not collected.`;
+    const lacking = of.rescue || node.optional ? [] : notHeld({ node, inspection }, mine);
+    if (lacking.length > 0)
+      throw new BackupNotWholeError(
+        `${lacking.join(', ')} of ${node.name} is in no archive of this backup. Nothing was committed. Look where it really lies, then start the backup again.`,
+      );
   }
   return undefined;
 };
@@ -120,7 +132,11 @@ const archiving = (of: PuppetBackup, { node, inspection }: InspectedNode, second
     ({ name, roots }) =>
       collect('archive-files', { kind: 'files', name }, `files/${name}`, {
         expected: 1_000_000_000,
-        parameters: { Group: name, Paths: encodeList(roots.map(({ path }) => path)) },
+        parameters: {
+          Group: name,
+          Paths: encodeList(roots.map(({ path }) => path)),
+          Required: encodeList(inspection.required),
+        },
       }),
   );
 };

@@ -121,6 +121,7 @@ export const planCoreUpgrade = (of: PuppetUpgrade): readonly Phase[] => {
             ExpectedBytes: '1000000',
             Group: 'settings',
             Paths: encodeText('/etc/puppetlabs/enterprise/conf.d'),
+            Required: '',
           }),
         )
       : [],

@@ -16,7 +16,7 @@ AWS
 set -Eeuo pipefail
 export PATH=$BATS_TEST_TMPDIR/bin:\$PATH VAULT=$vault
 work=$work
-for library in result work vault; do . "$BATS_TEST_DIRNAME/../../documents/library/\$library.sh"; done
+for library in result work compression vault; do . "$BATS_TEST_DIRNAME/../../documents/library/\$library.sh"; done
 work=$work
 begin_answer
 whole() { cat >/dev/null; }

@@ -1,0 +1,197 @@
+#!/usr/bin/env bats
+# What is inspected and archived on a node of Puppet Enterprise 3.2: a copy of the documents whose paths begin below a directory of
+# the test, with stand-ins for the AWS CLI and for services. Puppet itself is not there: its file tells.
+
+setup() {
+  node=$BATS_TEST_TMPDIR/node
+  etc=$node/etc/puppetlabs
+  ca=$etc/puppet/ssl/ca
+  mkdir -p "$node/opt/puppet" "$node/var/lib" "$node/srv" "$node/bin" "$node/vault" "$ca" "$etc/puppet/ssl/private_keys" "$etc/mcollective"
+  cp -r "$BATS_TEST_DIRNAME/../../documents" "$node/documents"
+  find "$node/documents" -name '*.sh' -exec sed -i \
+    "s#/etc/puppetlabs#$etc#g; s#/opt/puppet#$node/opt/puppet#g; s#/var/\(lib\|opt\)/#$node/var/\1/#g; s#/etc/\(r10k\|eyaml\)#$node/etc/\1#g; s#/etc/init#$node/etc/init#g" {} +
+  echo 'mount_table() { cat "$MOUNTS"; }' >>"$node/documents/library/mounts.sh"
+  export MOUNTS=$node/mounts VAULT=$node/vault PATH=$node/bin:$PATH
+  echo '1 0 8:1 / / rw - ext4 /dev/sda1 rw' >"$MOUNTS"
+  printf '#!/bin/bash\ncase $1 in --version) echo aws-cli/2 ;; *) cat >"$VAULT/$(basename "$4")" ;; esac\n' >"$node/bin/aws"
+  printf '#!/bin/sh\nexit 1\n' >"$node/bin/systemctl"
+  printf '#!/bin/sh\necho master.example.com\n' >"$node/bin/hostname"
+  chmod +x "$node"/bin/*
+  echo 3.2.3 >"$node/opt/puppet/pe_version"
+  printf -- '-----BEGIN RSA PRIVATE KEY-----\nx\n' | tee "$ca/ca_key.pem" >"$etc/puppet/ssl/private_keys/master.example.com.pem"
+  echo 0005 | tee "$ca/serial" "$ca/inventory.txt" "$ca/ca_crl.pem" >"$ca/ca_crt.pem"
+  printf '#!/bin/sh\ncase $1 in x509) echo SHA256 Fingerprint=AA ;; esac\n' >"$node/bin/openssl"
+  chmod +x "$node/bin/openssl"
+  printf '[main]\ncertname = master.example.com\n' >"$etc/puppet/puppet.conf"
+}
+
+inspect() { RUN=run PURPOSE=${1:-backup} bash "$node/documents/inspect-puppet.sh" 2>"$node/inspect.log" | tee "$node/inspection"; }
+
+# told EXPRESSION: what the last inspection, d, says; one line per word.
+told() {
+  python3 -c '
+import json, sys
+d = json.load(open(sys.argv[1], errors="surrogateescape"))
+said = eval(sys.argv[2])
+words = said if isinstance(said, list) else [str(said)]
+sys.stdout.buffer.write("".join(word + "\n" for word in words).encode(errors="surrogateescape"))' "$node/inspection" "$1"
+}
+
+list() { printf '%s\0' "$@" | base64 -w 0 | tr '+/' '-_' | tr -d '='; }
+
+# archive PATH...: REQUIRED is a path that the node must not lack.
+archive() {
+  RUN=run BUCKET=vault KEY=files EXPECTED_BYTES=1000 GROUP=configuration PATHS=$(list "$@" | sed 's/AA*$//') REQUIRED=${REQUIRED:+$(list "$REQUIRED")} \
+    bash "$node/documents/archive-files.sh" 2>"$node/archive.log"
+}
+
+contents() { zstd -dc "$VAULT/files.contents.zst"; }
+
+@test "a directory behind links is found, with every link on the way and for the reason of the first" {
+  mkdir -p "$node/srv/a" "$node/srv/deep" "$node/srv/data"
+  mv "$etc" "$node/srv/data/conf"
+  ln -s "$node/srv/data/conf" "$node/srv/a/conf"
+  ln -s ../srv/a/conf "$etc"
+  inspect
+  [ "$(told '[p["path"] + " " + p["because"] for p in d["paths"]["configuration"]]')" = "$etc product
+$node/srv/a/conf product
+$node/srv/data/conf product" ]
+  [[ $(told 'd["required"]') == *"$node/srv/data/conf/puppet/ssl/ca/ca_key.pem"* ]]
+}
+
+@test "links are followed from link to link, whatever their names, and loops end" {
+  local back='back\tslash' feed=$'line\nfeed' byte=$'no\xffutf'
+  mkdir "$node/srv/$back" "$node/srv/$feed" "$node/srv/$byte"
+  ln -s "$node/srv/$back" "$etc/puppet/first"
+  ln -s "../$feed" "$node/srv/$back/second"
+  ln -s "$node/srv/$byte" "$node/srv/$feed/third"
+  ln -s "$etc/puppet" "$node/srv/$byte/round"
+  ln -s itself "$etc/puppet/itself"
+  inspect
+  [ "$(told 'len([p for p in d["paths"]["configuration"] if p["because"] == "link"])')" = 3 ]
+  [[ $(told '[p["path"] for p in d["paths"]["configuration"]]') == *"$node/srv/$back"*"$node/srv/$feed"* ]]
+  told '[p["path"] for p in d["paths"]["configuration"]]' | grep -qaF "$node/srv/$byte"
+  [[ $(told 'd["warnings"]') == *'puppet/itself leads to itself, which is not there'* ]]
+}
+
+@test "what a link leads to and is not taken is told: the system's own, a network file system" {
+  mkdir "$node/srv/share"
+  printf '2 1 0:40 / %s rw - nfs4 host:/share rw\n' "$node/srv/share" >>"$MOUNTS"
+  ln -s "$node/srv/share" "$etc/puppet/share"
+  ln -s /usr "$etc/puppet/usr"
+  inspect
+  [ "$(told 'len(d["paths"]["configuration"])')" = 1 ]
+  [[ $(told 'd["warnings"]') == *'network file system (nfs4), and is not backed up'* ]]
+  [[ $(told 'd["warnings"]') == *'puppet/usr leads to /usr: it is a directory of the whole system'* ]]
+}
+
+@test "every section's and every environment's paths are found, and those that depend on a request" {
+  mkdir -p "$node"/srv/{main,dev,master,hiera/x,files,environments/one/modules,manifests,site,eyaml} "$node/srv/r10k"
+  cat >>"$etc/puppet/puppet.conf" <<CONF
+cadir = $node/srv/authority { owner = service, mode = 0770 }
+environmentpath = $node/srv/environments
+[master]
+modulepath = $node/srv/master:\$confdir/modules  # ours
+manifest = $node/srv/manifests/\$environment/site.pp
+[dev]
+modulepath = $node/srv/dev
+CONF
+  mv "$ca" "$node/srv/authority"
+  printf 'modulepath = ../../site:modules:$basemodulepath\r\n' >"$node/srv/environments/one/environment.conf"
+  printf -- "---\n:yaml:\n  :datadir: '$node/srv/hiera/%%{environment}'\r\n:eyaml: { :datadir: $node/srv/eyaml }\n" >"$etc/puppet/hiera.yaml"
+  printf '[site]\n  path %s/%%h\n' "$node/srv/files" >"$etc/puppet/fileserver.conf"
+  inspect
+  local found
+  found=$(told '[p["path"] + " " + p["because"] for group in d["paths"].values() for p in group]')
+  for path in master dev manifests environments site hiera eyaml files; do [[ $found == *"$node/srv/$path setting"* ]]; done
+  [[ $found == *"$node/srv/authority product"* ]]
+  [[ $found != *"$node/srv/main"* ]]
+  [[ $(told 'd["required"]') == *"$node/srv/authority/serial"* ]]
+}
+
+@test "keys that any file names must be in the backup, and one that is not there ends it" {
+  mkdir -p "$etc/r10k" "$etc/puppetserver/conf.d" "$node/srv/keys"
+  for key in eyaml deploy code; do cp "$ca/ca_key.pem" "$node/srv/keys/$key"; done
+  printf ':eyaml:\n  :pkcs7_private_key: %s # ours\n' "$node/srv/keys/eyaml" >"$etc/puppet/hiera.yaml"
+  printf 'git:\n  private_key: "%s"\n' "$node/srv/keys/deploy" >"$etc/r10k/r10k.yaml"
+  printf 'code-manager: { git-settings { private-key = "%s" , x: 1 } }\n' "$node/srv/keys/code" >"$etc/puppetserver/conf.d/code-manager.conf"
+  printf '# ssl-key: /nowhere\n' >"$etc/puppetserver/conf.d/webserver.conf"
+  inspect
+  for key in eyaml deploy code; do [[ $(told 'd["required"]') == *"$node/srv/keys/$key"* ]]; done
+  rm "$node/srv/keys/deploy"
+  inspect || true
+  [[ $(told 'd["error"] + d["message"]') == SecretMissingError*r10k.yaml*keys/deploy* ]]
+  inspect rescue
+  [[ $(told 'd["problems"]') == *keys/deploy* ]]
+}
+
+@test "every libdir line counts, with a carriage return as without" {
+  mkdir -p "$node"/srv/{one,two,three}
+  printf 'libdir = %s:%s\r\n# libdir = /nowhere\nlibdir = %s\n' "$node/srv/one" "$node/srv/two" "$node/srv/three" >"$etc/mcollective/server.cfg"
+  inspect
+  [ "$(told '" ".join(p["path"] for p in d["paths"]["mcollective"])')" = "$node/srv/one $node/srv/two $node/srv/three" ]
+}
+
+@test "an authority without one of its parts is no authority, and a server of open-source Puppet no Puppet Enterprise" {
+  rm "$ca/inventory.txt"
+  inspect || true
+  [[ $(told 'd["error"] + d["message"]') == AuthorityUnreadableError*inventory.txt* ]]
+  rm "$node/opt/puppet/pe_version"
+  mkdir -p "$node/etc/init.d"
+  printf '#!/bin/sh\n' >"$node/etc/init.d/puppetserver"
+  chmod +x "$node/etc/init.d/puppetserver"
+  inspect || true
+  [[ $(told 'd["error"] + d["message"]') == OpenSourcePuppetError*puppetserver* ]]
+}
+
+@test "an old zstd packs with one core or not at all, and that is told" {
+  printf '#!/bin/sh\nfor a; do case $a in -T*) exit 1 ;; esac; done\nexec %s "$@"\n' "$(command -v zstd)" >"$node/bin/zstd"
+  chmod +x "$node/bin/zstd"
+  inspect
+  [[ $(told 'd["warnings"]') == *'no -T0'* ]]
+  REQUIRED='' run archive "$etc"
+  [[ $output == *'"compression":"zstd"'* ]]
+  printf '#!/bin/sh\necho "another format"\n' >"$node/bin/zstd"
+  inspect
+  [[ $(told 'd["warnings"]') == *'gzip is used'* ]]
+  REQUIRED='' run archive "$etc"
+  [[ $output == *'"compression":"gzip"'* ]]
+}
+
+@test "an archive has names of any bytes, extended attributes and holes, and tells what it leaves out" {
+  local feed=$'line\nfeed'
+  mkdir "$etc/odd" && cd "$etc/odd"
+  echo x | tee 'back\tslash' "$feed" -- $'no\xffutf' >-rf
+  truncate -s 50M hole
+  python3 -c "import os, socket; os.setxattr('hole', 'user.note', b'kept'); socket.socket(socket.AF_UNIX).bind('s')"
+  mkdir share && echo others >share/file
+  printf '2 1 0:40 / %s rw - cifs //host/share rw\n' "$etc/odd/share" >>"$MOUNTS"
+  REQUIRED=$ca/ca_key.pem run archive "$etc"
+  [ "$status" -eq 0 ]
+  [[ $output == *"\"holds\":[\"$ca/ca_key.pem\"]"* ]]
+  [[ $output == *'odd/s is not backed up: socket'* ]]
+  [[ $output == *'odd/share is a file system of its own (cifs)'* ]]
+  contents | grep -qF "${etc#/}/odd/back\\tslash"
+  contents | grep -qF "${etc#/}/odd/line//nfeed"
+  mkdir "$node/back" && zstd -dc "$VAULT/files.tar.zst" | tar -x --xattrs --xattrs-include='*' -C "$node/back" -f -
+  cd "$node/back$etc/odd"
+  [ "$(cat 'back\tslash' "$feed" $'no\xffutf' ./-rf | tr -d '\n')" = xxxx ]
+  [ "$(du -k hole | cut -f 1)" -lt 1024 ]
+  [ "$(python3 -c "import os; print(os.getxattr('hole', 'user.note').decode())")" = kept ]
+}
+
+@test "a required file that lies elsewhere is not among what an archive holds" {
+  mv "$ca" "$node/srv/ca" && ln -s "$node/srv/ca" "$ca"
+  REQUIRED=$node/srv/ca/ca_key.pem run archive "$etc"
+  [[ $output == *'"holds":[]'* ]]
+  REQUIRED=$node/srv/ca/ca_key.pem run archive "$etc" "$node/srv/ca"
+  [[ $output == *"\"holds\":[\"$node/srv/ca/ca_key.pem\"]"* ]]
+}
+
+@test "keys are known by their content, whatever their names" {
+  printf '\xfe\xed\xfe\xed\0\0' >"$etc/store"
+  cp "$ca/ca_key.pem" "$etc/plain"
+  echo nothing >"$etc/other"
+  REQUIRED='' run archive "$etc/store" "$etc/plain" "$etc/other"
+  [[ $output == *'"secrets":2,'* ]]
+}
