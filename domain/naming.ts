@@ -148,17 +148,27 @@ export const encodeText = (text: string): string =>
 /** Paths in one parameter: a NUL stands between them, the only character that no path holds. */
 export const encodeList = (paths: readonly string[]): string => encodeText(paths.join('\0'));
 
+/** The text of bytes in UTF-8; where they are none, each byte beyond ASCII becomes a lone surrogate. */
+const textOf = (bytes: Uint8Array): string => {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return Array.from(bytes, (byte) => String.fromCharCode(byte < 0x80 ? byte : 0xdc00 + byte)).join('');
+  }
+};
+
 /** The text that `encodeText` was given. */
 export const decodeText = (encoded: string): string =>
-  new TextDecoder().decode(
+  textOf(
     Uint8Array.from(atob(encoded.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0)),
   );
 
-/** The paths that `encodeList` was given, but for bytes that are no UTF-8. */
+/** The paths that `encodeList` was given. */
 export const decodeList = (encoded: string): readonly string[] =>
-  decodeText(encoded)
+  atob(encoded.replaceAll('-', '+').replaceAll('_', '/'))
     .split('\0')
-    .filter((path) => path !== '');
+    .filter((path) => path !== '')
+    .map((path) => textOf(Uint8Array.from(path, (character) => character.charCodeAt(0))));
 
 /** A name as it may stand in a key: what is not plain is percent-encoded, so that two names never meet in one key. */
 export const keySafe = (name: string): string =>

@@ -50,22 +50,25 @@ is_kernels() {
   esac
 }
 
-# trees_of PATH...: the paths and the local mounts below them, a NUL behind each: what never crosses from one file system to the
-# next has all of them, and nothing else.
+# trees_of PATH...: the paths, and below them the directories where another local file system begins, a NUL behind each: what never
+# crosses from one file system to the next has all of them, and nothing else. A subvolume has no mount to be known by, so all
+# directories are asked for their device.
 trees_of() {
-  local root index seen
-  for root; do
-    printf '%s\0' "$root"
-    seen=$'\n'
-    for index in "${!mount_points[@]}"; do
-      case ${mount_points[index]} in "${root%/}"/?*) ;; *) continue ;; esac
-      case $seen in *$'\n'"${mount_points[index]}"$'\n'*) continue ;; esac
-      find_mount "${mount_points[index]}"
-      if is_remote "$mount_type" || is_kernels "$mount_type"; then continue; fi
-      seen=$seen${mount_points[index]}$'\n'
-      printf '%s\0' "${mount_points[index]}"
-    done
-  done
+  local line depth device own='' home inner=()
+  printf '%s\0' "$@"
+  while IFS= read -r -d '' line; do
+    depth=${line%% *} line=${line#* }
+    device=${line%% *} line=${line#* }
+    if [ "$depth" = 0 ]; then
+      own=$device
+      find_mount "$line"
+      home=$mount_point
+    elif [ "$device" != "$own" ]; then
+      find_mount "$line"
+      if [ "$mount_point" = "$home" ] || { ! is_remote "$mount_type" && ! is_kernels "$mount_type"; }; then inner+=("$line"); fi
+    fi
+  done < <(find "$@" -xdev -type d -printf '%d %D %p\0')
+  if [ "${#inner[@]}" -gt 0 ]; then trees_of "${inner[@]}"; fi
 }
 
 # foreign_mounts PATH...: one line of words for each mount below the paths that is left out.

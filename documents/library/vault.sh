@@ -31,7 +31,7 @@ store() {
   uploader=$!
   exec 3>"$directory/upload"
   # A verifier that gives up early still drains the stream: its verdict counts, not a broken pipe.
-  { "$verify" && cat >/dev/null || { cat >/dev/null && false; }; } <"$directory/verify" >"$directory/contents" 2>"$directory/verify.log" 3>&- 4>&- &
+  { if "$verify"; then cat >/dev/null; else cat >/dev/null && false; fi; } <"$directory/verify" >"$directory/contents" 2>"$directory/verify.log" 3>&- 4>&- &
   verifier=$!
   wc -c <"$directory/raw" >"$directory/raw.bytes" 3>&- 4>&- &
   sizer=$!

@@ -11,7 +11,7 @@ setup() {
   find "$node/documents" -name '*.sh' -exec sed -i \
     "s#/etc/puppetlabs#$etc#g; s#/opt/puppet#$node/opt/puppet#g; s#/var/\(lib\|opt\)/#$node/var/\1/#g; s#/etc/\(r10k\|eyaml\)#$node/etc/\1#g; s#/etc/init#$node/etc/init#g" {} +
   echo 'mount_table() { cat "$MOUNTS"; }' >>"$node/documents/library/mounts.sh"
-  export MOUNTS=$node/mounts VAULT=$node/vault PATH=$node/bin:$PATH
+  export ATTEMPT=0 START_BEFORE=$(($(date +%s) + 3600)) MOUNTS=$node/mounts VAULT=$node/vault PATH=$node/bin:$PATH
   echo '1 0 8:1 / / rw - ext4 /dev/sda1 rw' >"$MOUNTS"
   printf '#!/bin/bash\ncase $1 in --version) echo aws-cli/2 ;; *) cat >"$VAULT/$(basename "$4")" ;; esac\n' >"$node/bin/aws"
   printf '#!/bin/sh\nexit 1\n' >"$node/bin/systemctl"

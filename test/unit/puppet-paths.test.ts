@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { checkPhase } from '#domain/check';
 import { BackupNotWholeError } from '#domain/errors';
 import type { FoundPath } from '#domain/inspection';
 import { decodeList, encodeList, encodeText, keySafe } from '#domain/naming';
@@ -31,6 +32,23 @@ describe('the archives of a node', () => {
     );
     const held = archives.filter(({ group }) => group === 'modules').flatMap(({ roots }) => roots);
     expect(held.map(({ path }) => path).toSorted()).toEqual(modules.map(({ path }) => path).toSorted());
+    const command = { id: 'archive', document: 'Holdfast-ArchiveFiles', instanceIds: ['i-0123456789abcdef0'] };
+    const node = { instanceId: 'i-0123456789abcdef0', name: 'master', roles: [], optional: false };
+    const [source] = manifestOf('pe-main', '20261120T020000Z').nodes;
+    const check = checkPhase(
+      { system: 'pe-main', run: 'run', vaultBucket: 'vault', nodes: source ? [{ ...source, node }] : [] },
+      [
+        {
+          name: 'collect',
+          commands: archives.map(({ roots }) => ({
+            ...{ ...command, executionTimeoutSeconds: 3600 },
+            parameters: { Paths: encodeList(roots.map(({ path }) => path)) },
+          })),
+        },
+      ],
+    );
+    expect(new Set(check.commands.map(({ id }) => id)).size).toBe(archives.length);
+    for (const { parameters } of check.commands) expect(parameters['Keys']?.length).toBeLessThanOrEqual(40_000);
     for (const { roots } of archives) expect(encodeList(roots.map(({ path }) => path)).length).toBeLessThan(40_000);
   });
 });
@@ -40,7 +58,7 @@ describe('a path that is no UTF-8', () => {
 
   it('reaches its document byte by byte, a line feed too', () => {
     expect(Buffer.from(encodeText(path), 'base64url')).toEqual(Buffer.from('/srv/no\xffutf', 'latin1'));
-    expect(decodeList(encodeList(['/a\nb', '/schön']))).toEqual(['/a\nb', '/schön']);
+    expect(decodeList(encodeList(['/a\nb', path, '/schön']))).toEqual(['/a\nb', path, '/schön']);
     expect(keySafe(path)).toBe('=2fsrv=2fno=ffutf');
   });
 });
