@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { RE2JS } from 're2js';
 import { describe, expect, it } from 'vitest';
@@ -73,5 +74,13 @@ describe.each(Object.entries(composeDocuments()))('%s', (_, content) => {
 
   it('has the library inside instead of looking for it', () => {
     expect(text).not.toMatch(/^\. /m);
+  });
+
+  it('is whole after what it does not use was left out', () => {
+    const { status, stderr } = spawnSync('bash', ['-n'], {
+      input: text.replaceAll(/\{\{ \w+ \}\}/g, ''),
+      encoding: 'utf8',
+    });
+    expect([status, stderr]).toEqual([0, '']);
   });
 });
