@@ -246,7 +246,9 @@ forget_restore() {
           ;;
         database)
           find_postgres
-          drop_database "$(old_database "$(decode_text "$name")")" 2>/dev/null || true
+          drop_database "$(old_database "$(decode_text "$name")")" 2>"$directory/log" && continue
+          left_behind+=("the database $(old_database "$(decode_text "$name")"), which was $(decode_text "$name") before: $(refusal "$directory/log")")
+          printf '%s\t%s\n' "$kind" "$name" >>"$directory/left"
           ;;
       esac
     done <"$directory/finished"

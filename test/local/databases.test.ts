@@ -87,7 +87,7 @@ describe('a server full of oddities', () => {
 });
 
 describe('a document does not answer success for what it did not do', () => {
-  const restore = (run: string): string => `/var/lib/holdfast/restore/${run}`;
+  const fetched = (run: string): string => `/var/lib/holdfast/restore/${run}/fetched`;
 
   it('swap-databases, where nothing was restored', async () => {
     expect(await refusalOf(bench.node, 'swap-databases', { RunId: 'swap', Databases: encodeText('console') })).toEqual({
@@ -125,7 +125,7 @@ describe('a document does not answer success for what it did not do', () => {
 
   it('restore-globals, when PostgreSQL refuses one of its statements', async () => {
     await bench.shell(
-      `install -d ${restore('globals')} && echo 'CREATE ROLE console; GRANT nobody_knows TO console;' >${restore('globals')}/globals.sql`,
+      `install -d ${fetched('globals')} && echo 'CREATE ROLE console; GRANT nobody_knows TO console;' >${fetched('globals')}/globals.sql`,
     );
     expect(await refusalOf(bench.node, 'restore-globals', { RunId: 'globals', Name: 'globals.sql' })).toEqual({
       error: 'GlobalsFailedError',
@@ -152,9 +152,9 @@ it('a table in a statement of its own: a database of many tables is counted unde
     'many',
     "SELECT format('CREATE TABLE t%s AS SELECT generate_series(1, %s) AS i', n, n % 5) FROM generate_series(1, 1500) n \\gexec",
   );
-  await bench.shell(`install -d /var/lib/holdfast/restore/many`);
+  await bench.shell(`install -d /var/lib/holdfast/restore/many/fetched`);
   await bench.shell(
-    `{ echo "rows	table"; for n in $(seq 1500); do echo "$((n % 5))	public.t$n"; done; } >/var/lib/holdfast/restore/many/list`,
+    `{ echo "rows	table"; for n in $(seq 1500); do echo "$((n % 5))	public.t$n"; done; } >/var/lib/holdfast/restore/many/fetched/list`,
   );
   const answer = JSON.parse(
     await runDocument(bench.node, 'count-rows', { RunId: 'many', Name: 'list', Database: encodeText('many') }),

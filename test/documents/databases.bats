@@ -1,0 +1,89 @@
+#!/usr/bin/env bats
+# What a restore does with databases, with a server of files in the place of PostgreSQL: a database is a file of its name, in base64url.
+
+setup() {
+  state_directory=$BATS_TEST_TMPDIR/state
+  server=$BATS_TEST_TMPDIR/server
+  mkdir -p "$state_directory/restore/run" "$server"
+  for library in result paths postgres restore; do . "$BATS_TEST_DIRNAME/../../documents/library/$library.sh"; done
+  find_postgres() { :; }
+  databases_called() { if [ -e "$server/$(encode_text "$1")" ]; then echo 1; else echo 0; fi; }
+  rename_database() { mv "$server/$(encode_text "$1")" "$server/$(encode_text "$2")"; }
+  drop_database() { rm -f "$server/$(encode_text "$1")"; }
+  # The functions of the document alone.
+  RUN=run
+  eval "$(sed -n '/^put_aside()/,/^}$/p; /^swap()/,/^}$/p' "$BATS_TEST_DIRNAME/../../documents/swap-databases.sh")"
+  exec 4>"$BATS_TEST_TMPDIR/answer"
+  name=$'odd\nname'
+}
+
+make() { echo "$2" >"$server/$(encode_text "$1")"; }
+content() { cat "$server/$(encode_text "$1")"; }
+undo() { not_rolled_back='' && roll_back run && [ -z "$not_rolled_back" ]; }
+
+@test "a swap puts the restored one in its place, is done once, and is undone" {
+  make "$name" former
+  make "$(new_database "$name")" restored
+  swap "$name"
+  [ "$(content "$name")" = restored ]
+  swap "$name"
+  [ "$(content "$name")" = restored ]
+  undo
+  [ "$(content "$name")" = former ]
+  [ "$(ls "$server" | wc -l)" -eq 1 ]
+}
+
+@test "a swap of nothing is no success, whether the database is there or not" {
+  (swap "$name") || failed=yes
+  [ "$failed" = yes ]
+  make "$name" former
+  (swap "$name") || failed=again
+  [ "$failed" = again ]
+  grep -q SwapFailedError "$BATS_TEST_TMPDIR/answer"
+  [ "$(content "$name")" = former ]
+}
+
+@test "a database that was not there before goes when the restore fails, but not one that the restore itself had dropped" {
+  make "$(new_database "$name")" restored
+  swap "$name"
+  undo
+  [ "$(ls "$server" | wc -l)" -eq 0 ]
+  rm -rf "$state_directory/restore/run"
+  note_change run dropped-database "$(encode_text "$name")"
+  make "$(new_database "$name")" restored
+  swap "$name"
+  undo
+  [ "$(content "$name")" = restored ]
+}
+
+@test "a swap that lost its power between its steps goes on, and is undone all the same" {
+  for step in aside noted renamed; do
+    rm -rf "$state_directory/restore/run" "$server"
+    mkdir -p "$server"
+    make "$name" former
+    make "$(new_database "$name")" restored
+    note_change run database "$(encode_text "$name")"
+    [ "$step" = aside ] || rename_database "$name" "$(old_database "$name")"
+    [ "$step" != renamed ] || { note_change run swapped "$(encode_text "$name")" && rename_database "$(new_database "$name")" "$name"; }
+    swap "$name"
+    [ "$(content "$name")" = restored ]
+    undo
+    [ "$(content "$name")" = former ]
+  done
+}
+
+@test "what a finished restore has replaced and can't be dropped is told, and tried again" {
+  printf 'database\t%s\n' "$(encode_text console)" >"$state_directory/restore/run/finished"
+  drop_database() {
+    echo 'psql:<stdin>:2: ERROR:  55006: database "x" is being used by logical replication subscription' >&2
+    return 1
+  }
+  left_behind=() not_rolled_back=''
+  forget_restore run
+  [[ ${left_behind[0]} == 'the database holdfast-old-'*', which was console before: 55006: '* ]]
+  drop_database() { :; }
+  left_behind=()
+  forget_restore run
+  [ "${#left_behind[@]}" -eq 0 ]
+  [ ! -e "$state_directory/restore/run" ]
+}
