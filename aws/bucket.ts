@@ -5,9 +5,11 @@ import {
   GetObjectCommand,
   GetObjectTaggingCommand,
   HeadObjectCommand,
-  type HeadObjectCommandOutput,
+  type ObjectVersion as ListedVersion,
   ListMultipartUploadsCommand,
   type ListMultipartUploadsCommandOutput,
+  ListObjectVersionsCommand,
+  type ListObjectVersionsCommandOutput,
   NoSuchKey,
   NotFound,
   PutObjectCommand,
@@ -19,7 +21,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type * as z from 'zod';
 import { AlreadyExistsError } from '#domain/errors';
-import type { Bucket, PendingUpload, State, StoredObject } from '#domain/ports';
+import type { Bucket, ObjectVersion, PendingUpload, State, StoredVersion } from '#domain/ports';
 
 const isStatus = (error: unknown, ...statuses: number[]): error is S3ServiceException =>
   error instanceof S3ServiceException && statuses.includes(error.$metadata.httpStatusCode ?? 0);
@@ -38,11 +40,40 @@ const tagging = (tags: Readonly<Record<string, string>>) => ({
   TagSet: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
 });
 
-/** S3 keeps telling the class that the object is archived in, also while a restored copy can be read. */
-const coldness = ({ StorageClass, Restore }: HeadObjectCommandOutput): StoredObject['cold'] => {
-  if (StorageClass !== 'GLACIER' && StorageClass !== 'DEEP_ARCHIVE') return undefined;
-  if (Restore === undefined) return 'frozen';
-  return Restore.includes('ongoing-request="true"') ? 'thawing' : undefined;
+/** S3 keeps telling the class that a version is archived in, also while a restored copy can be read. */
+const coldness = (listed: ListedVersion): StoredVersion['cold'] => {
+  // The class of a version is typed as STANDARD alone, and is any.
+  const storageClass: string = listed.StorageClass ?? '';
+  if (storageClass !== 'GLACIER' && storageClass !== 'DEEP_ARCHIVE') return undefined;
+  if (listed.RestoreStatus?.IsRestoreInProgress === true) return 'thawing';
+  return listed.RestoreStatus?.RestoreExpiryDate === undefined ? 'frozen' : undefined;
+};
+
+const named = (Bucket: string, { key: Key, versionId: VersionId }: ObjectVersion) => ({
+  Bucket,
+  Key,
+  ...(VersionId !== undefined && { VersionId }),
+});
+
+/** Not the SDK's paginator, which this call has none of. */
+const listVersions = async (client: S3Client, Bucket: string, Prefix: string): Promise<readonly StoredVersion[]> => {
+  const versions: StoredVersion[] = [];
+  let page: ListObjectVersionsCommandOutput | undefined;
+  do {
+    page = await client.send(
+      new ListObjectVersionsCommand({
+        ...{ Bucket, Prefix, OptionalObjectAttributes: ['RestoreStatus'] },
+        ...{ KeyMarker: page?.NextKeyMarker, VersionIdMarker: page?.NextVersionIdMarker },
+      }),
+    );
+    for (const listed of page.Versions ?? []) {
+      const { Key: key, VersionId: versionId, Size: bytes, LastModified: modifiedAt, IsLatest } = listed;
+      if (key === undefined || versionId === undefined || bytes === undefined || !modifiedAt) continue;
+      const cold = coldness(listed);
+      versions.push({ key, versionId, bytes, modifiedAt, isLatest: IsLatest === true, ...(cold && { cold }) });
+    }
+  } while (page.IsTruncated === true && page.NextKeyMarker !== undefined);
+  return versions;
 };
 
 const listUploads = async (client: S3Client, Bucket: string, Prefix: string): Promise<readonly PendingUpload[]> => {
@@ -103,31 +134,22 @@ export const s3Bucket = (client: S3Client, bucket: string): Bucket => ({
   write: async (Key, Body) => {
     await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body, ContentType: 'application/json' }));
   },
-  head: async (Key) => {
+  has: async (Key) => {
     try {
-      const head = await client.send(new HeadObjectCommand({ Bucket: bucket, Key, ChecksumMode: 'ENABLED' }));
-      const checksum = (['CRC64NVME', 'CRC32', 'CRC32C', 'SHA256', 'SHA1'] as const)
-        .map((algorithm) => [algorithm, head[`Checksum${algorithm}`]] as const)
-        .find(([, value]) => value !== undefined);
-      const cold = coldness(head);
-      return {
-        bytes: head.ContentLength ?? 0,
-        etag: head.ETag ?? '',
-        ...(head.VersionId !== undefined && { versionId: head.VersionId }),
-        ...(checksum && { checksum: checksum.join(':') }),
-        ...(cold && { cold }),
-      };
+      await client.send(new HeadObjectCommand({ Bucket: bucket, Key }));
+      return true;
     } catch (error) {
-      if (error instanceof NotFound || isStatus(error, 404)) return undefined;
+      if (error instanceof NotFound || isStatus(error, 404)) return false;
       throw error;
     }
   },
-  stream: async function* (Key, first, last) {
+  versions: (prefix) => listVersions(client, bucket, prefix),
+  stream: async function* (object, first, last) {
     // A part of an object: its whole checksum, which the SDK would compare with, says nothing of it.
     const { Body } = await client.send(
-      new GetObjectCommand({ Bucket: bucket, Key, Range: `bytes=${first}-${last}`, ChecksumMode: undefined }),
+      new GetObjectCommand({ ...named(bucket, object), Range: `bytes=${first}-${last}`, ChecksumMode: undefined }),
     );
-    if (!(Body instanceof Readable)) throw new Error(`${Key} was answered without a body.`);
+    if (!(Body instanceof Readable)) throw new Error(`${object.key} was answered without a body.`);
     yield* Body;
   },
   list: async (Prefix) => {
@@ -136,17 +158,17 @@ export const s3Bucket = (client: S3Client, bucket: string): Bucket => ({
       for (const { Key } of page.Contents ?? []) if (Key !== undefined) keys.push(Key);
     return keys;
   },
-  tags: async (Key) => {
-    const { TagSet } = await client.send(new GetObjectTaggingCommand({ Bucket: bucket, Key }));
+  tags: async (object) => {
+    const { TagSet } = await client.send(new GetObjectTaggingCommand(named(bucket, object)));
     return Object.fromEntries((TagSet ?? []).map((tag) => [tag.Key ?? '', tag.Value ?? '']));
   },
-  tag: async (Key, tags) => {
-    await client.send(new PutObjectTaggingCommand({ Bucket: bucket, Key, Tagging: tagging(tags) }));
+  tag: async (object, tags) => {
+    await client.send(new PutObjectTaggingCommand({ ...named(bucket, object), Tagging: tagging(tags) }));
   },
-  thaw: async (Key, Days) => {
+  thaw: async (object, Days) => {
     try {
       const RestoreRequest = { Days, GlacierJobParameters: { Tier: 'Standard' as const } };
-      await client.send(new RestoreObjectCommand({ Bucket: bucket, Key, RestoreRequest }));
+      await client.send(new RestoreObjectCommand({ ...named(bucket, object), RestoreRequest }));
     } catch (error) {
       if (error instanceof S3ServiceException && error.name === 'RestoreAlreadyInProgress') return;
       throw error;

@@ -41,7 +41,15 @@ export const benchUpgradePlan = (nodes: number): PlanCost => {
     nodeOf(index, ['master', 'puppetdb', 'console'][index] ?? 'activemq-spoke'),
   );
   const of = {
-    ...{ system: 'pe-main', run: 'bench', vaultBucket: 'vault', nodes: all, absent: [], installerBytes: 1 },
+    ...{ system: 'pe-main', run: 'bench', vaultBucket: 'vault', nodes: all, absent: [] },
+    execution: 'arn:aws:states:eu-central-1:111122223333:execution:holdfast-upgrade:bench',
+    installer: {
+      key: 'installers/pe-main/pe.tar.gz',
+      versionId: 'v1',
+      bytes: 1,
+      sha256: 'ab'.repeat(32),
+      compression: 'gzip' as const,
+    },
     config: { nodes: [], offline: false },
     request: UpgradeRequest.parse({
       system: 'pe-main',
@@ -133,7 +141,7 @@ export const benchPhase = async (nodes: number): Promise<PhaseCost> => {
     transitions: steps * 3,
     sends: sent.length,
     payloadBytes: JSON.stringify(input).length,
-    planBytes: bucket.objects.get(stateKeys.plan('bench'))?.text.length ?? 0,
+    planBytes: (await bucket.read(stateKeys.plan('bench')))?.text.length ?? 0,
     milliseconds: performance.now() - begun,
   };
 };

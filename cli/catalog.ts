@@ -37,7 +37,7 @@ export const readBackup = async (vault: Bucket, system: string, backup: string):
     return { backup, readable: false, reason };
   }
   if (manifest === undefined) return undefined;
-  const tags = await vault.tags(vaultKeys.manifest(system, backup));
+  const tags = await vault.tags({ key: vaultKeys.manifest(system, backup) });
   return { backup, readable: true, manifest, tag: RetentionTag.safeParse(tags[tagKeys.retention]).data };
 };
 

@@ -172,7 +172,11 @@ connected(
       'version, hostname, certname, missing-nodes; of Juju: version, stopped-server, format',
     )
     .option('--no-safety-backup', 'take no backup of what is there before')
-    .option('--reinstall <installer>', 'purge, and install again from this archive in the vault')
+    .option(
+      '--reinstall <installer>',
+      'purge, and install again from this archive below installers/SYSTEM/ in the vault',
+    )
+    .option('--sha256 <hex>', 'the SHA-256 of the installer: without it, it is not run')
     .option('--onto <role=instance...>', 'the instance that takes the place of the node that held a role')
     .option(
       '--nodes <node...>',
@@ -203,7 +207,7 @@ connected(
     .description('upgrade a system; only with --watch does 0 mean that every stage has the version')
     .argument('<system>', 'the id of a system in holdfast.yaml')
     .argument('<version>', 'the version to have afterwards, such as 2016.4.2')
-    .option('--installer <archive>', 'its name below backups/SYSTEM/installers/ in the vault, or an https URL')
+    .option('--installer <archive>', 'its name below installers/SYSTEM/ in the vault, or an https URL')
     .option('--sha256 <hex>', 'the SHA-256 of the archive: without it, it is not run')
     .option('--plan', 'tell what would be done, and touch nothing')
     .option('--confirm <system>', "the system's name typed again; without it the run waits for an approval")

@@ -17,6 +17,7 @@ export interface RestoreOptions extends ApprovedOptions {
   readonly allow?: readonly string[];
   readonly safetyBackup?: boolean;
   readonly reinstall?: string;
+  readonly sha256?: string;
   readonly onto?: readonly string[];
   readonly nodes?: readonly string[];
   readonly constraints?: string;
@@ -43,8 +44,8 @@ export const restore = async (
 
 /** The input of the state machine: what was typed, and no more. What is wrong with it is told before anything is started. */
 const requestOf = (system: string, backup: string | undefined, options: RestoreOptions) => {
-  const { before, plan, confirm, approvalMinutes, scope, databases, allow, safetyBackup, reinstall, onto, nodes } =
-    options;
+  const { before, plan, confirm, approvalMinutes, scope, databases, allow, safetyBackup } = options;
+  const { reinstall, sha256, onto, nodes } = options;
   const request = {
     system,
     backup: backup ?? (before === undefined ? 'latest' : undefined),
@@ -56,7 +57,7 @@ const requestOf = (system: string, backup: string | undefined, options: RestoreO
     databases,
     allow,
     safetyBackup,
-    reinstall: reinstall === undefined ? undefined : { installer: reinstall },
+    reinstall: reinstall === undefined && sha256 === undefined ? undefined : { installer: reinstall, sha256 },
     onto: onto && ontoOf(onto),
     nodes,
     juju: jujuOf(options),

@@ -37,7 +37,7 @@ const parameter = {
   Bucket: { description: 'The vault.', allowedPattern: '^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$', variable: 'BUCKET' },
   Key: {
     description: 'The key, without suffix.',
-    allowedPattern: '^backups/[A-Za-z0-9/_.=-]{1,900}$',
+    allowedPattern: '^backups/[A-Za-z0-9/_.:=-]{1,900}$',
     variable: 'KEY',
   },
   ExpectedBytes: {
@@ -82,12 +82,18 @@ const parameter = {
   },
   Object: {
     description: 'The key of an artifact.',
-    allowedPattern: '^backups/[A-Za-z0-9/_.=-]{1,900}$',
+    allowedPattern: '^(backups|installers)/[A-Za-z0-9/_.:=-]{1,900}$',
     variable: 'OBJECT',
   },
+  VersionId: {
+    description: 'Of an object: what was written to its key since is not asked for.',
+    allowedPattern: '^[A-Za-z0-9._-]+$',
+    maxChars: 1_000,
+    variable: 'VERSION_ID',
+  },
   Sha256: {
-    description: 'Of the stored bytes; empty for the installer of a restore, which no manifest tells.',
-    allowedPattern: '^([0-9a-f]{64})?$',
+    description: 'Of the stored bytes.',
+    allowedPattern: '^[0-9a-f]{64}$',
     variable: 'DIGEST',
   },
   Bytes: { description: 'As stored.', allowedPattern: '^[1-9][0-9]{0,14}$', variable: 'BYTES' },
@@ -292,7 +298,7 @@ export const documents = {
   },
   'fetch-artifact': {
     description: 'Downloads one artifact and compares it with its manifest.',
-    parameters: ['RunId', 'Bucket', 'Object', 'Sha256', 'Bytes', 'Compression', 'Name'],
+    parameters: ['RunId', 'Bucket', 'Object', 'VersionId', 'Sha256', 'Bytes', 'Compression', 'Name'],
   },
   'purge-puppet': { description: 'Removes Puppet Enterprise and proves it.', parameters: ['RunId'] },
   'install-puppet': {

@@ -1,10 +1,11 @@
 #!/bin/bash
-#/ Usage: BUCKET= OBJECT= DIGEST= BYTES= COMPRESSION= NAME= RUN= fetch-artifact.sh
+#/ Usage: BUCKET= OBJECT= VERSION_ID= DIGEST= BYTES= COMPRESSION= NAME= RUN= fetch-artifact.sh
 #/
-#/ Downloads one artifact, compares it with its manifest and unpacks it below the run's own directory. Nothing else is
-#/ touched. Done before, it is not done again.
+#/ Downloads one version of an object, compares it with what the plan says of it and unpacks it below the run's own directory.
+#/ Nothing else is touched. Done before, it is not done again.
 #/   OBJECT       its key
-#/   DIGEST       SHA-256 of the stored bytes; empty for what no manifest tells
+#/   VERSION_ID   what was written to the key since does not count
+#/   DIGEST       SHA-256 of the stored bytes
 #/   COMPRESSION  zstd, gzip; none for what stays as it is, whatever its name ends in
 #/   NAME         the file that it becomes
 #/ Exit status: 0 it lies there, whole; 1 failed, the answer says why.
@@ -14,6 +15,26 @@ umask 077
 . "$(dirname "$0")/library/result.sh"
 . "$(dirname "$0")/library/work.sh"
 . "$(dirname "$0")/library/restore.sh"
+
+# At most this much is staged, and asked for again when the connection breaks.
+readonly range_bytes=268435456
+
+# Writes the version to standard output, range by range: aws s3 cp knows no versions, and get-object does not go on by itself.
+download() {
+  local from=0 to try
+  while [ "$from" -lt "$BYTES" ]; do
+    to=$((from + range_bytes - 1))
+    [ "$to" -lt "$BYTES" ] || to=$((BYTES - 1))
+    for try in 1 2 3; do
+      if aws s3api get-object --bucket "$BUCKET" --key "$OBJECT" --version-id="$VERSION_ID" --range "bytes=$from-$to" \
+        "$work/range" >/dev/null 2>"$work/download.log"; then break; fi
+      [ "$try" -lt 3 ] || return 1
+    done
+    cat "$work/range" || return 1
+    from=$((to + 1))
+  done
+  rm -f "$work/range"
+}
 
 unpack() {
   case $COMPRESSION in
@@ -37,8 +58,7 @@ main() {
     counter=$!
     trap - ERR
     set +e
-    { aws s3 cp "s3://$BUCKET/$OBJECT" - --no-progress --only-show-errors 2>"$work/download.log" |
-      tee "$work/hash" "$work/count" | unpack 2>"$work/unpack.log" >"$work/artifact"; } 4>&-
+    { download | tee "$work/hash" "$work/count" | unpack 2>"$work/unpack.log" >"$work/artifact"; } 4>&-
     statuses=("${PIPESTATUS[@]}")
     wait "$hasher" "$counter"
     set -e
@@ -55,7 +75,7 @@ main() {
     if [ "$bytes" != "$BYTES" ]; then
       fail ArtifactDamagedError "s3://$BUCKET/$OBJECT has $bytes bytes, its manifest says $BYTES. Nothing was touched. Restore another backup."
     fi
-    if [ -n "$DIGEST" ] && [ "$sum" != "$DIGEST" ]; then
+    if [ "$sum" != "$DIGEST" ]; then
       fail ArtifactDamagedError "s3://$BUCKET/$OBJECT is not what was backed up: its SHA-256 is $sum, its manifest says $DIGEST. Nothing was touched. Restore another backup."
     fi
     [ "${statuses[2]}" -eq 0 ] || fail ArtifactDamagedError "s3://$BUCKET/$OBJECT can not be unpacked: $(last_words "$work/unpack.log")"

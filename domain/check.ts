@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { CommandFailedError, WrongRoleError } from './errors.ts';
 import type { Inspection } from './inspection.ts';
-import { decodeList, documentName, encodeList, vaultKeys } from './naming.ts';
+import { decodeList, documentName, encodeList, instanceArn, vaultKeys } from './naming.ts';
 import { optionalFailures, type PhaseState, resultsOf } from './phase.ts';
 import { commandsOn, type Phase, type Plan, type PlannedNode } from './plan.ts';
 import type { BackupOf, Inspected, Kind } from './systems/kind.ts';
@@ -90,9 +90,12 @@ export const checkPhase = (
   {
     system,
     run,
+    execution,
     vaultBucket,
     nodes,
-  }: Pick<BackupOf, 'system' | 'run' | 'vaultBucket'> & { readonly nodes: readonly Pick<Inspected, 'node'>[] },
+  }: Pick<BackupOf, 'system' | 'run' | 'execution' | 'vaultBucket'> & {
+    readonly nodes: readonly Pick<Inspected, 'node'>[];
+  },
   backup: readonly Phase[],
 ): Phase => {
   const archives = backup.flatMap(({ commands }) =>
@@ -112,7 +115,11 @@ export const checkPhase = (
       pathsOn(node).map((Keys, index) =>
         commandsOn(run, node)(
           checkName,
-          { Bucket: vaultBucket, Key: `${vaultKeys.check(system, run)}${node.instanceId}-${index}`, Keys },
+          {
+            Bucket: vaultBucket,
+            Key: `${vaultKeys.check(system, run)}${instanceArn(execution, node.instanceId)}/upload-${index}`,
+            Keys,
+          },
           { seconds: 300, ...(index > 0 && { what: String(index + 1) }) },
         ),
       ),

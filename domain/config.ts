@@ -249,6 +249,17 @@ const Vault = z.strictObject({
     .regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/, 'expected the ARN of a KMS key')
     .optional()
     .describe('A KMS key of yours. Without it Holdfast makes one.'),
+  keyAdministrators: z
+    .array(
+      z
+        .string()
+        .regex(/^arn:aws[a-z-]*:iam::\d{12}:(role|user)\/[A-Za-z0-9+=,.@_/-]+$/, 'expected the ARN of a role or user'),
+    )
+    .max(20)
+    .default([])
+    .describe(
+      "Who may change the key that Holdfast makes, beside the CDK's role of the deployment and the account's root: its policy, its rotation, its deletion.",
+    ),
   replication: z.literal('off').default('off').describe('Copies in another region are planned; only off works today.'),
 });
 

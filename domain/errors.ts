@@ -63,6 +63,14 @@ export class UnreadableResultError extends Error {
   override readonly name = 'UnreadableResultError';
 }
 
+/**
+ * A node answered with a key or a name that its command was not given. Nothing is committed. Retrying helps only when that node is
+ * what it should be.
+ */
+export class UnaskedAnswerError extends Error {
+  override readonly name = 'UnaskedAnswerError';
+}
+
 /** What lies in the vault is not what the node reported. The backup is not committed. Retrying helps. */
 export class ArtifactMismatchError extends Error {
   override readonly name = 'ArtifactMismatchError';
@@ -150,6 +158,7 @@ export const errorNames = [
   'CommandLateError',
   'RunUndoneError',
   'UnreadableResultError',
+  'UnaskedAnswerError',
   'ArtifactMismatchError',
   'BackupNotWholeError',
   'NoBackupError',

@@ -200,7 +200,8 @@ export const mailOf = (event: RunEnded): Mail | undefined => {
     text: [
       `${what} of ${system ?? 'an unknown system'} ${ended} after ${seconds} s.`,
       '',
-      `Why:    ${error}: ${cause}`,
+      // Quoted: what a node said must not pass for what we say.
+      `Why:    ${error}: "${(cause ?? '').replaceAll('"', "'").replaceAll(/\p{Cc}+/gu, ' ')}"`,
       `Where:  ${run}`,
       `        ${console}`,
       `Next:   ${next}`,

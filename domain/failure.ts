@@ -113,7 +113,7 @@ export const withWayBack = (
       : operation === 'upgrade' && kind === 'juju'
         ? `${cause} Mend that and start the upgrade again: it goes on from there. The state before it is in the backup ${before}: back to it leads a restore, {"system": "${system}", "backup": "${before}", "allow": ["version"]}.`
         : operation === 'upgrade'
-          ? `${cause} Mend that and start the upgrade again: it goes on from there. The state before it is in the backup ${before}: back to it leads a restore with the installer of that version, {"system": "${system}", "backup": "${before}", "reinstall": {"installer": "…"}}.`
+          ? `${cause} Mend that and start the upgrade again: it goes on from there. The state before it is in the backup ${before}: back to it leads a restore with the installer of that version, {"system": "${system}", "backup": "${before}", "reinstall": {"installer": "…", "sha256": "…"}}.`
           : `${cause} The state before this restore is in the safety backup ${before}: go back to it with {"system": "${system}", "backup": "${before}"}.`,
 });
 

@@ -99,18 +99,19 @@ export const CollectAnswer = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('nothing') }),
 ]);
 
-/** An object as S3 has it: what commit-backup compares with what the node reported. */
-const Stored = z.object({
-  versionId: z.string().optional(),
-  /** S3's own checksum of the whole object, as `CRC64NVME:…`, where the uploading client gave one. */
-  s3Checksum: z.string().optional(),
-});
+/** The version that the commit found in the vault. What is written to the same key afterwards is another one. */
+const Stored = z.object({ versionId: z.string().min(1) });
 
-export const Artifact = z.object({
-  node: InstanceId,
-  collected: Collected,
-  stored: z.object({ upload: Stored, contents: Stored.optional() }),
-});
+export const Artifact = z
+  .object({
+    node: InstanceId,
+    collected: Collected,
+    stored: z.object({ upload: Stored, contents: Stored.optional() }),
+  })
+  .refine(({ collected, stored }) => 'contents' in collected === (stored.contents !== undefined), {
+    path: ['stored', 'contents'],
+    error: 'expected the version of a list of contents where there is one, and only there',
+  });
 export type Artifact = z.infer<typeof Artifact>;
 
 const node = z.object({
@@ -166,12 +167,29 @@ export type Manifest = z.infer<typeof Manifest>;
 /** True for a backup that a restore may choose by itself. One that lacks an optional node is better than an older one. */
 export const isGood = ({ purpose }: Pick<Manifest, 'purpose'>): boolean => purpose === 'regular';
 
-/** The keys of everything that belongs to a backup, its manifest left out. */
-export const artifactKeys = (manifest: Pick<Manifest, 'artifacts'>): readonly string[] =>
-  manifest.artifacts.flatMap(({ collected }) => uploadsOf(collected).map(({ key }) => key));
+/** An object of a backup: what the node reported, and the version that was committed. */
+export interface StoredUpload extends Upload {
+  readonly versionId: string;
+}
+
+/** The one or two objects of an artifact. */
+export const objectsOf = ({
+  collected,
+  stored: { upload, contents },
+}: Artifact): readonly [StoredUpload, ...StoredUpload[]] => {
+  const [first, list] = uploadsOf(collected);
+  return [
+    { ...first, versionId: upload.versionId },
+    ...(list && contents ? [{ ...list, versionId: contents.versionId }] : []),
+  ];
+};
+
+/** Everything that belongs to a backup, its manifest left out. */
+export const objectsOfBackup = ({ artifacts }: Pick<Manifest, 'artifacts'>): readonly StoredUpload[] =>
+  artifacts.flatMap(objectsOf);
 
 /** The one or two objects that a collecting command put into the vault. */
-export const uploadsOf = (collected: Collected): readonly Upload[] =>
+export const uploadsOf = (collected: Collected): readonly [Upload] | readonly [Upload, Upload] =>
   collected.kind === 'globals' ? [collected.upload] : [collected.upload, collected.contents];
 
 /** Bytes in the vault of a whole backup. */

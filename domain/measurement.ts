@@ -44,7 +44,8 @@ export const measure = (
   const deviates = size && deviation(size, others.slice(0, comparedWith).map(storedBytes));
   return {
     ...(newest && {
-      age: since(backupMoment(newest.backup)),
+      // An id in the future must not keep the age at nothing.
+      age: Math.max(since(backupMoment(newest.backup)), since(new Date(newest.committedAt))),
       duration: Math.round((Date.parse(newest.committedAt) - Date.parse(newest.startedAt)) / 1000),
     }),
     ...(size !== undefined && { bytes: size }),

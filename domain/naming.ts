@@ -61,25 +61,36 @@ export const backupMoment = (id: string): Date => {
   return moment;
 };
 
+/**
+ * The ARN of an instance, from that of a run's execution: both are of one account and region. Part of keys, since it is all that
+ * the policy of an instance profile knows of the instance that asks.
+ */
+export const instanceArn = (executionArn: string, instanceId: string): string => {
+  const { partition, account, region } = parseArn(executionArn);
+  return `arn:${partition}:ec2:${region}:${account}:instance/${instanceId}`;
+};
+
 /** The part of an artifact's key that names it in its node's share of the backup: `databases/console.dump.zst`. */
-export const artifactName = (key: string): string => key.split('/').slice(4).join('/');
+export const artifactName = (key: string): string => key.split('/').slice(5).join('/');
 
 /** Where things lie in the vault bucket. */
 export const vaultKeys = {
   system: (system: string): string => `backups/${system}/`,
   backup: (system: string, backup: string): string => `backups/${system}/${backup}/`,
-  artifact: (system: string, backup: string, node: string, artifact: string): string =>
-    `backups/${system}/${backup}/${node}/${artifact}`,
+  /** What a node, known by its instance's ARN, puts into the vault: its policy lets it write below no other's. */
+  artifact: (system: string, backup: string, nodeArn: string, artifact: string): string =>
+    `backups/${system}/${backup}/${nodeArn}/${artifact}`,
   catalogs: 'catalog/',
   catalog: (system: string): string => `catalog/${system}/`,
   manifest: (system: string, backup: string): string => `catalog/${system}/${backup}.json`,
   /** What became of a backup's retention since its commit. */
   history: (system: string, backup: string): string => `catalog/${system}/${backup}.history.json`,
-  /** A product's installer, put there by a person. */
-  installer: (system: string, name: string): string => `backups/${system}/installers/${name}`,
-  /** What nodes hand to each other while they are upgraded; it ends with the run. */
+  installers: (system: string): string => `installers/${system}/`,
+  /** A product's installer, put there by a person, where no node may write. */
+  installer: (system: string, name: string): string => `installers/${system}/${name}`,
+  /** What nodes hand to each other while they are upgraded, each below its own ARN; it ends with the run. */
   upgrade: (system: string, run: string): string => `backups/${system}/upgrades/${runId(run)}/`,
-  /** Where a check begins uploads, and takes them back. */
+  /** Where a check begins uploads, and takes them back, each node below its own ARN. */
   check: (system: string, run: string): string => `backups/${system}/checks/${runId(run)}/`,
 } as const;
 
@@ -185,17 +196,21 @@ export const tagKeys = {
   restore: 'holdfast:restore',
 } as const;
 
+/** The value of a restore's tag: the nodes that may read the object. Their policies look for their own ARN in it. */
+export const readersTag = (nodeArns: readonly string[]): string => `@${nodeArns.join('@')}@`;
+
 /** The vault's name: known from account and region alone, so that the command line needs no configuration. */
 export const vaultBucketName = (account: string, region: string): string => `holdfast-vault-${account}-${region}`;
 
 /** The state bucket's name. */
 export const stateBucketName = (account: string, region: string): string => `holdfast-state-${account}-${region}`;
 
-/** Account and region of an ARN. Throws a RangeError when the text is none. */
-export const parseArn = (arn: string): { account: string; region: string } => {
-  const [prefix, , , region, account] = arn.split(':');
-  if (prefix !== 'arn' || !region || !account) throw new RangeError(`not an ARN with region and account: ${arn}`);
-  return { account, region };
+/** Partition, region and account of an ARN. Throws a RangeError when the text is none. */
+export const parseArn = (arn: string): { partition: string; account: string; region: string } => {
+  const [prefix, partition, , region, account] = arn.split(':');
+  if (prefix !== 'arn' || !partition || !region || !account)
+    throw new RangeError(`not an ARN with region and account: ${arn}`);
+  return { partition, account, region };
 };
 
 const consoleDomains: Readonly<Record<string, string>> = {
@@ -305,6 +320,8 @@ export const systemMetrics = {
     orphanUploads: 'OrphanUploads',
     /** 1 when the janitor did nothing since it would have touched too much. */
     janitorRefused: 'JanitorRefused',
+    /** Committed objects on which another version lies. */
+    replacedObjects: 'ReplacedObjects',
   },
   dimensions: (system: string) => ({ service: 'holdfast', System: system }),
 } as const;
@@ -317,5 +334,6 @@ export const systemMetricNames = [
   'verificationAge',
   'orphanUploads',
   'janitorRefused',
+  'replacedObjects',
 ] as const satisfies readonly (keyof typeof systemMetrics.names)[];
 export type SystemMetric = (typeof systemMetricNames)[number];

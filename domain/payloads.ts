@@ -77,6 +77,10 @@ const JujuRestoreOptions = z.strictObject({
   reconnectPercent: z.int().min(1).max(100).default(100),
 });
 
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected the SHA-256 of the archive in hexadecimal');
+
+const InstallerName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,150}\.tar\.gz$/, 'expected the name of a .tar.gz');
+
 /** What a person types into the console to start a restore. Made by people and the command line, read by acquire-lock. */
 export const RestoreRequest = z
   .strictObject({
@@ -96,10 +100,8 @@ export const RestoreRequest = z
     databases: z.enum(['keep', 'globals']).default('keep'),
     allow: z.array(z.enum(allowances)).default([]),
     safetyBackup: z.boolean().default(true),
-    /** Purge the installation and install it again from this archive below `backups/<system>/installers/`. */
-    reinstall: z
-      .strictObject({ installer: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,150}\.tar\.gz$/) })
-      .optional(),
+    /** Purge the installation and install it again from this archive below `installers/<system>/` in the vault. */
+    reinstall: z.strictObject({ installer: InstallerName, sha256: Sha256 }).optional(),
     juju: JujuRestoreOptions.optional(),
     /** The instance that takes the place of the node that held a role. */
     onto: z.record(z.string(), InstanceId).default({}),
@@ -136,14 +138,12 @@ export const upgradeStages = [
 ] as const;
 export type UpgradeStage = (typeof upgradeStages)[number];
 
-const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected the SHA-256 of the archive in hexadecimal');
-
 /** Where the installer's archive comes from. Without its checksum it is not run. */
 export const Installer = z.union(
   [
     z.strictObject({
-      /** Below `backups/<system>/installers/` in the vault. */
-      name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,150}\.tar\.gz$/, 'expected the name of a .tar.gz'),
+      /** Below `installers/<system>/` in the vault. */
+      name: InstallerName,
       sha256: Sha256,
     }),
     z.strictObject({

@@ -10,6 +10,7 @@ import {
 } from './errors.ts';
 import { InstanceId } from './naming.ts';
 import { type Command, commandsPerNode, deliveryTimeoutSeconds, type Phase, type Rollout } from './plan.ts';
+import { nodeWords } from './words.ts';
 
 /** How a phase goes on: what to send next, when to look again, and what its end means. Pure; advance-phase does the calls. */
 
@@ -118,7 +119,7 @@ export const hasEnded = ({ status }: Pick<Invocation, 'status'>): boolean =>
   status === 'Success' || status === 'Cancelled' || status === 'TimedOut' || status === 'Failed';
 
 /** How documents report failure: one line of JSON on stdout. */
-const ReportedError = z.object({ error: z.string(), message: z.string() });
+const ReportedError = z.object({ error: z.string().regex(/^[A-Za-z]{1,60}$/), message: z.string() });
 
 const parsed = (text: string): unknown => {
   try {
@@ -136,7 +137,8 @@ const HandedOver = z.strictObject({
 export const handedOver = ({ status, stdout }: Invocation): z.infer<typeof HandedOver>['answer'] | undefined =>
   status === 'Success' ? HandedOver.safeParse(parsed(stdout)).data?.answer : undefined;
 
-const lastLines = (text: string, count = 3): string => text.trim().split('\n').slice(-count).join(' | ').slice(-600);
+const lastLines = (text: string, count = 3): string =>
+  nodeWords(text.trim().split('\n').slice(-count).join(' | ').slice(-600));
 
 /** Whether a script was ended by SIGKILL: a shell in between tells it as 137, the agent itself as a signal. */
 const wasKilled = ({ exitCode, stderr }: Invocation): boolean =>
@@ -186,7 +188,8 @@ export const failureOf = (
           : new CommandFailedError(
               `${where} ended with exit code ${invocation.exitCode}: ${lastWords || lastLines(invocation.stdout) || agentLog(commandId)}`,
             );
-      const { error, message } = reported.data;
+      const { error } = reported.data;
+      const message = nodeWords(reported.data.message);
       switch (error) {
         case 'CommandLateError':
           return new CommandLateError(`${where}: ${message}`);
@@ -297,7 +300,7 @@ export const resultsOf = <T>(state: PhaseState, prefix: string, schema: z.ZodTyp
             const result = schema.safeParse(parsed(stdout));
             if (!result.success)
               throw new UnreadableResultError(
-                `${command.id} on ${instanceId} answered something else than its document promises: ${z.prettifyError(result.error)}`,
+                `${command.id} on ${instanceId} answered something else than its document promises: ${nodeWords(z.prettifyError(result.error))}`,
               );
             return { command: command.id, instanceId, result: result.data };
           }),

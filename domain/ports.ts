@@ -6,15 +6,22 @@ import type { Command } from './plan.ts';
 
 /** What the verbs need of the outside world. `aws/` has one adapter for each. */
 
-/** An object as S3 knows it. */
-export interface StoredObject {
+/** A version of an object as a listing tells it: the right to list is no right to read. */
+export interface StoredVersion {
+  readonly key: string;
+  readonly versionId: string;
   readonly bytes: number;
-  readonly etag: string;
-  readonly versionId?: string;
-  /** Of the whole object, `CRC64NVME:…` or another algorithm that S3 keeps; absent when the uploading client gave none. */
-  readonly checksum?: string;
-  /** Cold storage has to bring the object back before it can be read; absent when it can be read now. */
+  /** False when another version, or a delete marker, lies on top of it. */
+  readonly isLatest: boolean;
+  readonly modifiedAt: Date;
+  /** Cold storage has to bring the version back before it can be read; absent when it can be read now. */
   readonly cold?: 'frozen' | 'thawing';
+}
+
+/** A version of an object; without a version id its newest. */
+export interface ObjectVersion {
+  readonly key: string;
+  readonly versionId?: string | undefined;
 }
 
 /** A multipart upload under way, or left behind. */
@@ -33,16 +40,20 @@ export interface Bucket {
   /** Replaces the version that `etag` names; throws an AlreadyExistsError when it has changed since. */
   replace(key: string, text: string, etag: string): Promise<void>;
   write(key: string, text: string): Promise<void>;
-  head(key: string): Promise<StoredObject | undefined>;
-  /** The bytes of an object from one place to another, the last one included. Throws when there is no such object. */
-  stream(key: string, first: number, last: number): AsyncIterable<Uint8Array>;
+  /** True when there is an object of this key. */
+  has(key: string): Promise<boolean>;
+  /** Every version of the objects below a prefix, delete markers left out. */
+  versions(prefix: string): Promise<readonly StoredVersion[]>;
+  /** The bytes of a version from one place to another, the last one included. Throws when there is no such version. */
+  stream(object: ObjectVersion, first: number, last: number): AsyncIterable<Uint8Array>;
   /** Keys below a prefix in the order of their bytes. */
   list(prefix: string): Promise<readonly string[]>;
-  tags(key: string): Promise<Readonly<Record<string, string>>>;
-  /** Replaces all tags of the newest version. */
-  tag(key: string, tags: Readonly<Record<string, string>>): Promise<void>;
+  /** The tags of a version. */
+  tags(object: ObjectVersion): Promise<Readonly<Record<string, string>>>;
+  /** Replaces all tags of a version. */
+  tag(object: ObjectVersion, tags: Readonly<Record<string, string>>): Promise<void>;
   /** Asks cold storage for a copy that can be read for some days; one that was asked for before is no error. */
-  thaw(key: string, days: number): Promise<void>;
+  thaw(object: ObjectVersion, days: number): Promise<void>;
   /** On a versioned bucket this leaves a delete marker. */
   delete(key: string): Promise<void>;
   /** Objects below a prefix with the moment of their last writing. */

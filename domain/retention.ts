@@ -17,6 +17,9 @@ export type ExpiringClass = z.infer<typeof ExpiringClass>;
 export const RetentionTag = z.enum([...expiringClasses, 'keep']);
 export type RetentionTag = z.infer<typeof RetentionTag>;
 
+/** What an object's retention tag says that no backup names: it was deleted, and its versions go soon. */
+export const discarded = 'discarded';
+
 /** What retention needs to know of a committed backup. */
 export interface Kept {
   readonly backup: string;

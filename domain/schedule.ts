@@ -74,6 +74,32 @@ export const longestGap = (timing: Timing, from: Date): number => {
   return longest === 0 ? Number.POSITIVE_INFINITY : longest;
 };
 
+/** A slot may be ahead of the clock by which an execution was started. */
+const aheadMilliseconds = 5 * 60_000;
+
+/** The scheduler tries for an hour, and a failed run is redriven on the same day or not at all. */
+const lateMilliseconds = 86_400_000;
+
+/** The scheduler and this program may read the hour that a change of daylight saving time skips or repeats in two ways. */
+const besideMilliseconds = 3_600_000;
+
+/** What is against a slot that a caller names, or undefined when the schedule may have fired for it. */
+export const slotFault = (timing: Timing, slot: Date, startedAt: Date): string | undefined => {
+  const ahead = slot.getTime() - startedAt.getTime();
+  if (ahead > aheadMilliseconds) return 'is in the future';
+  if (-ahead > lateMilliseconds) return 'is more than a day ago';
+  if ('rate' in timing) return undefined;
+  const tick =
+    'at' in timing
+      ? new Cron(timing.at, { paused: true, timezone: timing.timezone }).nextRun(new Date(0))
+      : new Cron(timing.cron, { paused: true, timezone: timing.timezone }).nextRun(
+          new Date(slot.getTime() - besideMilliseconds - 1),
+        );
+  return tick && Math.abs(tick.getTime() - slot.getTime()) <= besideMilliseconds
+    ? undefined
+    : 'is none of its schedule';
+};
+
 /** A schedule that fires once has no gap: what it made is overdue when there was nothing new for longer than that. */
 const onceSeconds = 400 * 86_400;
 

@@ -33,6 +33,8 @@ export interface FoundBackup {
   readonly lastChange?: Change;
   /** Somebody holds it. */
   readonly held: boolean;
+  /** Objects on which another version lies than the committed one. */
+  readonly replaced: readonly string[];
 }
 
 /** All that is known of a system in the vault. */
@@ -76,10 +78,12 @@ export type Chore =
 export interface Tidying {
   readonly chores: readonly Chore[];
   readonly objects: number;
-  /** Objects that the chores would delete or tag. */
+  /** Objects that the chores would delete, or let expire. */
   readonly touched: number;
-  /** So many that something must be wrong with what was found: nothing is done. */
+  /** So many that something must be wrong with what was found: nothing is done but what keeps. */
   readonly refused: boolean;
+  /** Committed objects on which something else lies now: somebody has written where nobody should. */
+  readonly replaced: readonly string[];
 }
 
 /** The backup that an object belongs to; undefined for installers and what nodes hand to each other. */
@@ -113,8 +117,9 @@ const expectedTags = ({ backups }: Found, keepLast: number): ReadonlyMap<string,
   const ranked = new Map(retentionTags(good, keepLast).map(({ backup, tag }) => [backup, tag]));
   const lastCommit = Math.max(...good.map(({ committedAt }) => committedAt.getTime()));
   return new Map(
-    backups.map(({ backup, held, class: own, good: isGood, lastChange }) => {
-      if (held) return [backup, 'keep'];
+    backups.map(({ backup, held, replaced, class: own, good: isGood, lastChange }) => {
+      // A version that is no longer the newest would go with the others that are not.
+      if (held || replaced.length > 0) return [backup, 'keep'];
       if (!isGood) return [backup, own];
       // Who releases a backup is told that it stays until the next commit.
       const waits = lastChange?.change === 'released' && Date.parse(lastChange.at) >= lastCommit;
@@ -134,6 +139,9 @@ const retagged = (found: Found, keepLast: number): Chore[] => {
     return keys.length === 0 ? [] : [{ kind: 'change retention', backup, tag, change, keys }];
   });
 };
+
+/** True for what can cost no more than storage. */
+export const keeps = (chore: Chore): boolean => chore.kind === 'change retention' && chore.tag === 'keep';
 
 /**
  * What is to be done for a system: uploads that nobody ends, objects of backups that were never committed, a lock whose run
@@ -157,6 +165,10 @@ export const planTidying = (
     ...orphans(found, now),
     ...retagged(found, keepLast),
   ];
-  const touched = chores.reduce((sum, chore) => sum + ('keys' in chore ? chore.keys.length : 0), 0);
-  return { chores, objects: objects.length, touched, refused: touched > objects.length * share };
+  const touched = chores.reduce((sum, chore) => sum + ('keys' in chore && !keeps(chore) ? chore.keys.length : 0), 0);
+  const refused = touched > objects.length * share;
+  return {
+    ...{ chores, objects: objects.length, touched, refused },
+    replaced: found.backups.flatMap((backup) => backup.replaced),
+  };
 };

@@ -23,6 +23,8 @@ const control: Readonly<Record<string, string>> = {
   [`${vault}/catalog/*`]: 'One manifest per backup, named by its moment; a verb serves all systems.',
   [`${vault}/backups/*`]:
     'Artifacts of every system: committing tags them, the undoing deletes what was not committed.',
+  [`${vault}/backups/*/upgrades/*`]: 'What the nodes of any system hand to each other during an upgrade.',
+  [`${vault}/installers/*`]: 'Installers of every system: a run opens one version to nodes, by its tag, and closes it.',
   [`arn:<AWS::Partition>:ec2:${here}:instance/*`]:
     'Narrowed by its condition to instances that carry the tag of a configured system.',
   ...allFor(
@@ -86,9 +88,13 @@ export const acknowledgeFindings = (
     Object.fromEntries(
       Object.keys(config.systems).flatMap((system) => [
         [
-          `${vault}/backups/${system}/*`,
-          "A node writes its own system's backups, whose keys are not known before; it can't read, list or delete.",
+          `${vault}/backups/${system}/*/<ec2:SourceInstanceARN>/*`,
+          'A node writes below its own ARN in any backup of its system, whose ids are not known before.',
         ],
+        ...['backups', 'installers'].map((prefix) => [
+          `${vault}/${prefix}/${system}/*`,
+          'Narrowed by its condition to versions that a run has opened to this very instance.',
+        ]),
         [
           `${state}/answers/${system}/*`,
           'A node hands over answers to commands, whose ids are not known before; it can only write.',

@@ -135,6 +135,13 @@ export const addAlarms = (
       above: 0,
       says: `The janitor would have touched more than a tenth of the objects of ${system}, and did nothing.`,
     }),
+    alarm({
+      section: 'objects-replaced',
+      system,
+      metric: systemMetric(system, 'replacedObjects', { period: Duration.days(1) }),
+      above: 0,
+      says: `Somebody has written over objects of ${system} that belong to committed backups.`,
+    }),
   ];
   return [
     ...Object.entries(config.systems).flatMap(([system, configured]) => {

@@ -19,6 +19,7 @@ import {
   tagKeys,
   undoneMachines,
   type Verb,
+  vaultKeys,
 } from '#domain/naming';
 import type { Env as AcquireLockEnv } from '#lambdas/acquire-lock/env';
 import type { Env as AdvancePhaseEnv } from '#lambdas/advance-phase/env';
@@ -72,6 +73,9 @@ const notingVerbs = [
 
 /** What changing an object's tag takes. */
 const tidies = ['s3:GetObjectTagging', 's3:PutObjectTagging'];
+
+/** The same for a version by its id. */
+const tidiesVersions = ['s3:GetObjectVersionTagging', 's3:PutObjectVersionTagging'];
 
 export interface ControlStackProps extends StackProps {
   readonly config: Config;
@@ -373,16 +377,25 @@ export class ControlStack extends Stack {
       functions[verb].function.addToRolePolicy(
         new PolicyStatement({ actions, resources, ...(conditions && { conditions }) }),
       );
+    // A bucket of that name that is another account's is not ours, however it came to be.
+    const ours = { StringEquals: { 'aws:ResourceAccount': this.account } };
+    const mayOn = (verb: Verb, bucket: Bucket, prefix: string, ...actions: string[]): void =>
+      may(verb, actions, [bucket.arnForObjects(`${prefix}*`)], ours);
+    // Sizes and versions, which are no content.
+    const mayListVersions = (verb: Verb, prefix: string): void =>
+      may(verb, ['s3:ListBucketVersions'], [vault.bucketArn], { ...ours, StringLike: { 's3:prefix': `${prefix}*` } });
+    const mayUseKeyOf = (verb: Verb, bucket: Bucket, ...actions: string[]): void =>
+      may(verb, actions, [storage.key.keyArn], {
+        StringEquals: { 'kms:ViaService': `s3.${this.region}.amazonaws.com` },
+        StringLike: { 'kms:EncryptionContext:aws:s3:arn': [bucket.bucketArn, bucket.arnForObjects('*')] },
+      });
     // Without ListBucket S3 answers 403 instead of 404 for an object that is not there.
     const mayUse = (verb: Verb, bucket: Bucket, prefix: string, ...actions: string[]): void => {
-      may(verb, ['s3:ListBucket'], [bucket.bucketArn]);
-      may(verb, actions, [bucket.arnForObjects(`${prefix}*`)]);
-      may(
-        verb,
-        ['kms:Decrypt', ...(actions.includes('s3:PutObject') ? ['kms:GenerateDataKey'] : [])],
-        [storage.key.keyArn],
-      );
+      may(verb, ['s3:ListBucket'], [bucket.bucketArn], ours);
+      mayOn(verb, bucket, prefix, ...actions);
+      mayUseKeyOf(verb, bucket, 'kms:Decrypt', ...(actions.includes('s3:PutObject') ? ['kms:GenerateDataKey'] : []));
     };
+    const [backups, installers, catalog] = ['backups/', 'installers/', vaultKeys.catalogs];
     for (const verb of notingVerbs) mayUse(verb, state, 'runs/', 's3:GetObject', 's3:PutObject');
     for (const verb of ['release-lock', 'clean-up', 'thaw-backup', 'prove-restore'] as const)
       mayUse(verb, state, 'runs/', 's3:GetObject');
@@ -391,63 +404,39 @@ export class ControlStack extends Stack {
     for (const verb of ['release-lock', 'clean-up'] as const)
       mayUse(verb, state, 'locks/', 's3:GetObject', 's3:DeleteObject');
     for (const verb of ['acquire-lock', 'plan-backup', 'clean-up', 'measure-age'] as const)
-      mayUse(verb, vault, 'catalog/', 's3:GetObject');
-    mayUse(
-      'commit-backup',
-      vault,
-      'catalog/',
-      's3:GetObject',
-      's3:PutObject',
-      's3:GetObjectTagging',
-      's3:PutObjectTagging',
-    );
-    mayUse(
-      'commit-backup',
-      vault,
-      'backups/',
-      's3:GetObject',
-      's3:GetObjectTagging',
-      's3:PutObjectTagging',
-      's3:AbortMultipartUpload',
-    );
-    mayUse(
-      'clean-up',
-      vault,
-      'backups/',
-      's3:DeleteObject',
-      's3:AbortMultipartUpload',
-      's3:GetObjectTagging',
-      's3:PutObjectTagging',
-    );
-    for (const verb of ['choose-backup', 'plan-restore', 'thaw-backup', 'open-backup', 'prove-restore'] as const)
-      mayUse(verb, vault, 'catalog/', 's3:GetObject');
-    // HeadObject is allowed by the right to read.
-    for (const verb of ['choose-backup', 'plan-restore', 'prove-restore', 'plan-upgrade', 'plan-rollout'] as const)
-      mayUse(verb, vault, 'backups/', 's3:GetObject');
-    mayUse('thaw-backup', vault, 'backups/', 's3:GetObject', 's3:RestoreObject');
-    mayUse('verify-backup', vault, 'backups/', 's3:GetObject');
-    mayUse(
-      'verify-backup',
-      vault,
-      'catalog/',
-      's3:GetObject',
-      's3:PutObject',
-      's3:GetObjectTagging',
-      's3:PutObjectTagging',
-    );
-    for (const verb of ['open-backup', 'share-settings'] as const)
-      mayUse(verb, vault, 'backups/', 's3:GetObjectTagging', 's3:PutObjectTagging');
+      mayUse(verb, vault, catalog, 's3:GetObject');
+    mayUse('commit-backup', vault, catalog, 's3:GetObject', 's3:PutObject', ...tidies);
+    mayListVersions('commit-backup', backups);
+    mayOn('commit-backup', vault, backups, ...tidiesVersions, 's3:AbortMultipartUpload');
+    mayOn('clean-up', vault, backups, ...tidiesVersions, 's3:PutObjectTagging');
+    mayOn('clean-up', vault, backups, 's3:DeleteObject', 's3:AbortMultipartUpload');
+    mayOn('clean-up', vault, installers, ...tidiesVersions);
+    for (const verb of ['choose-backup', 'plan-restore', 'thaw-backup', 'prove-restore'] as const)
+      mayUse(verb, vault, catalog, 's3:GetObject');
+    for (const verb of ['choose-backup', 'thaw-backup'] as const) mayListVersions(verb, backups);
+    for (const verb of ['plan-restore', 'prove-restore', 'plan-upgrade', 'plan-rollout'] as const)
+      mayListVersions(verb, installers);
+    mayOn('thaw-backup', vault, backups, 's3:RestoreObject');
+    // The one lambda that reads what the backups hold.
+    mayListVersions('verify-backup', backups);
+    mayOn('verify-backup', vault, backups, 's3:GetObjectVersion');
+    mayUse('verify-backup', vault, catalog, 's3:GetObject', 's3:PutObject', ...tidies);
+    for (const prefix of [backups, installers]) mayOn('open-backup', vault, prefix, ...tidiesVersions);
+    mayListVersions('share-settings', backups);
+    mayOn('share-settings', vault, `${backups}*/upgrades/`, ...tidiesVersions);
     mayUse('tell-end', state, 'runs/', 's3:GetObject');
-    mayUse('tell-end', vault, 'catalog/', 's3:GetObject');
+    mayUse('tell-end', vault, catalog, 's3:GetObject');
     notifications.grantPublish(functions['tell-end'].function);
     may('tell-end', ['events:PutEvents'], [EventBus.fromEventBusName(this, 'Bus', 'default').eventBusArn]);
     mayUse('janitor', state, 'locks/', 's3:GetObject');
-    mayUse('janitor', vault, 'backups/', ...tidies, 's3:DeleteObject', 's3:AbortMultipartUpload');
-    mayUse('janitor', vault, 'catalog/', ...tidies, 's3:GetObject', 's3:PutObject');
-    may('measure-age', ['s3:PutObject'], [state.arnForObjects(stateKeys.deployed)]);
-    may('measure-age', ['kms:GenerateDataKey'], [storage.key.keyArn]);
+    mayListVersions('janitor', backups);
+    mayOn('janitor', vault, backups, ...tidiesVersions, 's3:PutObjectTagging');
+    mayOn('janitor', vault, backups, 's3:DeleteObject', 's3:AbortMultipartUpload');
+    mayUse('janitor', vault, catalog, ...tidies, 's3:GetObject', 's3:PutObject');
+    may('measure-age', ['s3:PutObject'], [state.arnForObjects(stateKeys.deployed)], ours);
+    mayUseKeyOf('measure-age', state, 'kms:GenerateDataKey');
     for (const verb of ['commit-backup', 'clean-up', 'janitor', 'measure-age'] as const)
-      may(verb, ['s3:ListBucketMultipartUploads'], [vault.bucketArn]);
+      may(verb, ['s3:ListBucketMultipartUploads'], [vault.bucketArn], ours);
 
     for (const verb of ['plan-inspection', 'advance-phase'] as const)
       may(verb, ['ssm:DescribeInstanceInformation'], ['*']);

@@ -45,7 +45,8 @@ export const addPeople = (stack: Stack, { storage: { vault, state, key }, starte
     ),
     allow(['states:StopExecution', 'states:RedriveExecution'], [ours('execution', 'holdfast-*')]),
     allow(['s3:PutObject'], [vault.arnForObjects('catalog/*.history.json')]),
-    allow(['s3:PutObjectTagging'], [vault.arnForObjects('catalog/*'), vault.arnForObjects('backups/*')]),
+    allow(['s3:PutObjectTagging'], [vault.arnForObjects('catalog/*')]),
+    allow(['s3:GetObjectVersionTagging', 's3:PutObjectVersionTagging'], [vault.arnForObjects('backups/*')]),
     allow(['kms:GenerateDataKey'], [key.keyArn]),
   ]);
   // A task's token names it; these actions know no resource.

@@ -1,4 +1,5 @@
 import { Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import { AccountRootPrincipal, AnyPrincipal, Effect, PolicyDocument, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import {
   BlockPublicAccess,
@@ -12,8 +13,9 @@ import {
 import type { Construct } from 'constructs';
 import type { ClassRule, Config } from '#domain/config';
 import { stateBucketName, tagKeys, vaultBucketName } from '#domain/naming';
-import { type ExpiringClass, expiringClasses } from '#domain/retention';
+import { discarded, type ExpiringClass, expiringClasses } from '#domain/retention';
 import { uploadOrphanedAfterDays } from '#domain/tidying';
+import { coverageDays } from '#domain/verification';
 
 /**
  * A manifest's age begins when it is written, its artifacts' up to 48 hours before. Artifacts live two days longer, so
@@ -21,8 +23,14 @@ import { uploadOrphanedAfterDays } from '#domain/tidying';
  */
 const artifactDays = 2;
 
-/** Days during which a version that was replaced or deleted can still be had back. */
+/** Days during which what was deleted, or has expired, can still be had back. */
 const noncurrentDays = 30;
+
+/**
+ * Days during which any other version that is no longer the newest can be had back: one of a backup that is kept, on which somebody has
+ * written. Whatever is kept is read back within `coverageDays`.
+ */
+const replacedDays = coverageDays + 30;
 
 const storageClasses = {
   STANDARD_IA: StorageClass.INFREQUENT_ACCESS,
@@ -37,12 +45,14 @@ const retentionRules = (name: ExpiringClass, { days, transitions }: ClassRule): 
     prefix: 'catalog/',
     tagFilters: { [tagKeys.retention]: name },
     expiration: Duration.days(days),
+    noncurrentVersionExpiration: Duration.days(noncurrentDays),
   },
   {
     id: `${name}-artifacts`,
     prefix: 'backups/',
     tagFilters: { [tagKeys.retention]: name },
     expiration: Duration.days(days + artifactDays),
+    noncurrentVersionExpiration: Duration.days(noncurrentDays),
     transitions: transitions.map(({ afterDays, to }) => ({
       storageClass: storageClasses[to],
       transitionAfter: Duration.days(afterDays),
@@ -52,6 +62,67 @@ const retentionRules = (name: ExpiringClass, { days, transitions }: ClassRule): 
 
 /** Survives its stack, but not a first deployment that fails: the next one would find the name taken. */
 const keptButNotAtBirth = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
+
+/** What S3 would do with the key for whoever reads or writes objects. */
+const usage = ['kms:Decrypt', 'kms:Encrypt', 'kms:ReEncryptFrom', 'kms:ReEncryptTo', 'kms:GenerateDataKey'];
+
+const looking = ['kms:DescribeKey', 'kms:GetKeyPolicy', 'kms:GetKeyRotationStatus', 'kms:List*'];
+
+/** What changes the key, or who may use it. */
+const administration = [
+  ...['kms:PutKeyPolicy', 'kms:ScheduleKeyDeletion', 'kms:CancelKeyDeletion', 'kms:EnableKey', 'kms:DisableKey'],
+  ...['kms:EnableKeyRotation', 'kms:DisableKeyRotation', 'kms:UpdateKeyDescription', 'kms:RotateKeyOnDemand'],
+  ...['kms:TagResource', 'kms:UntagResource', 'kms:CreateAlias', 'kms:UpdateAlias', 'kms:DeleteAlias'],
+];
+
+/**
+ * Who may use the vault's key. The account's own policies decide it, as far as objects of our buckets are encrypted and decrypted through
+ * S3: an administrator of KMS who may not read the objects can't read them with the key either. The key itself is changed by the
+ * deployment, by those that the configuration names, and by the account's root, and by nobody else.
+ */
+const vaultKeyPolicy = (stack: Stack, administrators: readonly string[]): PolicyDocument => {
+  const { account, region, partition } = stack;
+  const buckets = [vaultBucketName(account, region), stateBucketName(account, region)].map(
+    (name) => `arn:${partition}:s3:::${name}`,
+  );
+  const statement = (sid: string, actions: string[], conditions: Record<string, unknown>): PolicyStatement =>
+    new PolicyStatement({ sid, actions, resources: ['*'], principals: [new AccountRootPrincipal()], conditions });
+  return new PolicyDocument({
+    statements: [
+      statement('ObjectsThroughS3', usage, {
+        StringEquals: { 'kms:ViaService': `s3.${region}.amazonaws.com` },
+        StringLike: { 'kms:EncryptionContext:aws:s3:arn': buckets.flatMap((arn) => [arn, `${arn}/*`]) },
+      }),
+      statement('Look', looking, {}),
+      statement('Administer', administration, {
+        ArnLike: {
+          'aws:PrincipalArn': [
+            `arn:${partition}:iam::${account}:root`,
+            `arn:${partition}:iam::${account}:role/cdk-*-cfn-exec-role-${account}-${region}`,
+            ...administrators,
+          ],
+        },
+      }),
+    ],
+  });
+};
+
+/** What is written with a key of the writer's own could be read by nobody else. */
+const refuseOtherEncryption = (vault: Bucket, key: IKey): void => {
+  const refuse = (sid: string, conditions: Record<string, unknown>): void => {
+    vault.addToResourcePolicy(
+      new PolicyStatement({
+        ...{ sid, effect: Effect.DENY, principals: [new AnyPrincipal()], conditions },
+        ...{ actions: ['s3:PutObject'], resources: [vault.arnForObjects('*')] },
+      }),
+    );
+  };
+  refuse('NoKeyOfTheWriter', { Null: { 's3:x-amz-server-side-encryption-customer-algorithm': 'false' } });
+  refuse('NoOtherEncryption', { StringNotEqualsIfExists: { 's3:x-amz-server-side-encryption': 'aws:kms' } });
+  refuse('NoOtherKey', {
+    StringNotEqualsIfExists: { 's3:x-amz-server-side-encryption-aws-kms-key-id': key.keyArn },
+  });
+};
 
 const objectLock = ({ objectLock: lock }: Config['vault']): ObjectLockRetention | undefined => {
   if (!lock) return undefined;
@@ -75,6 +146,7 @@ export class VaultStack extends Stack {
             alias: 'holdfast',
             enableKeyRotation: true,
             removalPolicy: keptButNotAtBirth,
+            policy: vaultKeyPolicy(this, vault.keyAdministrators),
           })
         : Key.fromKeyArn(this, 'Key', vault.kmsKeyArn);
     const common = {
@@ -100,10 +172,16 @@ export class VaultStack extends Stack {
       lifecycleRules: [
         ...expiringClasses.flatMap((name) => retentionRules(name, retention[name])),
         abortUploads,
-        { id: 'old-versions', noncurrentVersionExpiration: Duration.days(noncurrentDays) },
+        {
+          id: 'discarded',
+          tagFilters: { [tagKeys.retention]: discarded },
+          noncurrentVersionExpiration: Duration.days(noncurrentDays),
+        },
+        { id: 'old-versions', noncurrentVersionExpiration: Duration.days(replacedDays) },
         { id: 'delete-markers', expiredObjectDeleteMarker: true },
       ],
     });
+    refuseOtherEncryption(this.vault, this.key);
     this.state = new Bucket(this, 'State', {
       ...common,
       bucketName: stateBucketName(this.account, this.region),

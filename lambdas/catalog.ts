@@ -1,7 +1,8 @@
 import { type Change, History, lastVerified, retentionChanges, type Verified } from '#domain/history';
-import { artifactKeys, isGood, Manifest } from '#domain/manifest';
-import { parseManifestKey, tagKeys, vaultKeys } from '#domain/naming';
-import type { Bucket } from '#domain/ports';
+import { isGood, Manifest, objectsOfBackup } from '#domain/manifest';
+import { instanceArn, parseManifestKey, readersTag, tagKeys, vaultKeys } from '#domain/naming';
+import type { Bucket, ObjectVersion } from '#domain/ports';
+import { discarded } from '#domain/retention';
 
 /** The ids of a system's committed backups, oldest first. */
 export const committedBackups = async (vault: Bucket, system: string): Promise<readonly string[]> =>
@@ -45,11 +46,29 @@ export const enterVerification = async (
   if (history.some((entry) => entry.change === 'verified' && entry.run === verified.run)) return;
   const text = JSON.stringify([...history, verified], undefined, 2);
   // It expires with its backup.
-  const { [tagKeys.retention]: retention } = await vault.tags(vaultKeys.manifest(system, backup));
+  const { [tagKeys.retention]: retention } = await vault.tags({ key: vaultKeys.manifest(system, backup) });
   const tags = retention === undefined ? {} : { [tagKeys.retention]: retention };
   if (!found) return vault.create(key, text, tags);
   await vault.replace(key, text, found.etag);
-  await vault.tag(key, tags);
+  await vault.tag({ key }, tags);
+};
+
+/** Deletes an object that no backup names. What lies below the marker is tagged first, so that the lifecycle removes it soon. */
+export const discard = async (vault: Bucket, key: string): Promise<void> => {
+  await vault.tag({ key }, { [tagKeys.retention]: discarded });
+  await vault.delete(key);
+};
+
+/** Lets nodes read a version until the run's traces are removed. */
+export const openTo = async (
+  vault: Bucket,
+  execution: string,
+  { key, versionId }: ObjectVersion,
+  instanceIds: readonly string[],
+): Promise<void> => {
+  const object = { key, versionId };
+  const readers = readersTag(instanceIds.map((id) => instanceArn(execution, id)));
+  await vault.tag(object, { ...(await vault.tags(object)), [tagKeys.restore]: readers });
 };
 
 /** Objects tagged side by side. */
@@ -72,14 +91,16 @@ export const changeRetention = async (vault: Bucket, manifest: Manifest, change:
     await (found ? vault.replace(key, text, found.etag) : vault.create(key, text));
   }
   // An object that is written again has lost its tags. Its new life outlasts the manifest's, whatever breaks off after this.
-  await vault.tag(key, { [tagKeys.retention]: change.tag });
+  await vault.tag({ key }, { [tagKeys.retention]: change.tag });
   // A restore that is under way has a tag of its own on what it reads.
-  const tag = async (one: string): Promise<void> =>
-    vault.tag(one, { ...(await vault.tags(one)), [tagKeys.retention]: change.tag });
-  const keys = artifactKeys(manifest);
-  const manifestKey = vaultKeys.manifest(system, backup);
-  if (change.tag !== 'keep') await tag(manifestKey);
-  for (let from = 0; from < keys.length; from += taggedAtOnce)
-    await Promise.all(keys.slice(from, from + taggedAtOnce).map(tag));
-  if (change.tag === 'keep') await tag(manifestKey);
+  const tag = async ({ key: Key, versionId }: ObjectVersion): Promise<void> => {
+    const one = { key: Key, versionId };
+    await vault.tag(one, { ...(await vault.tags(one)), [tagKeys.retention]: change.tag });
+  };
+  const objects = objectsOfBackup(manifest);
+  const itself = { key: vaultKeys.manifest(system, backup) };
+  if (change.tag !== 'keep') await tag(itself);
+  for (let from = 0; from < objects.length; from += taggedAtOnce)
+    await Promise.all(objects.slice(from, from + taggedAtOnce).map(tag));
+  if (change.tag === 'keep') await tag(itself);
 };

@@ -9,6 +9,7 @@ const units = {
   verificationAge: MetricUnit.Seconds,
   orphanUploads: MetricUnit.Count,
   janitorRefused: MetricUnit.Count,
+  replacedObjects: MetricUnit.Count,
 } as const satisfies Record<SystemMetric, string>;
 
 const entriesOf = (values: Readonly<Partial<Record<SystemMetric, number>>>): [SystemMetric, number][] =>

@@ -8,6 +8,7 @@ import { type Phase, Plan, type PlannedNode } from '#domain/plan';
 import type { Bucket, State } from '#domain/ports';
 import type { Inspected, Restoration, RestoreOf } from '#domain/systems/kind';
 import { restorationOf } from '#domain/systems/kinds';
+import type { Fetchable } from '#domain/systems/transfer';
 import { readManifest } from './catalog.ts';
 
 /** What was written down of a run when it began. Throws an InvalidInputError when there is no such run. */
@@ -84,6 +85,21 @@ export const chosenManifest = async (state: State, vault: Bucket, run: string): 
   return manifest;
 };
 
+/**
+ * The newest version of an installer: a plan fetches this one, whatever is put there afterwards. Throws a CheckFailedError when there
+ * is none.
+ */
+export const pinnedInstaller = async (
+  vault: Bucket,
+  system: string,
+  { name, sha256 }: { readonly name: string; readonly sha256: string },
+): Promise<Fetchable> => {
+  const key = vaultKeys.installer(system, name);
+  const found = (await vault.versions(key)).find((version) => version.key === key && version.isLatest);
+  if (!found) throw new CheckFailedError(`The vault has no installer ${key}. Copy it there, then start again.`);
+  return { key, versionId: found.versionId, bytes: found.bytes, sha256, compression: 'gzip' };
+};
+
 /** What a restore's plan and its proof are made from. Throws a CheckFailedError when a node of the backup has no counterpart. */
 export const readRestore = async (
   { state, vault, vaultBucket }: { readonly state: State; readonly vault: Bucket; readonly vaultBucket: string },
@@ -95,9 +111,7 @@ export const readRestore = async (
   const nodes = await inspectedNodes(state, await readPlan(state, run), 'inspect');
   const of: RestoreOf = { system, run, vaultBucket, request, nodes, startedAt: new Date(startedAt) };
   if (!request.reinstall) return { request, manifest, restoration: restorationOf(manifest, of) };
-  const key = vaultKeys.installer(system, request.reinstall.installer);
-  const installer = await vault.head(key);
-  if (!installer)
-    throw new CheckFailedError(`The vault has no installer ${key}. Copy it there, then start the restore again.`);
-  return { request, manifest, restoration: restorationOf(manifest, { ...of, installerBytes: installer.bytes }) };
+  const { installer: name, sha256 } = request.reinstall;
+  const installer = await pinnedInstaller(vault, system, { name, sha256 });
+  return { request, manifest, restoration: restorationOf(manifest, { ...of, installer }) };
 };

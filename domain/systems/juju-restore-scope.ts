@@ -1,5 +1,5 @@
 import type { JujuInspection } from '#domain/inspection';
-import type { JujuManifest, Upload } from '#domain/manifest';
+import type { JujuManifest, StoredUpload } from '#domain/manifest';
 import type { PlannedNode } from '#domain/plan';
 import { driverOf, type JujuNode, numbersOf, serversOf } from './juju.ts';
 import type { RestoreOf } from './kind.ts';
@@ -11,10 +11,12 @@ type Client = NonNullable<JujuInspection['client']>;
 export interface JujuRestore extends Omit<RestoreOf, 'nodes'> {
   readonly nodes: readonly JujuNode[];
   readonly manifest: JujuManifest;
-  readonly archive: Extract<JujuManifest['artifacts'][number]['collected'], { kind: 'juju' }>;
+  readonly archive: Extract<JujuManifest['artifacts'][number]['collected'], { kind: 'juju' }> & {
+    readonly object: StoredUpload;
+  };
   /** The client as it was backed up. */
   readonly then: Client;
-  readonly directory: Upload | undefined;
+  readonly directory: StoredUpload | undefined;
   /** The node that Juju is worked with from. */
   readonly client: PlannedNode;
   /** What is there of it now. */

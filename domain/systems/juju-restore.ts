@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { CheckFailedError } from '#domain/errors';
-import { type JujuManifest, uploadsOf } from '#domain/manifest';
+import { type JujuManifest, objectsOf } from '#domain/manifest';
 import { encodeText, tagKeys } from '#domain/naming';
 import { type PhaseState, resultsOf } from '#domain/phase';
 import { type Command, commandsOn, inspectionPhase, type Phase, type PlannedNode, stepSeconds } from '#domain/plan';
@@ -48,7 +48,7 @@ const plan = (of: JujuRestore): readonly Phase[] => {
   const lostDirectory = of.now === undefined ? of.directory : undefined;
   const commands: Readonly<Partial<Record<PhaseName, Command[]>>> = {
     fetch: [
-      fetching(of, holder)(archive.upload, archiveName),
+      fetching(of, holder)(archive.object, archiveName),
       ...(lostDirectory ? [fetching(of, client)(lostDirectory, clientName, 'client')] : []),
     ],
     ...(lostDirectory && {
@@ -165,13 +165,15 @@ const prove = (of: JujuRestore, restored: readonly Inspected[], environment: Pha
 /** Throws a CheckFailedError when the backup holds no archive, or no client is there to work from. */
 export const restoreJuju = (manifest: JujuManifest, { nodes, ...rest }: RestoreOf): Restoration => {
   const found = jujuNodes(nodes);
-  const archive = manifest.artifacts.flatMap(({ collected }) => (collected.kind === 'juju' ? [collected] : []))[0];
+  const archive = manifest.artifacts.flatMap((artifact) =>
+    artifact.collected.kind === 'juju' ? [{ ...artifact.collected, object: objectsOf(artifact)[0] }] : [],
+  )[0];
   const then = manifest.nodes.flatMap(({ inspection: { client } }) => (client ? [client] : []))[0];
   const client = found.find(({ node }) => node.roles.includes('juju-client'));
   if (!archive || !then) throw new CheckFailedError(`${manifest.backup} holds no archive of Juju.`);
   if (!client) throw new CheckFailedError('No node with the role juju-client answers: a restore works from it.');
-  const directory = manifest.artifacts.flatMap(({ collected }) =>
-    collected.kind === 'files' && collected.group === 'client' ? uploadsOf(collected).slice(0, 1) : [],
+  const directory = manifest.artifacts.flatMap((artifact) =>
+    artifact.collected.kind === 'files' && artifact.collected.group === 'client' ? objectsOf(artifact).slice(0, 1) : [],
   )[0];
   const of: JujuRestore = {
     ...rest,

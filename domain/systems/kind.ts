@@ -4,6 +4,7 @@ import type { Collected, Manifest } from '#domain/manifest';
 import type { RestoreRequest, UpgradeRequest } from '#domain/payloads';
 import type { PhaseState } from '#domain/phase';
 import type { Phase, PlannedNode } from '#domain/plan';
+import type { Fetchable } from './transfer.ts';
 
 /** What differs by the kind of a system. Everything else, in the lambdas and the state machines, is the same for all. */
 
@@ -17,6 +18,8 @@ export interface Inspected<I extends Inspection = Inspection> {
 export interface BackupOf {
   readonly system: string;
   readonly run: string;
+  /** The ARN of the run's execution, which tells account and region. */
+  readonly execution: string;
   readonly backup: string;
   readonly vaultBucket: string;
   readonly nodes: readonly Inspected[];
@@ -68,8 +71,8 @@ export interface RestoreOf {
   readonly nodes: readonly Inspected[];
   /** When the run began. */
   readonly startedAt: Date;
-  /** Bytes of the installer in the vault, when one is asked for. */
-  readonly installerBytes?: number;
+  /** The installer, when one is asked for. */
+  readonly installer?: Fetchable;
 }
 
 /** What was compared after a restore, for people. */
@@ -95,6 +98,8 @@ export interface Restoration {
 export interface UpgradeOf {
   readonly system: string;
   readonly run: string;
+  /** The ARN of the run's execution, which tells account and region. */
+  readonly execution: string;
   readonly vaultBucket: string;
   readonly request: UpgradeRequest;
   readonly nodes: readonly Inspected[];
@@ -102,8 +107,8 @@ export interface UpgradeOf {
   readonly absent: readonly string[];
   /** The phase in which the nodes told what is against it. */
   readonly inspected: PhaseState;
-  /** Bytes of the installer in the vault, when it lies there. */
-  readonly installerBytes: number | undefined;
+  /** The installer in the vault, when it lies there. */
+  readonly installer: Fetchable | undefined;
 }
 
 /** The upgrade of a system to the version that was asked for. */

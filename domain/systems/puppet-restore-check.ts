@@ -24,11 +24,14 @@ const space = (inspection: PuppetInspection, path: string) => inspection.space.f
 /** A restored database may be somewhat larger than it was, for what is new in it is not yet packed. */
 const growth = 1.2;
 
+/** Staged at most while an object is fetched. */
+const stagedBytes = 256 * 1024 ** 2;
+
 /** Free bytes that a restore needs per file system, each with its reason. */
 const needs = (of: PuppetRestore, target: RestoreTarget, beside: boolean): readonly string[] => {
   const { inspection } = target;
   const fetches = fetchesOf(of, target);
-  const raw = fetches.reduce((sum, { rawBytes }) => sum + rawBytes, 0) + (of.installerBytes ?? 0) * 4;
+  const raw = fetches.reduce((sum, { rawBytes }) => sum + rawBytes, 0) + (of.installer?.bytes ?? 0) * 4 + stagedBytes;
   const files = artifactsOf(of, target)
     .flatMap(({ collected }) =>
       collected.kind === 'files' && replacementOf(of, target, collected.group) ? [collected.upload.rawBytes] : [],
@@ -291,6 +294,13 @@ export const warnPuppetRestore = (of: PuppetRestore): readonly string[] => [
   ...of.bystanders.map(
     ({ node }) =>
       `${node.name} gets nothing back${restoresDatabases(of) ? ': its services stand still during the restore' : ''}`,
+  ),
+  ...of.targets.flatMap(({ node, source }) =>
+    node.instanceId === source.instanceId
+      ? []
+      : [
+          `${node.name} (${node.instanceId}) takes the place of ${source.instanceId}: it gets the keys and passwords of ${source.name}. Look whether that instance is yours`,
+        ],
   ),
   ...of.targets.flatMap((target) => [
     ...target.inspection.problems.map((problem) => `${target.node.name}: ${problem}`),

@@ -1,12 +1,13 @@
 import { coreRoles } from '#domain/config';
 import { CheckFailedError } from '#domain/errors';
 import type { Database, FoundPath, PuppetInspection } from '#domain/inspection';
-import { type Artifact, type PuppetManifest, type Upload, uploadsOf } from '#domain/manifest';
+import { type Artifact, objectsOf, type PuppetManifest, type StoredUpload } from '#domain/manifest';
 import { artifactName, keySafe } from '#domain/naming';
 import { isLimited, type RestoreRequest, type Scope } from '#domain/payloads';
 import type { PlannedNode } from '#domain/plan';
 import { type InspectedNode, orderOfStopping } from './puppet-enterprise.ts';
 import { archivesOf, isWithin, outermost } from './puppet-paths.ts';
+import type { Fetchable } from './transfer.ts';
 
 /** What a restore of Puppet Enterprise covers: which nodes get which part of a backup, and what of it was asked for. */
 
@@ -31,10 +32,10 @@ export interface PuppetRestore {
   readonly bystanders: readonly InspectedNode[];
   /** Nodes of the backup that are not there any more. */
   readonly lost: readonly PuppetManifest['nodes'][number][];
-  /** Bytes of the installer in the vault, when one is asked for. */
-  readonly installerBytes?: number;
   /** When the run began. */
   readonly startedAt: Date;
+  /** The installer, when one is asked for. */
+  readonly installer?: Fetchable;
 }
 
 export const isCore = ({ roles }: { readonly roles: readonly string[] }): boolean => {
@@ -76,8 +77,27 @@ const namesDatabase = ({ scope }: Pick<RestoreRequest, 'scope'>, name: string): 
   scope?.some((one) => one === 'databases' || one === `databases:${name}`) ?? false;
 
 /**
+ * The node that has taken over the host name of one that is gone. Its name is what it says itself, so that it must have been given the
+ * role by the configuration too. Throws a CheckFailedError when several claim the name.
+ */
+const successorOf = (
+  source: PuppetManifest['nodes'][number],
+  nodes: readonly InspectedNode[],
+): InspectedNode | undefined => {
+  const claimants = nodes.filter(
+    ({ node, inspection }) =>
+      inspection.hostname === source.inspection.hostname && source.roles.some((role) => node.roles.includes(role)),
+  );
+  if (claimants.length > 1)
+    throw new CheckFailedError(
+      `${claimants.map(({ node }) => node.instanceId).join(' and ')} both say that they are ${source.inspection.hostname}. Name the one that takes the place of ${source.instanceId}: {"onto": {"${source.roles[0]}": "i-…"}}.`,
+    );
+  return claimants[0];
+};
+
+/**
  * Finds for each node of the backup the node that gets its part: the one that was named for a role, the very same instance,
- * or the one that has taken over its host name. Throws a CheckFailedError when a node without which there is no
+ * or the one of its role that has taken over its host name. Throws a CheckFailedError when a node without which there is no
  * installation has none.
  */
 export const targetsOf = (
@@ -95,7 +115,7 @@ export const targetsOf = (
     const named = source.roles.map((role) => request.onto[role]).find((id) => id !== undefined);
     const found =
       nodes.find(({ node }) => node.instanceId === (named ?? source.instanceId)) ??
-      nodes.find(({ inspection }) => named === undefined && inspection.hostname === source.inspection.hostname);
+      (named === undefined ? successorOf(source, nodes) : undefined);
     if (found) targets.push({ ...found, source, whole });
     else if (isCore(source))
       throw new CheckFailedError(
@@ -274,10 +294,11 @@ export const fetchedName = (key: string): string =>
   );
 
 /** Objects that a node has to fetch, with the bytes that they become. */
-export const fetchesOf = (of: PuppetRestore, target: RestoreTarget): readonly Upload[] => {
+export const fetchesOf = (of: PuppetRestore, target: RestoreTarget): readonly StoredUpload[] => {
   const databases = new Set(wantedDatabases(of, target).map(({ name }) => name));
-  return artifactsOf(of, target).flatMap(({ collected }) => {
-    const [upload, contents] = uploadsOf(collected);
+  return artifactsOf(of, target).flatMap((artifact) => {
+    const { collected } = artifact;
+    const [upload, contents] = objectsOf(artifact);
     switch (collected.kind) {
       case 'database':
         return databases.has(collected.database) ? [upload, contents].flatMap((one) => one ?? []) : [];

@@ -1,6 +1,6 @@
 import { coreRoles } from '#domain/config';
 import type { Database } from '#domain/inspection';
-import { artifactName, encodeList, encodeText, vaultKeys } from '#domain/naming';
+import { artifactName, encodeList, encodeText } from '#domain/naming';
 import { type Command, commandsOn, type Phase } from '#domain/plan';
 import { type InspectedNode, orderOfStopping } from './puppet-enterprise.ts';
 import { hasRoomBeside } from './puppet-restore-check.ts';
@@ -107,24 +107,13 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
   const started = runningThen(target, request.scope ? stoppedBy(of) : orderOfStopping).join(' ');
   const answers = replacements.find(({ group }) => group === 'configuration');
   const fetch = fetching(of, node);
-  const installer =
-    request.reinstall && target.whole && isCore(source)
-      ? vaultKeys.installer(of.system, request.reinstall.installer)
-      : undefined;
+  const installer = target.whole && isCore(source) ? of.installer : undefined;
   // The manual's order: each of master, PuppetDB and console asks the one before.
   const stage = coreRoles.find((role) => source.roles.includes(role)) ?? 'master';
   return {
     fetch: [
       ...fetchesOf(of, target).map((upload) => fetch(upload, fetchedName(upload.key), artifactName(upload.key))),
-      ...(installer === undefined
-        ? []
-        : [
-            fetch(
-              { key: installer, bytes: of.installerBytes ?? 1, sha256: '', compression: 'gzip' },
-              'installer.tar',
-              'installer',
-            ),
-          ]),
+      ...(installer === undefined ? [] : [fetch(installer, 'installer.tar', 'installer')]),
     ],
     ...(installer !== undefined &&
       answers && {

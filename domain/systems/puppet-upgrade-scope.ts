@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { coreRoles, isInfrastructure, type NodeSelector, type PuppetEnterprise } from '#domain/config';
 import { type UpgradeRequest, type UpgradeStage, upgradeStages } from '#domain/payloads';
 import type { InspectedNode } from './puppet-enterprise.ts';
+import type { Fetchable } from './transfer.ts';
 import { compareNumbers } from './version.ts';
 
 /** What an upgrade of Puppet Enterprise covers: its nodes by stage, and which of them have yet to be upgraded. */
@@ -24,14 +25,16 @@ export interface UpgradeNode extends InspectedNode {
 export interface PuppetUpgrade {
   readonly system: string;
   readonly run: string;
+  /** The ARN of the run's execution, which tells account and region. */
+  readonly execution: string;
   readonly vaultBucket: string;
   readonly request: UpgradeRequest;
   readonly config: Pick<PuppetEnterprise, 'nodes' | 'loadBalancer' | 'offline'>;
   readonly nodes: readonly UpgradeNode[];
   /** Nodes that do not answer, for people. */
   readonly absent: readonly string[];
-  /** Bytes of the installer in the vault, when it lies there. */
-  readonly installerBytes: number | undefined;
+  /** The installer in the vault, when it lies there. */
+  readonly installer: Fetchable | undefined;
 }
 
 /** Below zero when the first version is the older one. */

@@ -1,6 +1,6 @@
 import type { NodeSelector } from '#domain/config';
 import { CheckFailedError } from '#domain/errors';
-import { encodeText, tagKeys, vaultKeys } from '#domain/naming';
+import { encodeText, instanceArn, tagKeys, vaultKeys } from '#domain/naming';
 import {
   type Command,
   commandsOn,
@@ -79,21 +79,14 @@ export const planCoreUpgrade = (of: PuppetUpgrade): readonly Phase[] => {
   const fetch = (target: InspectedNode): Command => {
     const { installer } = request;
     if (!installer) throw new CheckFailedError('An upgrade of master, PuppetDB or console needs an installer.');
-    return 'url' in installer
-      ? on(target)(
-          'fetch-url',
-          { Url: installer.url, Sha256: installer.sha256, Name: installerName },
-          { seconds: fetchSeconds },
-        )
-      : fetching(of, target.node)(
-          {
-            key: vaultKeys.installer(of.system, installer.name),
-            bytes: of.installerBytes ?? 1,
-            sha256: installer.sha256,
-            compression: 'gzip',
-          },
-          installerName,
-        );
+    if ('url' in installer)
+      return on(target)(
+        'fetch-url',
+        { Url: installer.url, Sha256: installer.sha256, Name: installerName },
+        { seconds: fetchSeconds },
+      );
+    if (!of.installer) throw new CheckFailedError(`The vault has no installer ${installer.name} of ${of.system}.`);
+    return fetching(of, target.node)(of.installer, installerName);
   };
   const others = inStage(pending, 'puppetdb', 'console');
   const shared = sharesSettings(request.version) && others.length > 0;
@@ -117,7 +110,7 @@ export const planCoreUpgrade = (of: PuppetUpgrade): readonly Phase[] => {
       ? inStage(of.nodes, 'master').map((target) =>
           on(target)('archive-files', {
             Bucket: of.vaultBucket,
-            Key: `${vaultKeys.upgrade(of.system, run)}settings`,
+            Key: `${vaultKeys.upgrade(of.system, run)}${instanceArn(of.execution, target.node.instanceId)}/settings`,
             ExpectedBytes: '1000000',
             Group: 'settings',
             Paths: encodeText('/etc/puppetlabs/enterprise/conf.d'),

@@ -1,6 +1,6 @@
-import { type Collected, type Manifest, type Upload, uploadsOf } from '#domain/manifest';
-import { vaultKeys } from '#domain/naming';
-import { type Command, commandsOn, type PlannedNode } from '#domain/plan';
+import { type Collected, type Manifest, type StoredUpload, uploadsOf } from '#domain/manifest';
+import { documentName, instanceArn, vaultKeys } from '#domain/naming';
+import { type Command, commandsOn, type Phase, type PlannedNode } from '#domain/plan';
 import type { BackupOf } from './kind.ts';
 
 /** Commands that move artifacts between nodes and the vault, and what a backup is expected to take, judged by the one before. */
@@ -31,6 +31,8 @@ const expectedBytes = (previous: Manifest | undefined, node: string, what: Colle
   return String(Math.max(1, Math.ceil(bytes === undefined ? fallback : bytes * 1.5)));
 };
 
+const fetchScript = 'fetch-artifact';
+
 /** Commands that collect on a node into this backup, below its own keys; `expected` bytes count where nothing is known. */
 export const collecting = (of: BackupOf, node: PlannedNode, seconds: number) => {
   const command = commandsOn(of.run, node);
@@ -44,7 +46,7 @@ export const collecting = (of: BackupOf, node: PlannedNode, seconds: number) => 
       script,
       {
         Bucket: of.vaultBucket,
-        Key: vaultKeys.artifact(of.system, of.backup, node.instanceId, key),
+        Key: vaultKeys.artifact(of.system, of.backup, instanceArn(of.execution, node.instanceId), key),
         ExpectedBytes: expectedBytes(of.previous, node.instanceId, what, expected),
         ...parameters,
       },
@@ -54,19 +56,19 @@ export const collecting = (of: BackupOf, node: PlannedNode, seconds: number) => 
   });
 };
 
+/** An object of the vault that a node fetches: this version, and no other content. */
+export type Fetchable = Pick<StoredUpload, 'key' | 'versionId' | 'bytes' | 'sha256' | 'compression'>;
+
 /** Commands that fetch objects of the vault to a node, below the name that the run's later commands know. */
 export const fetching = (of: { readonly run: string; readonly vaultBucket: string }, node: PlannedNode) => {
   const command = commandsOn(of.run, node);
-  return (
-    { key, bytes, sha256, compression }: Pick<Upload, 'key' | 'bytes' | 'sha256' | 'compression'>,
-    name: string,
-    what?: string,
-  ): Command =>
+  return ({ key, versionId, bytes, sha256, compression }: Fetchable, name: string, what?: string): Command =>
     command(
-      'fetch-artifact',
+      fetchScript,
       {
         Bucket: of.vaultBucket,
         Object: key,
+        VersionId: versionId,
         Bytes: String(bytes),
         Sha256: sha256,
         Compression: compression,
@@ -74,4 +76,19 @@ export const fetching = (of: { readonly run: string; readonly vaultBucket: strin
       },
       { what, seconds: dataSeconds },
     );
+};
+
+/** The versions that commands fetch, each with the nodes that have to read it, and no others. */
+export const fetchedBy = (
+  phases: readonly Phase[],
+): readonly { readonly key: string; readonly versionId: string; readonly instanceIds: readonly string[] }[] => {
+  const fetched = new Map<string, { key: string; versionId: string; instanceIds: string[] }>();
+  for (const { document, parameters, instanceIds } of phases.flatMap(({ commands }) => commands)) {
+    const { Object: key, VersionId: versionId } = parameters;
+    if (document !== documentName(fetchScript) || key === undefined || versionId === undefined) continue;
+    const id = `${key} ${versionId}`;
+    const readers = fetched.get(id)?.instanceIds ?? [];
+    fetched.set(id, { key, versionId, instanceIds: [...new Set([...readers, ...instanceIds])] });
+  }
+  return [...fetched.values()];
 };

@@ -1,5 +1,5 @@
-import type { Config } from '#domain/config';
-import { AlreadyExistsError, SystemBusyError, UnknownSystemError } from '#domain/errors';
+import { type Config, timingsOf } from '#domain/config';
+import { AlreadyExistsError, InvalidInputError, SystemBusyError, UnknownSystemError } from '#domain/errors';
 import { backupId, executionName, stateKeys, vaultKeys } from '#domain/naming';
 import {
   type AcquireLockInput,
@@ -11,6 +11,7 @@ import {
   type UpgradeRequest,
 } from '#domain/payloads';
 import type { Bucket, Executions } from '#domain/ports';
+import { slotFault } from '#domain/schedule';
 
 export interface Services {
   readonly config: Config;
@@ -24,6 +25,31 @@ export type Request =
   | { readonly operation: 'backup'; readonly request: BackupRequest }
   | { readonly operation: 'restore'; readonly request: RestoreRequest }
   | { readonly operation: 'upgrade'; readonly request: UpgradeRequest };
+
+/**
+ * Throws an InvalidInputError for a backup whose caller claims what only a schedule, or the run that holds the lock, may say: its id would
+ * be a moment of the caller's choice.
+ */
+const checkClaims = (
+  config: Config,
+  { system, schedule, scheduledTime, lockedBy, rescue }: BackupRequest,
+  startedAt: string,
+): void => {
+  const configured = config.systems[system];
+  if ((schedule === undefined) !== (scheduledTime === undefined))
+    throw new InvalidInputError(
+      'schedule and scheduledTime come together, from a schedule. Leave both out to back up now.',
+    );
+  if (rescue && lockedBy === undefined)
+    throw new InvalidInputError('rescue is for the backup before a restore. Leave it out to back up now.');
+  if (!configured || schedule === undefined || scheduledTime === undefined) return;
+  const timing = timingsOf(config, configured).find(({ name }) => name === schedule)?.timing;
+  const fault = timing ? slotFault(timing, new Date(scheduledTime), new Date(startedAt)) : 'is of no schedule of it';
+  if (fault !== undefined)
+    throw new InvalidInputError(
+      `scheduledTime ${scheduledTime} of ${system}, schedule ${schedule}, ${fault}. Leave both out to back up now.`,
+    );
+};
 
 /** The part of a run's record that its request decides. */
 const detailsOf = (
@@ -53,7 +79,7 @@ const detailsOf = (
 /**
  * Takes the system's lock for a run, at most once per slot. A slot whose backup exists or is under way is a duplicate; a
  * lock whose owner's execution ended without releasing it is taken over; a backup before a restore or an
- * upgrade works under its lock; a check takes none. Throws an UnknownSystemError, or a SystemBusyError when a living run of another slot holds the lock.
+ * upgrade works under its lock; a check takes none. Throws an UnknownSystemError, an InvalidInputError, or a SystemBusyError when a living run of another slot holds the lock.
  */
 export const acquireLock = async (
   { config, state, vault, executions }: Services,
@@ -67,10 +93,11 @@ export const acquireLock = async (
     throw new UnknownSystemError(
       `holdfast.yaml has no system ${system}. It has: ${Object.keys(config.systems).join(', ')}. Correct the input, or deploy the configuration that has it.`,
     );
+  if (asked.operation === 'backup') checkClaims(config, asked.request, startedAt);
   const details = detailsOf(asked, startedAt);
   const { backup, lockedBy, planOnly = false } = details;
   const mine = { system, operation, run, backup };
-  if (operation === 'backup' && !planOnly && (await vault.head(vaultKeys.manifest(system, backup))))
+  if (operation === 'backup' && !planOnly && (await vault.has(vaultKeys.manifest(system, backup))))
     return { ...mine, attempt, outcome: 'duplicate' };
 
   const record: RunRecord = { ...mine, ...details, kind, execution, startedAt, attempt };
@@ -81,7 +108,7 @@ export const acquireLock = async (
   if (lockedBy !== undefined) {
     const held = await state.read(key);
     const owner = held && Lock.parse(JSON.parse(held.text));
-    if (owner?.run !== lockedBy || !(await executions.isRunning(owner)))
+    if (owner?.run !== lockedBy || owner.operation === 'backup' || !(await executions.isRunning(owner)))
       throw new SystemBusyError(`${lockedBy}, for which this backup is meant, does not hold the lock of ${system}.`);
     return { ...mine, attempt, outcome: 'acquired' };
   }

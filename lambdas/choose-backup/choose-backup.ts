@@ -1,6 +1,6 @@
 import { ArtifactMissingError, InvalidInputError, NoBackupError, UnknownBackupError } from '#domain/errors';
-import { type Manifest, uploadsOf } from '#domain/manifest';
-import { backupId, stateKeys } from '#domain/naming';
+import { type Manifest, objectsOfBackup, type StoredUpload } from '#domain/manifest';
+import { backupId, stateKeys, vaultKeys } from '#domain/naming';
 import type { ChooseBackupOutput, RestoreRequest, RunRef } from '#domain/payloads';
 import type { Bucket, State } from '#domain/ports';
 import { committedBackups, newestGood, readManifest } from '../catalog.ts';
@@ -28,27 +28,25 @@ const choose = async (vault: Bucket, { system, backup, before }: RestoreRequest)
   return manifest;
 };
 
-/** Objects that cold storage has to bring back. Throws an ArtifactMissingError when one is not what was committed. */
-export const coldObjects = async (vault: Bucket, manifest: Manifest): Promise<readonly string[]> => {
-  const cold: string[] = [];
-  for (const { collected, stored } of manifest.artifacts)
-    for (const [index, { key, bytes }] of uploadsOf(collected).entries()) {
-      const object = await vault.head(key);
-      const expected = index === 0 ? stored.upload.s3Checksum : stored.contents?.s3Checksum;
-      const said = !object
-        ? 'the vault does not have it'
-        : object.bytes !== bytes
-          ? `the vault has ${object.bytes} bytes of ${bytes}`
-          : expected !== undefined && object.checksum !== undefined && object.checksum !== expected
-            ? `the vault has it with the checksum ${object.checksum}, not ${expected}`
-            : undefined;
-      if (said !== undefined)
-        throw new ArtifactMissingError(
-          `The backup ${manifest.backup} can not be restored: ${key}: ${said}. Nothing was touched. Restore another one, or bring back an earlier version of this object.`,
-        );
-      if (object?.cold !== undefined) cold.push(key);
-    }
-  return cold;
+/**
+ * Objects that cold storage has to bring back. What counts is the version that was committed, whatever lies on top of it. Throws an
+ * ArtifactMissingError when one is not there any more.
+ */
+export const coldObjects = async (vault: Bucket, manifest: Manifest): Promise<readonly StoredUpload[]> => {
+  const versions = new Map(
+    (await vault.versions(vaultKeys.backup(manifest.system, manifest.backup))).map((version) => [
+      `${version.key} ${version.versionId}`,
+      version,
+    ]),
+  );
+  return objectsOfBackup(manifest).filter(({ key, versionId, bytes }) => {
+    const found = versions.get(`${key} ${versionId}`);
+    if (found?.bytes !== bytes)
+      throw new ArtifactMissingError(
+        `The backup ${manifest.backup} can not be restored: ${key}: the vault ${found ? `has ${found.bytes} bytes of ${bytes}` : `does not have the version ${versionId} that was committed`}. Nothing was touched. Restore another one.`,
+      );
+    return found.cold !== undefined;
+  });
 };
 
 /**

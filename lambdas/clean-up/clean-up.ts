@@ -1,7 +1,10 @@
 import { jsonState } from '#aws/bucket';
 import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import { Paused, RunRecord } from '#domain/payloads';
+import { Plan } from '#domain/plan';
 import type { Bucket, Schedules } from '#domain/ports';
+import { fetchedBy } from '#domain/systems/transfer';
+import { discard } from '../catalog.ts';
 import { readLock, releaseLock } from '../release-lock/release-lock.ts';
 
 export interface Services {
@@ -17,13 +20,14 @@ export interface CleanedUp {
 }
 
 /** Ends what open-backup has begun: nodes can no longer read anything, the system's schedules start backups again. */
-const closeVault = async ({ state, vault, schedules }: Services, { run, system, backup }: RunRecord): Promise<void> => {
-  for (const prefix of [vaultKeys.backup(system, backup), vaultKeys.installer(system, '')])
-    for (const key of await vault.list(prefix)) {
-      const { [tagKeys.restore]: opened, ...tags } = await vault.tags(key);
-      if (opened !== undefined) await vault.tag(key, tags);
-    }
-  for (const key of await vault.list(vaultKeys.upgrade(system, run))) await vault.delete(key);
+const closeVault = async ({ state, vault, schedules }: Services, { run, system }: RunRecord): Promise<void> => {
+  // Before there is a plan, nothing was opened.
+  const plan = await jsonState(state).read(stateKeys.plan(run), Plan);
+  for (const { key, versionId } of fetchedBy(plan?.phases ?? [])) {
+    const { [tagKeys.restore]: opened, ...tags } = await vault.tags({ key, versionId });
+    if (opened !== undefined) await vault.tag({ key, versionId }, tags);
+  }
+  for (const key of await vault.list(vaultKeys.upgrade(system, run))) await discard(vault, key);
   await vault.abortUploads(vaultKeys.upgrade(system, run));
   for (const name of (await jsonState(state).read(stateKeys.paused(run), Paused))?.schedules ?? [])
     await schedules.resume(name);
@@ -50,9 +54,9 @@ export const cleanUp = async (services: Services, run: string): Promise<CleanedU
   const taken = lock !== undefined && lock.run !== run && lock.backup === backup;
   const prefix = vaultKeys.backup(system, backup);
   const abortedUploads = taken ? 0 : await vault.abortUploads(prefix);
-  const committed = (await vault.head(vaultKeys.manifest(system, backup))) !== undefined;
+  const committed = await vault.has(vaultKeys.manifest(system, backup));
   const keys = taken || committed ? [] : await vault.list(prefix);
-  for (const key of keys) await vault.delete(key);
+  for (const key of keys) await discard(vault, key);
   await releaseLock(state, system, run);
   return { abortedUploads, deletedObjects: keys.length };
 };

@@ -1,14 +1,16 @@
 import { jsonState } from '#aws/bucket';
+import { askedFor } from '#domain/answers';
 import type { Config } from '#domain/config';
 import { AlreadyExistsError, ArtifactMismatchError, UnknownSystemError, UnreadableResultError } from '#domain/errors';
 import { holdOf } from '#domain/history';
 import {
   type Artifact,
-  artifactKeys,
   CollectAnswer,
   type Collected,
   isGood,
   Manifest,
+  objectsOfBackup,
+  type StoredUpload,
   type Upload,
   uploadsOf,
 } from '#domain/manifest';
@@ -16,7 +18,7 @@ import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import type { RunRef } from '#domain/payloads';
 import { optionalFailures, type PhaseState, resultsOf } from '#domain/phase';
 import type { Plan } from '#domain/plan';
-import type { Bucket } from '#domain/ports';
+import type { Bucket, StoredVersion } from '#domain/ports';
 import { classify, type Kept, type RetentionTag, retentionTags } from '#domain/retention';
 import { kindOf } from '#domain/systems/kinds';
 import { changeRetention, committedBackups, readHistory, readManifest } from '../catalog.ts';
@@ -35,22 +37,26 @@ const letGoAtOnce = 10;
 /** Manifests read at once. */
 const readersAtOnce = 20;
 
-/** What S3 has of an upload. Throws an ArtifactMismatchError when that is not what the node reported. */
-const stored = async (vault: Bucket, { key, bytes }: Upload): Promise<Artifact['stored']['upload']> => {
-  const object = await vault.head(key);
-  if (object?.bytes !== bytes)
+/** The version that S3 has of an upload. Throws an ArtifactMismatchError when that is not what the node reported. */
+const storedAs = (versions: readonly StoredVersion[], { key, bytes }: Upload): Artifact['stored']['upload'] => {
+  const found = versions.find((version) => version.key === key && version.isLatest);
+  if (found?.bytes !== bytes)
     throw new ArtifactMismatchError(
-      `${key}: the node stored ${bytes} bytes, the vault has ${object ? `${object.bytes} bytes` : 'no such object'}. Nothing was committed; start the backup again.`,
+      `${key}: the node stored ${bytes} bytes, the vault has ${found ? `${found.bytes} bytes` : 'no such object'}. Nothing was committed; start the backup again.`,
     );
-  return {
-    ...(object.versionId !== undefined && { versionId: object.versionId }),
-    ...(object.checksum !== undefined && { s3Checksum: object.checksum }),
-  };
+  return { versionId: found.versionId };
 };
 
-const artifactOf = async (vault: Bucket, node: string, collected: Collected): Promise<Artifact> => {
-  const [upload, contents] = await Promise.all(uploadsOf(collected).map((one) => stored(vault, one)));
-  return { node, collected, stored: { upload: upload ?? {}, ...(contents && { contents }) } };
+const artifactOf = (versions: readonly StoredVersion[], node: string, collected: Collected): Artifact => {
+  const [upload, contents] = uploadsOf(collected);
+  return {
+    node,
+    collected,
+    stored: {
+      upload: storedAs(versions, upload),
+      ...(contents && { contents: storedAs(versions, contents) }),
+    },
+  };
 };
 
 const secondsOf = ({ startedAt, commands }: PhaseState): number => {
@@ -76,8 +82,8 @@ const kept = async (vault: Bucket, system: string): Promise<Kept[]> => {
   return found;
 };
 
-const retain = async (vault: Bucket, keys: readonly string[], tag: RetentionTag): Promise<void> => {
-  for (const key of keys) await vault.tag(key, { [tagKeys.retention]: tag });
+const retain = async (vault: Bucket, objects: readonly StoredUpload[], tag: RetentionTag): Promise<void> => {
+  for (const object of objects) await vault.tag(object, { [tagKeys.retention]: tag });
 };
 
 /** Gives the backups that are no longer among the newest their own class, unless a person holds them. */
@@ -92,7 +98,7 @@ export const letOlderGo = async (
   let gone = 0;
   for (let start = 0; start < older.length && gone < letGoAtOnce; start += readersAtOnce) {
     const group = older.slice(start, start + readersAtOnce);
-    const tags = await Promise.all(group.map(({ backup }) => vault.tags(vaultKeys.manifest(system, backup))));
+    const tags = await Promise.all(group.map(({ backup }) => vault.tags({ key: vaultKeys.manifest(system, backup) })));
     for (const { backup, tag } of group.filter((_, index) => tags[index]?.[tagKeys.retention] === 'keep')) {
       if (holdOf(await readHistory(vault, system, backup))) continue;
       const manifest = await readManifest(vault, system, backup);
@@ -115,8 +121,8 @@ const phasesOf = async (state: Bucket, { run, phases }: Plan): Promise<readonly 
 
 /**
  * Commits a backup: compares the vault with what the nodes reported, tags everything `keep`, writes the manifest as the
- * last object, and lets older backups go. Doing it again changes nothing. Throws an ArtifactMismatchError, and commits
- * nothing, when something is missing or differs.
+ * last object, and lets older backups go. Doing it again changes nothing. Throws an UnaskedAnswerError when a node names what it
+ * was not asked for, an ArtifactMismatchError when something is missing or differs, and commits nothing then.
  */
 export const commitBackup = async (
   { config, state, vault, now }: Services,
@@ -147,13 +153,20 @@ export const commitBackup = async (
     }),
     ...(rescue ? inspected.flatMap((one) => kind.missingFrom(one).map((what) => `${one.node.name}: ${what}`)) : []),
   ];
-  const collected = resultsOf(collect, '', CollectAnswer).flatMap(({ instanceId, result }) =>
-    result.kind === 'nothing' ? [] : [{ instanceId, collected: result }],
-  );
+  const asked = phaseOf(plan, 'collect')?.commands ?? [];
+  const collected = resultsOf(collect, '', CollectAnswer).flatMap(({ command, instanceId, result }) => {
+    if (result.kind === 'nothing') return [];
+    askedFor(
+      asked.find(({ id }) => id === command),
+      instanceId,
+      result,
+    );
+    return [{ instanceId, collected: result }];
+  });
   const lacking = kind.incomplete({ rescue, nodes: inspected, collected, phases });
   if (lacking !== undefined) throw new ArtifactMismatchError(lacking);
-  const artifacts: Artifact[] = [];
-  for (const one of collected) artifacts.push(await artifactOf(vault, one.instanceId, one.collected));
+  const versions = await vault.versions(vaultKeys.backup(system, record.backup));
+  const artifacts = collected.map((one) => artifactOf(versions, one.instanceId, one.collected));
 
   const before = await kept(vault, system);
   const retentionClass = classify(record.backup, record.scheduled, before);
@@ -186,7 +199,7 @@ export const commitBackup = async (
   const key = vaultKeys.manifest(system, record.backup);
   // What a safety backup holds is broken, or about to be replaced: it must not push a good one out of the newest.
   const tag = isGood(manifest) ? 'keep' : retentionClass;
-  await retain(vault, artifactKeys(manifest), tag);
+  await retain(vault, objectsOfBackup(manifest), tag);
   try {
     await vault.create(key, JSON.stringify(manifest, undefined, 2), { [tagKeys.retention]: tag });
   } catch (error) {

@@ -5,7 +5,7 @@ import { stateKeys } from '#domain/naming';
 import type { CheckSummary, RunRef } from '#domain/payloads';
 import type { State } from '#domain/ports';
 import { kindOf } from '#domain/systems/kinds';
-import { inspectedNodes, readPhase, readPlan, stepsOf } from '../runs.ts';
+import { inspectedNodes, readPhase, readPlan, readRun, stepsOf } from '../runs.ts';
 
 export interface Services {
   readonly config: Config;
@@ -23,7 +23,11 @@ export const concludeCheck = async (
   if (!configured) throw new UnknownSystemError(`holdfast.yaml has no system ${system}.`);
   const plan = await readPlan(state, run);
   const inspected = await inspectedNodes(state, plan, 'inspect');
-  const of = { system, run, backup: plan.backup, vaultBucket, nodes: inspected, previous: undefined, rescue: false };
+  const { execution } = await readRun(state, run);
+  const of = {
+    ...{ system, run, execution, backup: plan.backup, vaultBucket },
+    ...{ nodes: inspected, previous: undefined, rescue: false },
+  };
   const { phases, fault } = foreseen(kindOf(configured), of);
   const states = await Promise.all(plan.phases.map(({ name }) => readPhase(state, run, name)));
   const report = checkReport({

@@ -26,7 +26,10 @@ export const handler = entry(JanitorInput, async (input) => {
     try {
       const report = await tidy(services, system, input);
       logger.info('tidied', { ...report });
-      publishMetrics(system, { janitorRefused: report.outcome === 'refused' ? 1 : 0 });
+      publishMetrics(system, {
+        janitorRefused: report.outcome === 'refused' ? 1 : 0,
+        replacedObjects: report.replaced.length,
+      });
       reports.push(report);
     } catch (error) {
       failures.push(error);

@@ -2,12 +2,12 @@ import { jsonState } from '#aws/bucket';
 import type { Config } from '#domain/config';
 import { AlreadyExistsError } from '#domain/errors';
 import { holdOf, retentionChanges } from '#domain/history';
-import { artifactKeys, isGood, type Manifest } from '#domain/manifest';
+import { isGood, type Manifest, objectsOfBackup } from '#domain/manifest';
 import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import { type JanitorInput, Lock } from '#domain/payloads';
-import type { Bucket, DeadRuns } from '#domain/ports';
-import { type Chore, type Found, type FoundBackup, isUnderLock, planTidying } from '#domain/tidying';
-import { changeRetention, committedBackups, readHistory, readManifest } from '../catalog.ts';
+import type { Bucket, DeadRuns, ObjectVersion, StoredVersion } from '#domain/ports';
+import { type Chore, type Found, type FoundBackup, isUnderLock, keeps, planTidying } from '#domain/tidying';
+import { changeRetention, committedBackups, discard, readHistory, readManifest } from '../catalog.ts';
 
 export interface Services {
   readonly config: Config;
@@ -27,6 +27,8 @@ export interface Report {
   readonly chores: readonly string[];
   /** One line for each that was left, since somebody else was at it. */
   readonly left: readonly string[];
+  /** Committed objects on which something else lies now. */
+  readonly replaced: readonly string[];
 }
 
 /** Objects whose tags are read side by side. */
@@ -35,27 +37,33 @@ const readersAtOnce = 20;
 /** Chores that are told one by one. */
 const choresTold = 200;
 
-const tagsOf = async (vault: Bucket, keys: readonly string[]): Promise<FoundBackup['tags']> => {
+const tagsOf = async (vault: Bucket, objects: readonly ObjectVersion[]): Promise<FoundBackup['tags']> => {
   const tags: Record<string, string | undefined> = {};
-  for (let from = 0; from < keys.length; from += readersAtOnce)
+  for (let from = 0; from < objects.length; from += readersAtOnce)
     await Promise.all(
-      keys.slice(from, from + readersAtOnce).map(async (key) => {
-        tags[key] = (await vault.tags(key))[tagKeys.retention];
+      objects.slice(from, from + readersAtOnce).map(async ({ key, versionId }) => {
+        tags[key] = (await vault.tags({ key, versionId }))[tagKeys.retention];
       }),
     );
   return tags;
 };
 
-const foundBackup = async (vault: Bucket, manifest: Manifest, there: ReadonlySet<string>): Promise<FoundBackup> => {
+const idOf = ({ key, versionId }: ObjectVersion): string => `${key} ${versionId}`;
+
+const foundBackup = async (
+  vault: Bucket,
+  manifest: Manifest,
+  versions: ReadonlyMap<string, StoredVersion>,
+  catalog: ReadonlySet<string>,
+): Promise<FoundBackup> => {
   const { system, backup } = manifest;
   const history = await readHistory(vault, system, backup);
   const lastChange = retentionChanges(history).at(-1);
   // What is missing is found by a verification, and nothing that could be tagged.
-  const keys = [
-    ...artifactKeys(manifest),
-    vaultKeys.history(system, backup),
-    vaultKeys.manifest(system, backup),
-  ].filter((key) => there.has(key));
+  const objects = objectsOfBackup(manifest).filter((object) => versions.has(idOf(object)));
+  const beside = [vaultKeys.history(system, backup), vaultKeys.manifest(system, backup)].filter((key) =>
+    catalog.has(key),
+  );
   return {
     backup,
     class: manifest.retentionClass,
@@ -63,7 +71,8 @@ const foundBackup = async (vault: Bucket, manifest: Manifest, there: ReadonlySet
     complete: manifest.state === 'complete',
     committedAt: new Date(manifest.committedAt),
     held: holdOf(history) !== undefined,
-    tags: await tagsOf(vault, keys),
+    replaced: objects.filter((object) => !versions.get(idOf(object))?.isLatest).map(({ key }) => key),
+    tags: await tagsOf(vault, [...objects, ...beside.map((key) => ({ key }))]),
     ...(lastChange && { lastChange }),
   };
 };
@@ -72,11 +81,11 @@ const find = async ({ state, vault, runs }: Services, system: string): Promise<F
   const lock = await jsonState(state).read(stateKeys.lock(system), Lock);
   const endedAt = lock && (await runs.endedAt(lock));
   // The objects first: what is committed after this is in the catalog, and what came after it is not among them.
-  const objects = [
-    ...(await vault.listObjects(vaultKeys.system(system))),
-    ...(await vault.listObjects(vaultKeys.catalog(system))),
-  ];
-  const there = new Set(objects.map(({ key }) => key));
+  const versions = await vault.versions(vaultKeys.system(system));
+  const inCatalog = await vault.listObjects(vaultKeys.catalog(system));
+  const objects = [...versions.filter(({ isLatest }) => isLatest), ...inCatalog];
+  const byId = new Map(versions.map((version) => [idOf(version), version]));
+  const catalog = new Set(inCatalog.map(({ key }) => key));
   const uploads = await vault.listUploads(vaultKeys.system(system));
   const committed = await committedBackups(vault, system);
   const backups: FoundBackup[] = [];
@@ -86,7 +95,7 @@ const find = async ({ state, vault, runs }: Services, system: string): Promise<F
       if (error instanceof SyntaxError || (error instanceof Error && error.name === 'ZodError')) return undefined;
       throw error;
     });
-    if (manifest) backups.push(await foundBackup(vault, manifest, there));
+    if (manifest) backups.push(await foundBackup(vault, manifest, byId, catalog));
   }
   return {
     ...{ system, objects, uploads, committed, backups },
@@ -126,8 +135,8 @@ const act = async ({ vault, state, runs, now }: Services, system: string, chore:
       const { backup, keys } = chore;
       const lock = await jsonState(state).read(stateKeys.lock(system), Lock);
       if (lock && isUnderLock({ ...lock, acquiredAt: new Date(lock.acquiredAt) }, backup)) return false;
-      if (await vault.head(vaultKeys.manifest(system, backup))) return false;
-      for (const key of keys) await vault.delete(key);
+      if (await vault.has(vaultKeys.manifest(system, backup))) return false;
+      for (const key of keys) await discard(vault, key);
       return true;
     }
     case 'change retention': {
@@ -147,7 +156,10 @@ const act = async ({ vault, state, runs, now }: Services, system: string, chore:
   }
 };
 
-/** Tidies one system up, or tells what it would do. What is refused changes nothing at all. */
+/**
+ * Tidies one system up, or tells what it would do, and looks whether the newest version of everything that was committed is still the
+ * committed one. What is refused removes nothing and lets nothing expire.
+ */
 export const tidy = async (
   services: Services,
   system: string,
@@ -155,12 +167,21 @@ export const tidy = async (
 ): Promise<Report> => {
   const { config, now } = services;
   const found = await find(services, system);
-  const { chores, objects, touched, refused } = planTidying(found, {
+  const { chores, objects, touched, refused, replaced } = planTidying(found, {
     ...{ now: now(), keepLast: config.retention.keepLast, share },
   });
   const left: Chore[] = [];
-  if (!dryRun && !refused) for (const chore of chores) if (!(await act(services, system, chore))) left.push(chore);
+  for (const chore of dryRun ? [] : chores)
+    if ((!refused || keeps(chore)) && !(await act(services, system, chore))) left.push(chore);
   const told = (list: readonly Chore[]): string[] => list.slice(0, choresTold).map(lineOf);
   const outcome = refused ? 'refused' : dryRun ? 'dry run' : 'done';
-  return { system, outcome, objects, touched, chores: told(chores), left: told(left) };
+  return {
+    system,
+    outcome,
+    objects,
+    touched,
+    chores: told(chores),
+    left: told(left),
+    replaced: replaced.slice(0, choresTold),
+  };
 };

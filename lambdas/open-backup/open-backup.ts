@@ -1,9 +1,10 @@
 import { type Config, timingsOf } from '#domain/config';
-import { artifactKeys } from '#domain/manifest';
-import { scheduleName, stateKeys, tagKeys, vaultKeys } from '#domain/naming';
+import { scheduleName, stateKeys } from '#domain/naming';
 import { Paused, type RunRef } from '#domain/payloads';
 import type { Bucket, Schedules, State } from '#domain/ports';
-import { chosenManifest, readRun } from '../runs.ts';
+import { fetchedBy } from '#domain/systems/transfer';
+import { openTo } from '../catalog.ts';
+import { readPlan, readRun } from '../runs.ts';
 
 export interface Services {
   readonly config: Config;
@@ -13,8 +14,8 @@ export interface Services {
 }
 
 /**
- * Pauses the system's schedules and lets its nodes read what they need, for the length of the run: the chosen backup of a
- * restore, the installer of an upgrade. What it changes is written down first, so that the closing finds it however this
+ * Pauses the system's schedules and lets each node read what the plan lets it fetch, for the length of the run: its part of the
+ * chosen backup, an installer. What it changes is written down first, so that the closing finds it however this
  * ends; doing it again changes nothing.
  */
 export const openBackup = async (
@@ -30,15 +31,8 @@ export const openBackup = async (
   await state.write(stateKeys.paused(run), { schedules: paused });
   for (const name of enabled) await schedules.pause(name);
 
-  const { restore, upgrade } = await readRun(state, run);
-  const installers = [
-    ...(restore?.reinstall ? [restore.reinstall.installer] : []),
-    ...(upgrade?.installer && 'name' in upgrade.installer ? [upgrade.installer.name] : []),
-  ];
-  const keys = [
-    ...(restore ? artifactKeys(await chosenManifest(state, vault, run)) : []),
-    ...installers.map((name) => vaultKeys.installer(system, name)),
-  ];
-  for (const key of keys) await vault.tag(key, { ...(await vault.tags(key)), [tagKeys.restore]: system });
+  const { execution } = await readRun(state, run);
+  const { phases } = await readPlan(state, run);
+  for (const { instanceIds, ...object } of fetchedBy(phases)) await openTo(vault, execution, object, instanceIds);
   return { paused };
 };

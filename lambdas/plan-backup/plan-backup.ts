@@ -26,11 +26,12 @@ export const planBackup = async (
   const configured = config.systems[system];
   if (!configured) throw new UnknownSystemError(`holdfast.yaml has no system ${system}.`);
   const plan = await readPlan(state, run);
-  const { rescue, planOnly = false } = await readRun(state, run);
+  const { execution, rescue, planOnly = false } = await readRun(state, run);
   const kind = kindOf(configured);
   const of = {
     system,
     run,
+    execution,
     backup: plan.backup,
     vaultBucket,
     nodes: await inspectedNodes(state, plan, 'inspect'),

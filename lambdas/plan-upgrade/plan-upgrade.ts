@@ -1,12 +1,12 @@
 import type { Config, System } from '#domain/config';
 import { CheckFailedError, InvalidInputError, UnknownSystemError, UnreadableResultError } from '#domain/errors';
-import { stateKeys, vaultKeys } from '#domain/naming';
+import { stateKeys } from '#domain/naming';
 import type { PlanUpgradeOutput, RunRef } from '#domain/payloads';
 import type { Plan } from '#domain/plan';
 import type { Bucket, State } from '#domain/ports';
 import type { UpgradeOf } from '#domain/systems/kind';
 import { upgradingOf } from '#domain/systems/kinds';
-import { inspectedNodes, readPhase, readPlan, readRun, stepsOf } from '../runs.ts';
+import { inspectedNodes, pinnedInstaller, readPhase, readPlan, readRun, stepsOf } from '../runs.ts';
 
 export interface Services {
   readonly config: Config;
@@ -24,19 +24,19 @@ export const readUpgrade = async (
   const { config, state, vault, vaultBucket } = services;
   const configured = config.systems[system];
   if (!configured) throw new UnknownSystemError(`holdfast.yaml has no system ${system}.`);
-  const { upgrade: request } = await readRun(state, run);
+  const { upgrade: request, execution } = await readRun(state, run);
   if (!request) throw new InvalidInputError(`Run ${run} is no upgrade.`);
   const inspected = await readPhase(state, run, 'inspect');
   if (!inspected) throw new UnreadableResultError(`Run ${run} has not inspected its nodes.`);
   const nodes = await inspectedNodes(state, plan, 'inspect');
-  const key = request.installer && 'name' in request.installer && vaultKeys.installer(system, request.installer.name);
-  const installer = key ? await vault.head(key) : undefined;
-  if (key && !installer)
-    throw new CheckFailedError(`The vault has no installer ${key}. Copy it there, then start the upgrade again.`);
+  const installer =
+    request.installer && 'name' in request.installer
+      ? await pinnedInstaller(vault, system, request.installer)
+      : undefined;
   const { absent } = plan;
   return {
     configured,
-    of: { system, run, vaultBucket, request, nodes, absent, inspected, installerBytes: installer?.bytes },
+    of: { system, run, execution, vaultBucket, request, nodes, absent, inspected, installer },
   };
 };
 

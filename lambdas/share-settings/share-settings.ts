@@ -1,12 +1,14 @@
-import { UnreadableResultError } from '#domain/errors';
+import { askedFor } from '#domain/answers';
+import { ArtifactMismatchError, UnreadableResultError } from '#domain/errors';
 import { Collected } from '#domain/manifest';
-import { stateKeys, tagKeys } from '#domain/naming';
+import { stateKeys } from '#domain/naming';
 import type { RunRef } from '#domain/payloads';
 import { resultsOf } from '#domain/phase';
 import type { Bucket, State } from '#domain/ports';
 import { settingsName } from '#domain/systems/puppet-upgrade';
 import { fetching } from '#domain/systems/transfer';
-import { phaseOf, readPhase, readPlan } from '../runs.ts';
+import { openTo } from '../catalog.ts';
+import { phaseOf, readPhase, readPlan, readRun } from '../runs.ts';
 
 export interface Services {
   readonly state: State;
@@ -20,21 +22,40 @@ export interface Services {
  */
 export const shareSettings = async (
   { state, vault, vaultBucket }: Services,
-  { system, run }: RunRef,
+  { run }: RunRef,
 ): Promise<{ readonly shared: number }> => {
   const plan = await readPlan(state, run);
   if ((phaseOf(plan, 'collect-settings')?.commands.length ?? 0) === 0) return { shared: 0 };
   const collected = await readPhase(state, run, 'collect-settings');
-  const result = collected && resultsOf(collected, 'archive-files', Collected)[0]?.result;
-  if (result?.kind !== 'files') throw new UnreadableResultError(`Run ${run} has collected no settings of the master.`);
-  const { upload } = result;
-  await vault.tag(upload.key, { ...(await vault.tags(upload.key)), [tagKeys.restore]: system });
+  const [answer] = collected ? resultsOf(collected, 'archive-files', Collected) : [];
+  if (answer?.result.kind !== 'files')
+    throw new UnreadableResultError(`Run ${run} has collected no settings of the master.`);
+  const { command, instanceId, result } = answer;
+  askedFor(
+    phaseOf(plan, 'collect-settings')?.commands.find(({ id }) => id === command),
+    instanceId,
+    result,
+  );
+  const { key, bytes, sha256, compression } = result.upload;
+  const stored = (await vault.versions(key)).find((version) => version.key === key && version.isLatest);
+  if (stored?.bytes !== bytes)
+    throw new ArtifactMismatchError(
+      `${key} is not what the master stored. Start the upgrade again: it goes on from there.`,
+    );
+  const settings = { key, versionId: stored.versionId, bytes, sha256, compression };
   const upgraded = ['upgrade-puppetdb', 'upgrade-console'].flatMap(
     (name) => phaseOf(plan, name)?.commands.flatMap(({ instanceIds }) => instanceIds) ?? [],
   );
   const commands = plan.nodes
     .filter(({ instanceId }) => upgraded.includes(instanceId))
-    .map((node) => fetching({ run, vaultBucket }, node)(upload, settingsName, 'settings'));
+    .map((node) => fetching({ run, vaultBucket }, node)(settings, settingsName, 'settings'));
+  const { execution } = await readRun(state, run);
+  await openTo(
+    vault,
+    execution,
+    settings,
+    commands.flatMap(({ instanceIds }) => instanceIds),
+  );
   await state.write(stateKeys.plan(run), {
     ...plan,
     phases: plan.phases.map((phase) => (phase.name === 'fetch-settings' ? { ...phase, commands } : phase)),

@@ -18,6 +18,6 @@ const readableDays = 7;
 export const handler = entry(RunRef, async ({ run }): Promise<ChooseBackupOutput> => {
   const manifest = await chosenManifest(state, vault, run);
   const cold = await coldObjects(vault, manifest);
-  for (const key of cold) await vault.thaw(key, readableDays);
+  for (const object of cold) await vault.thaw(object, readableDays);
   return { backup: manifest.backup, cold: cold.length };
 });

@@ -1,6 +1,6 @@
 import { BackupDamagedError, NoBackupError, UnknownBackupError } from '#domain/errors';
 import { lastVerified, type Verified } from '#domain/history';
-import { storedBytes, type Upload, uploadsOf } from '#domain/manifest';
+import { objectsOfBackup, type StoredUpload, storedBytes } from '#domain/manifest';
 import { backupId, stateKeys } from '#domain/naming';
 import type { RunRecord, VerifyBackupOutput, VerifyRequest } from '#domain/payloads';
 import type { Bucket, State } from '#domain/ports';
@@ -52,10 +52,13 @@ const bytesOf = async (vault: Bucket, system: string, backups: readonly string[]
   return manifests.reduce((sum, manifest) => sum + (manifest ? storedBytes(manifest) : 0), 0);
 };
 
-/** What an object's headers say against it, before it is read; `cold` when it can't be. */
-const look = async (vault: Bucket, { key, bytes }: Upload): Promise<{ fault?: string; cold?: true }> => {
-  const found = await vault.head(key);
-  if (!found) return { fault: `${key}: the vault does not have it` };
+/** What the vault's listing says against the version that was committed, before it is read; `cold` when it can't be. */
+const look = async (
+  vault: Bucket,
+  { key, versionId, bytes }: StoredUpload,
+): Promise<{ fault?: string; cold?: true }> => {
+  const found = (await vault.versions(key)).find((version) => version.key === key && version.versionId === versionId);
+  if (!found) return { fault: `${key}: the vault does not have the version that was committed` };
   if (found.bytes !== bytes) return { fault: `${key}: the vault has ${found.bytes} bytes of ${bytes}` };
   return found.cold === undefined ? {} : { cold: true };
 };
@@ -68,7 +71,7 @@ const advance = async (services: Services, run: string, before: Verification): P
   const manifest = await readManifest(vault, system, backup);
   // It has expired since it was chosen.
   if (!manifest) return { system, total, done, todo: rest, ...untouched, faults: [] };
-  const upload = manifest.artifacts.flatMap(({ collected }) => uploadsOf(collected))[object];
+  const upload = objectsOfBackup(manifest)[object];
   if (!upload) {
     const outcome = faults.length > 0 ? 'damaged' : cold ? 'cold' : 'sound';
     const verified: Verified = { at: now().toISOString(), change: 'verified', outcome, bytes, faults, run };
@@ -85,7 +88,7 @@ const advance = async (services: Services, run: string, before: Verification): P
   const sha256 = await resumableSha256(hash);
   const from = sha256.bytes();
   const end = Math.min(from + range, upload.bytes);
-  for await (const chunk of vault.stream(upload.key, from, end - 1)) sha256.update(chunk);
+  for await (const chunk of vault.stream(upload, from, end - 1)) sha256.update(chunk);
   if (sha256.bytes() !== end) throw new Error(`${upload.key} was cut off at ${sha256.bytes()} of ${end} bytes.`);
   const read = bytes + end - from;
   if (end < upload.bytes) return { ...before, bytes: read, hash: sha256.save() };

@@ -13,7 +13,11 @@ export interface ColdStorage {
 /** What is answered in the S3 server's place, or what is added to its answer. */
 export type ColdAnswer =
   | { readonly status: number; readonly error?: string }
-  | { readonly headers: Readonly<Record<string, string>> };
+  | {
+      readonly headers: Readonly<Record<string, string>>;
+      /** Of a listing: what it says of archived objects. */
+      readonly rewrite?: (listing: string) => string;
+    };
 
 type Archived = 'frozen' | 'thawing' | 'restored';
 
@@ -51,6 +55,26 @@ export const createColdStorage = (bucket: string): ColdStorage & { answer(reques
     }
   };
 
+  const listed = (state: Archived, withStatus: boolean): string => {
+    const expiry = new Date(Date.now() + 86_400_000).toISOString();
+    const status =
+      state === 'frozen'
+        ? ''
+        : `<IsRestoreInProgress>${state === 'thawing'}</IsRestoreInProgress>${state === 'restored' ? `<RestoreExpiryDate>${expiry}</RestoreExpiryDate>` : ''}`;
+    return `<StorageClass>GLACIER</StorageClass>${withStatus && status ? `<RestoreStatus>${status}</RestoreStatus>` : ''}`;
+  };
+
+  const rewrite =
+    (withStatus: boolean) =>
+    (listing: string): string =>
+      listing.replace(/<Version>.*?<\/Version>/gs, (version) => {
+        const state = archived.get(/<Key>([^<]*)<\/Key>/.exec(version)?.[1] ?? '');
+        if (state === undefined) return version;
+        return version
+          .replace(/<StorageClass>[^<]*<\/StorageClass>/, '')
+          .replace('</Version>', `${listed(state, withStatus)}</Version>`);
+      });
+
   return {
     freeze: (key) => void archived.set(key, 'frozen'),
     thawed: () => [...asked],
@@ -61,6 +85,8 @@ export const createColdStorage = (bucket: string): ColdStorage & { answer(reques
       const { method, key, query, reads } = request;
       if (method === 'POST' && query.has('restore') && request.bucket === bucket && archived.has(key))
         return restore(key);
+      if (request.bucket === bucket && key === '' && query.has('versions') && archived.size > 0)
+        return { headers: {}, rewrite: rewrite(request.attributes.includes('RestoreStatus')) };
       const state = reads?.bucket === bucket ? archived.get(reads.key) : undefined;
       if (state === undefined) return { headers: {} };
       if (method !== 'HEAD' && state !== 'restored') return { status: 403, error: 'InvalidObjectState' };

@@ -6,6 +6,7 @@ import {
   request,
   type ServerResponse,
 } from 'node:http';
+import { text } from 'node:stream/consumers';
 import type { ColdAnswer } from './cold-storage.ts';
 import { parseS3Request, type S3Request, type Verdict } from './s3-request.ts';
 
@@ -43,6 +44,7 @@ const forward = (
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   more: OutgoingHttpHeaders = {},
+  rewrite?: (body: string) => string,
 ): void => {
   const target = new URL(to);
   // The Host header is part of the signature, so it passes unchanged.
@@ -54,7 +56,13 @@ const forward = (
       path: incoming.url,
       headers: incoming.headers,
     },
-    (received) => {
+    async (received) => {
+      if (rewrite) {
+        const body = rewrite(await text(received));
+        const { 'content-length': _, ...kept } = received.headers;
+        outgoing.writeHead(received.statusCode ?? 502, kept);
+        return void outgoing.end(body);
+      }
       outgoing.writeHead(received.statusCode ?? 502, { ...received.headers, ...more });
       received.pipe(outgoing);
       received.on('error', () => outgoing.destroy());
@@ -76,7 +84,7 @@ export const startGateway = async (options: GatewayOptions): Promise<Gateway> =>
     switch (verdict) {
       case 'pass': {
         const cold = coldStorage?.answer(asked) ?? { headers: {} };
-        if ('headers' in cold) return forward(services.s3, incoming, outgoing, cold.headers);
+        if ('headers' in cold) return forward(services.s3, incoming, outgoing, cold.headers, cold.rewrite);
         return answer(incoming, outgoing, cold.status, cold.error);
       }
       case 'deny':

@@ -151,7 +151,7 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
   const coldStorage = createColdStorage(vaultBucket);
   const notices = createNotices();
   const s3Itself = s3Client({ endpoint: s3.url, region });
-  const judgeNode = judgeNodes(s3Itself, vaultBucket, options.accounts);
+  const judgeNode = judgeNodes(s3Itself, { vault: vaultBucket, state: stateBucket, account, region }, options.accounts);
   const gateway = await startGateway({
     services: { stepFunctions: stepFunctions.url, runCommand: ssm.url, s3: s3.url },
     ...(options.port !== undefined && { port: options.port }),

@@ -9,7 +9,7 @@ import { createPuppetNode, type PuppetHost, startServices } from '../lab/layer.t
 import { LAB_DIRECTORY, type LabNode, ownAddress, writeAwsConfig } from '../lab/node.ts';
 import { pe32 } from '../lab/pe32/product.ts';
 import { type PuppetProduct, servicesOf } from '../lab/product.ts';
-import { type Runtime, type RuntimeOptions, region, startRuntime } from './index.ts';
+import { account, type Runtime, type RuntimeOptions, region, startRuntime } from './index.ts';
 import type { NodeAccount } from './node-policy.ts';
 
 /** A lab: the local runtime with nodes that it can back up. */
@@ -22,6 +22,8 @@ export interface Lab {
   readonly juju: Readonly<Record<string, JujuLab>>;
   /** What each system of Puppet is made of: enough to make another node of it. */
   readonly systems: Readonly<Record<string, LabSystem>>;
+  /** Gives a node the instance profile of a system's nodes. */
+  connect(node: LabNode, system: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -106,11 +108,28 @@ const startSystem = async ({ product, hosts }: LabSystem, nodes: Readonly<Record
   await Promise.all(hosts.filter((host) => !core.has(host)).map(start));
 };
 
-const accountOf = (system: string, index: number): NodeAccount => ({
-  system,
-  accessKeyId: `NODE${index + 11}`,
-  secretAccessKey: `node-secret-${index + 11}`,
-});
+/** Nodes that come later: machines of Juju, spare ones. */
+const laterNodes = 60;
+
+/** Accounts for as many nodes as there may be: the S3 server learns them when it starts, and each node gets one of its own. */
+const createAccounts = (size: number) => {
+  const all = Array.from({ length: size }, (_, index): NodeAccount & { system: string; instanceArn?: string } => ({
+    system: '',
+    accessKeyId: `NODE${index + 1001}`,
+    secretAccessKey: `node-secret-${index + 1001}`,
+  }));
+  let given = 0;
+  return {
+    all,
+    give: (system: string, instanceId: string): NodeAccount => {
+      const one = all[given++];
+      if (!one) throw new Error(`the lab has accounts for ${size} nodes`);
+      one.system = system;
+      one.instanceArn = `arn:aws:ec2:${region}:${account}:instance/${instanceId}`;
+      return one;
+    },
+  };
+};
 
 /** The client and the state servers that the configuration names; each further machine is as Juju makes it. */
 const jujuOptions = (id: string, system: Juju) => {
@@ -146,22 +165,22 @@ export const startLab = async ({
   await mkdir(directory, { recursive: true });
   let numbered = 10;
   const layouts = await Promise.all(
-    Object.entries(config.systems).flatMap(([id, system], index) =>
+    Object.entries(config.systems).flatMap(([id, system]) =>
       system.kind === 'puppet-enterprise'
         ? [
             (async () => ({
               id,
               places: placesOf(id, system, counts, () => ++numbered),
               product: products[id] === 'pe2016' ? (await import('../lab/pe2016/product.ts')).pe2016 : pe32,
-              account: accountOf(id, index),
             }))(),
           ]
         : [],
     ),
   );
-  const jujus = Object.entries(config.systems).flatMap(([id, system], index) =>
-    system.kind === 'juju' ? [{ id, system, account: accountOf(id, index) }] : [],
+  const jujus = Object.entries(config.systems).flatMap(([id, system]) =>
+    system.kind === 'juju' ? [{ id, system }] : [],
   );
+  const accounts = createAccounts(layouts.reduce((sum, { places }) => sum + places.length, laterNodes));
   const juju: Record<string, JujuLab> = {};
   const nodes: Record<string, Record<string, LabNode>> = Object.fromEntries(layouts.map(({ id }) => [id, {}]));
   const all = (): LabNode[] => [
@@ -174,7 +193,7 @@ export const startLab = async ({
     config,
     directory,
     instances: all,
-    accounts: [...layouts, ...jujus].map(({ account }) => account),
+    accounts: accounts.all,
     cloud: () => Object.values(juju).map(({ cloud }) => `http://${cloud.address}`)[0],
   });
   const close = async (): Promise<void> => {
@@ -183,8 +202,10 @@ export const startLab = async ({
     await Promise.all(all().map((node) => node.destroy()));
     await rm(directory, { recursive: true, force: true });
   };
+  const connect = (node: LabNode, system: string): Promise<void> =>
+    writeAwsConfig(node, { endpointUrl: runtime.url, region, ...accounts.give(system, node.instanceId) });
   try {
-    for (const { id, places, product, account } of layouts) {
+    for (const { id, places, product } of layouts) {
       const of = nodes[id] ?? {};
       onProgress(
         `starting Puppet Enterprise ${product.version} of ${id}: ${places.map(({ shortName }) => shortName).join(', ')}`,
@@ -204,18 +225,18 @@ export const startLab = async ({
       for (const result of made) if (result.status === 'rejected') throw result.reason;
       for (const node of Object.values(of)) {
         node.online = false;
-        await writeAwsConfig(node, { endpointUrl: runtime.url, region, ...account });
+        await connect(node, id);
       }
       await startSystem({ product, hosts: places }, of);
       for (const node of Object.values(of)) node.online = true;
     }
-    for (const { id, system, account } of jujus) {
+    for (const { id, system } of jujus) {
       onProgress(`starting Juju ${eras[id] ?? '3.6'} of ${id}`);
       juju[id] = await createJuju({
         ...jujuOptions(id, system),
         era: eras[id] ?? '3.6',
         machines,
-        onLaunch: (node) => writeAwsConfig(node, { endpointUrl: runtime.url, region, ...account }),
+        onLaunch: (node) => connect(node, id),
       });
     }
   } catch (error) {
@@ -223,5 +244,5 @@ export const startLab = async ({
     throw error;
   }
   const systems = Object.fromEntries(layouts.map(({ id, product, places }) => [id, { product, hosts: places }]));
-  return { runtime, config, nodes, juju, systems, close };
+  return { runtime, config, nodes, juju, systems, connect, close };
 };

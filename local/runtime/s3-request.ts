@@ -15,6 +15,8 @@ export interface S3Request {
   readonly query: URLSearchParams;
   /** From the signature: who asks. */
   readonly accessKeyId: string;
+  /** What it wants to be told of each listed object beside the usual. */
+  readonly attributes: readonly string[];
   /** What it reads, if it reads an object: its content or headers, also as the source of a copy. */
   readonly reads?: S3Object | undefined;
 }
@@ -45,6 +47,7 @@ export const parseS3Request = ({ method = 'GET', url = '/', headers }: IncomingM
     bucket,
     key,
     query,
+    attributes: String(headers['x-amz-optional-object-attributes'] ?? '').split(','),
     accessKeyId:
       /Credential=([^/]+)\//.exec(headers.authorization ?? '')?.[1] ??
       query.get('X-Amz-Credential')?.split('/')[0] ??

@@ -129,10 +129,10 @@ describe('the deployed stacks', () => {
     expect(manifest.artifacts.length).toBeGreaterThan(6);
     for (const { collected } of manifest.artifacts)
       for (const upload of uploadsOf(collected)) {
-        expect((await vault.head(upload.key))?.bytes).toBe(upload.bytes);
-        expect(await vault.tags(upload.key)).toEqual({ 'holdfast:retention': 'keep' });
+        expect((await vault.versions(upload.key))[0]?.bytes).toBe(upload.bytes);
+        expect(await vault.tags(upload)).toEqual({ 'holdfast:retention': 'keep' });
       }
-    expect(await vault.tags(key)).toEqual({ 'holdfast:retention': 'keep' });
+    expect(await vault.tags({ key })).toEqual({ 'holdfast:retention': 'keep' });
     expect(await s3Bucket(s3, stateBucketName(account, region)).read(stateKeys.lock('pe-main'))).toBeUndefined();
     expect((await node.exec('service pe-puppetdb status && ls -A /var/lib/holdfast/stopped')).stdout).not.toMatch(
       /stopped/,

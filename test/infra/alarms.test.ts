@@ -210,7 +210,7 @@ describe('alarms', () => {
       ...Dimensions.map(({ Value }) => Value),
       ...new Set(Metrics.flatMap(({ MetricStat }) => MetricStat?.Metric.Dimensions.map(({ Value }) => Value) ?? [])),
     ]);
-    expect(watched.slice(5)).toEqual([
+    expect(watched.slice(6)).toEqual([
       ['holdfast-backup-failed', 0, 'notBreaching', backup],
       ['holdfast-restore-failed', 0, 'notBreaching', restore],
       ['holdfast-upgrade-failed', 0, 'notBreaching', upgrade],
@@ -240,7 +240,7 @@ describe('alarms', () => {
     }
   });
 
-  it('tell of each system when a backup is half or double the size, none was verified, uploads stay, or nothing was tidied', () => {
+  it('tell of each system when a backup is half or double the size, none was verified, uploads stay, nothing was tidied, or something was written over', () => {
     const own = alarmsOf(large).filter(({ AlarmName }) => AlarmName.startsWith('holdfast-pe-manual-'));
     const day = 86_400;
     expect(
@@ -253,6 +253,7 @@ describe('alarms', () => {
       ['verify-overdue', 65 * day, 'notBreaching', 'VerificationAgeSeconds', 'Maximum', 3600, 1],
       ['uploads-orphaned', 0, 'notBreaching', 'OrphanUploads', 'Minimum', day, 2],
       ['janitor-refused', 0, 'notBreaching', 'JanitorRefused', 'Maximum', 3600, 1],
+      ['objects-replaced', 0, 'notBreaching', 'ReplacedObjects', 'Maximum', day, 1],
     ]);
     for (const { Dimensions } of own)
       expect(Object.fromEntries(Dimensions.map(({ Name, Value }) => [Name, Value]))).toEqual(
@@ -268,7 +269,8 @@ describe('alarms', () => {
     for (const { AlarmName } of alarmsOf(large)) expect(body).toContain(`:alarm:${AlarmName}"`);
     for (const [metric, name] of Object.entries(systemMetrics.names))
       for (const system of ['pe-main', 'pe-manual'])
-        if (metric !== 'janitorRefused') expect(body).toContain(`"${name}","System","${system}"`);
+        if (metric !== 'janitorRefused' && metric !== 'replacedObjects')
+          expect(body).toContain(`"${name}","System","${system}"`);
   });
 
   it('all wake somebody, and say when it is over', () => {

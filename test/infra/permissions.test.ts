@@ -1,13 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
 import { scripts } from '#documents/compose';
-import { documentName } from '#domain/naming';
-import { deployed, example, grants, here, ownKey, rich } from './deployed.ts';
+import { documentName, readersTag } from '#domain/naming';
+import { nodeStatements } from '#domain/node-policy';
+import { isAllowed } from '#local/runtime/node-policy';
+import { deployed, example, grants, here, ownKey, rich, Statement } from './deployed.ts';
 
 const small = deployed(example);
 const large = deployed(rich);
+const stateArn = `arn:aws:s3:::holdfast-state-${here.split(':').toReversed().join('-')}`;
 const vault = `arn:aws:s3:::holdfast-vault-${here.split(':').toReversed().join('-')}`;
-const state = vault.replace('-vault-', '-state-');
 
 /** One line per grant, so that a review sees what a change lets whom do. */
 const table = grants(small)
@@ -81,23 +84,53 @@ it('only the undoing and the janitor delete in the vault, and there only what li
       .filter(({ Action }) => Action.some((action) => action.startsWith('s3:Delete')))
       .flatMap(({ Action, Resource = [] }) => Resource.map((resource) => ({ who, actions: Action, resource }))),
   );
-  expect(deleting.filter(({ resource }) => resource.startsWith(vault))).toEqual([
-    {
-      who: expect.stringMatching(/^Verbcleanup/),
-      actions: ['s3:AbortMultipartUpload', 's3:DeleteObject', 's3:GetObjectTagging', 's3:PutObjectTagging'],
-      resource: `${vault}/backups/*`,
-    },
-    {
-      who: expect.stringMatching(/^Verbjanitor/),
-      actions: ['s3:AbortMultipartUpload', 's3:DeleteObject', 's3:GetObjectTagging', 's3:PutObjectTagging'],
-      resource: `${vault}/backups/*`,
-    },
-  ]);
+  const inVault = deleting.filter(({ resource }) => resource.startsWith(vault));
+  expect(inVault.map(({ who }) => who.replace(/Role.*/, ''))).toEqual(['Verbcleanup', 'Verbjanitor']);
+  for (const { resource } of inVault) expect(resource).toBe(`${vault}/backups/*`);
   for (const { actions } of deleting) expect(actions).not.toContain('s3:DeleteObjectVersion');
+});
+
+describe('of the lambdas', () => {
+  const lambdas = grants(large).filter(({ who }) => who.startsWith('Verb'));
+  const statements = lambdas.flatMap(({ who, statements: list }) =>
+    list.map((one) => ({ who: who.replace(/Role.*/, ''), ...one })),
+  );
+  const Conditions = z.record(z.string(), z.record(z.string(), z.json())).default({});
+
+  it('one alone can read what backups hold: the others get sizes and versions from listings', () => {
+    const reading = statements.filter(
+      ({ Action, Resource = [] }) =>
+        Action.some((action) => action === 's3:GetObject' || action === 's3:GetObjectVersion') &&
+        Resource.some((resource) => [`${vault}/backups/*`, `${vault}/*`, '*'].includes(resource)),
+    );
+    expect(reading.map(({ who }) => who)).toEqual(['Verbverifybackup']);
+  });
+
+  it('each reaches buckets of this account alone, whoever has taken a name', () => {
+    const onS3 = statements.filter(({ Action }) => Action.some((action) => action.startsWith('s3:')));
+    expect(onS3.length).toBeGreaterThan(20);
+    for (const { Condition } of onS3)
+      expect(Conditions.parse(Condition)['StringEquals']).toMatchObject({ 'aws:ResourceAccount': here.split(':')[1] });
+  });
+
+  it('each uses the key through S3 alone, for one of our buckets', () => {
+    const onKey = statements.filter(
+      ({ Action, Resource }) => Action.some((action) => action.startsWith('kms:')) && Resource?.includes(ownKey),
+    );
+    expect(onKey.length).toBeGreaterThan(5);
+    for (const { Condition } of onKey)
+      expect(Condition).toEqual({
+        StringEquals: { 'kms:ViaService': `s3.${here.split(':')[0]}.amazonaws.com` },
+        StringLike: { 'kms:EncryptionContext:aws:s3:arn': [expect.any(String), expect.any(String)] },
+      });
+  });
 });
 
 describe('the policy of a node', () => {
   const policies = grants(large).filter(({ who }) => who.startsWith('holdfast-node-'));
+  const account = here.split(':')[1] ?? '';
+  const arnOf = (instance: string): string => `arn:aws:ec2:${here}:instance/${instance}`;
+  const [mine, other] = [arnOf('i-0123456789abcdef0'), arnOf('i-0123456789abcdef1')];
 
   it('is one per system', () => {
     expect(policies.map(({ who }) => who)).toEqual(
@@ -105,37 +138,126 @@ describe('the policy of a node', () => {
     );
   });
 
-  it.each(policies)(
-    '$who: writes below its own prefixes, reads what a restore has tagged for it, and no more',
-    (policy) => {
-      const system = policy.who.replace('holdfast-node-', '');
-      const own = `${vault}/backups/${system}/*`;
-      expect(policy.statements.map(({ Sid: _, ...statement }) => statement)).toEqual([
-        {
-          Effect: 'Allow',
-          Action: expect.toSatisfy(
-            (actions: string[]) => actions.toSorted().join() === 's3:AbortMultipartUpload,s3:PutObject',
-          ),
-          Resource: [own],
+  it.each(policies)('$who: has no statement but those that the lab judges by', ({ who, statements }) => {
+    const region = here.split(':')[0] ?? '';
+    const expected = nodeStatements(
+      { vaultArn: vault, stateArn, keyArn: ownKey, account, region },
+      who.replace('holdfast-node-', ''),
+    );
+    expect(statements).toEqual(
+      expected.map(({ sid, actions, resources, conditions }) => ({
+        ...{ Sid: sid, Effect: 'Allow', Action: [...actions], Resource: [...resources], Condition: conditions },
+      })),
+    );
+  });
+
+  const backup = `${vault}/backups/pe-main/20261120T020000Z`;
+  const may = (action: string, resource: string, opened?: string, bucketOf = account): boolean =>
+    isAllowed(nodeStatements({ vaultArn: vault, stateArn, keyArn: ownKey, account, region: '' }, 'pe-main'), {
+      action,
+      resource,
+      context: {
+        'ec2:SourceInstanceARN': mine,
+        'aws:ResourceAccount': bucketOf,
+        ...(opened !== undefined && { 's3:ExistingObjectTag/holdfast:restore': opened }),
+      },
+    });
+
+  it('lets it write its own keys', () => {
+    expect(may('s3:PutObject', `${backup}/${mine}/databases/console.dump.zst`)).toBe(true);
+    expect(may('s3:AbortMultipartUpload', `${vault}/backups/pe-main/checks/run/${mine}/upload`)).toBe(true);
+  });
+
+  it.each([
+    ['keys of another node of its system', `${backup}/${other}/files/configuration.tar.zst`],
+    ['keys of another system', `${vault}/backups/pe-lab/20261120T020000Z/${mine}/x`],
+    ['installers', `${vault}/installers/pe-main/pe.tar.gz`],
+    ['manifests', `${vault}/catalog/pe-main/20261120T020000Z.json`],
+    ['what no node owns', `${vault}/backups/pe-main/upgrades/run/settings.tar.zst`],
+    ['plans', 'arn:aws:s3:::holdfast-state-111122223333-eu-central-1/runs/run/plan.json'],
+  ])('does not let it write %s', (_, resource) => {
+    expect(may('s3:PutObject', resource)).toBe(false);
+  });
+
+  it('does not let it write to a bucket of another account', () => {
+    expect(may('s3:PutObject', `${backup}/${mine}/x`, undefined, '999999999999')).toBe(false);
+  });
+
+  it('lets it read a version that was opened to it, and nothing that was opened to another', () => {
+    const key = `${backup}/${other}/files/configuration.tar.zst`;
+    expect(may('s3:GetObjectVersion', key, readersTag([other, mine]))).toBe(true);
+    expect(may('s3:GetObjectVersion', key, readersTag([other]))).toBe(false);
+    expect(may('s3:GetObjectVersion', key)).toBe(false);
+    expect(may('s3:GetObject', key, readersTag([mine]))).toBe(false);
+    expect(may('s3:GetObjectVersion', `${vault}/installers/pe-main/x.tar.gz`, readersTag([mine]))).toBe(true);
+  });
+
+  it.each([
+    's3:DeleteObject',
+    's3:DeleteObjectVersion',
+    's3:PutObjectTagging',
+    's3:ListBucket',
+    's3:ListBucketVersions',
+  ])('does not let it %s', (action) => {
+    expect(may(action, `${backup}/${mine}/x`, readersTag([mine]))).toBe(false);
+    expect(may(action, vault)).toBe(false);
+  });
+});
+
+describe("the vault's own key", () => {
+  const Key = z.object({ Description: z.string(), KeyPolicy: z.object({ Statement: z.array(Statement) }) });
+  const policy = Object.values(small.all('AWS::KMS::Key'))
+    .map((properties) => Key.parse(properties))
+    .find(({ Description }) => Description.includes('backups'))?.KeyPolicy.Statement;
+
+  it('opens to nobody but through S3, for our buckets: who administers keys reads no backup with it', () => {
+    const opening = policy?.filter(({ Action }) =>
+      Action.some((one) => /^kms:(Decrypt|\*|ReEncrypt|Create)/.test(one) && one !== 'kms:CreateAlias'),
+    );
+    expect(opening).toMatchObject([
+      {
+        Condition: {
+          StringEquals: { 'kms:ViaService': 's3.eu-central-1.amazonaws.com' },
+          StringLike: { 'kms:EncryptionContext:aws:s3:arn': expect.arrayContaining([vault]) },
         },
-        {
-          Effect: 'Allow',
-          Action: ['s3:GetObject', 's3:GetObjectVersion'],
-          Resource: [own],
-          Condition: { StringEquals: { 's3:ExistingObjectTag/holdfast:restore': system } },
+      },
+    ]);
+  });
+
+  it("is changed and deleted by the deployment's role and the account's root alone", () => {
+    const changing = policy?.filter(({ Action }) => Action.some((one) => /^kms:(Put|Schedule|Disable|\*)/.test(one)));
+    expect(changing).toMatchObject([
+      {
+        Condition: {
+          ArnLike: {
+            'aws:PrincipalArn': [
+              'arn:aws:iam::111122223333:root',
+              'arn:aws:iam::111122223333:role/cdk-*-cfn-exec-role-111122223333-eu-central-1',
+            ],
+          },
         },
-        { Effect: 'Allow', Action: ['s3:PutObject'], Resource: [`${state}/answers/${system}/*`] },
-        {
-          Effect: 'Allow',
-          Action: expect.toSatisfy(
-            (actions: string[]) => actions.toSorted().join() === 'kms:Decrypt,kms:GenerateDataKey',
-          ),
-          Resource: [ownKey],
-          Condition: { StringEquals: { 'kms:ViaService': `s3.${here.split(':')[0]}.amazonaws.com` } },
-        },
-      ]);
+      },
+    ]);
+  });
+});
+
+it('the vault refuses what is encrypted with a key of the writer, or with none of ours', () => {
+  const Properties = z.object({ Bucket: z.string(), PolicyDocument: z.object({ Statement: z.array(Statement) }) });
+  const denied = Object.values(large.all('AWS::S3::BucketPolicy'))
+    .map((properties) => Properties.parse(properties))
+    .filter(({ Bucket }) => Bucket.includes('vault'))
+    .flatMap(({ PolicyDocument }) => PolicyDocument.Statement)
+    .filter(({ Effect, Action }) => Effect === 'Deny' && Action.includes('s3:PutObject'))
+    .map(({ Condition, Resource }) => ({ Condition, Resource }));
+  const Resource = [`${vault}/*`];
+  expect(denied).toEqual([
+    { Resource, Condition: { Null: { 's3:x-amz-server-side-encryption-customer-algorithm': 'false' } } },
+    { Resource, Condition: { StringNotEqualsIfExists: { 's3:x-amz-server-side-encryption': 'aws:kms' } } },
+    {
+      Resource,
+      Condition: { StringNotEqualsIfExists: { 's3:x-amz-server-side-encryption-aws-kms-key-id': ownKey } },
     },
-  );
+  ]);
 });
 
 describe('people', () => {
@@ -159,7 +281,7 @@ describe('people', () => {
   it('reach nothing but what is of Holdfast, and never a node or a backup itself', () => {
     for (const { statements } of policies)
       for (const { Action, Resource = [] } of statements) {
-        expect(Action.filter((action) => /^(ssm|iam|lambda):|Delete|s3:GetObjectVersion/.test(action))).toEqual([]);
+        expect(Action.filter((action) => /^(ssm|iam|lambda):|Delete|s3:GetObjectVersion$/.test(action))).toEqual([]);
         if (Action.includes('s3:GetObject')) expect(Resource.filter((one) => /\/backups\//.test(one))).toEqual([]);
         if (Action.includes('s3:PutObject'))
           expect(Resource).toEqual([expect.stringMatching(/\/catalog\/\*\.history\.json$/)]);

@@ -9,6 +9,7 @@ import * as z from 'zod';
 import { Config } from '#domain/config';
 import { parseConfig } from '#domain/config-file';
 import { expiringClasses } from '#domain/retention';
+import { coverageDays } from '#domain/verification';
 import { VaultStack } from '#infra/vault-stack';
 import { example, flags } from './deployed.ts';
 
@@ -127,13 +128,13 @@ describe('whatever the configuration', () => {
 describe('the buckets', () => {
   const template = stackOf(parseConfig(example));
 
-  it('keep replaced versions for 30 days in the vault, and forget runs after 90', () => {
+  it('keep what was deleted for 30 days in the vault, what was written over for longer than reading all back takes, and forget runs after 90', () => {
     const others = rulesOf(template, true).filter(({ TagFilters }) => TagFilters.length === 0);
     const rest = { Status: 'Enabled', TagFilters: [], Transitions: [] };
     const abort = { ...rest, Id: 'abort-uploads', AbortIncompleteMultipartUpload: { DaysAfterInitiation: 3 } };
     expect(others).toEqual([
       abort,
-      { ...rest, Id: 'old-versions', NoncurrentVersionExpiration: { NoncurrentDays: 30 } },
+      { ...rest, Id: 'old-versions', NoncurrentVersionExpiration: { NoncurrentDays: coverageDays + 30 } },
       { ...rest, Id: 'delete-markers', ExpiredObjectDeleteMarker: true },
     ]);
     expect(rulesOf(template, false)).toEqual([{ ...rest, Id: 'old-runs', ExpirationInDays: 90 }, abort]);

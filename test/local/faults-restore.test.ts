@@ -2,8 +2,8 @@ import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { SendTaskFailureCommand, SendTaskSuccessCommand } from '@aws-sdk/client-sfn';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sfnClient } from '#aws/clients';
-import { stateKeys } from '#domain/naming';
-import { type Bench, type Ending, monolithic, startBench, statesOf } from './harness.ts';
+import { instanceArn, stateKeys, vaultKeys } from '#domain/naming';
+import { type Bench, type Ending, instanceId, monolithic, startBench, statesOf } from './harness.ts';
 
 let bench: Bench;
 let backup: string;
@@ -36,7 +36,13 @@ const expectRefused = async (ending: Ending, error: string, cause: RegExp): Prom
   await expectUntouched();
 };
 
-const artifact = (name: string): string => `backups/pe-main/${backup}/i-0123456789abcdef0/${name}`;
+const artifact = (name: string, of = backup): string =>
+  vaultKeys.artifact(
+    'pe-main',
+    of,
+    instanceArn(bench.lab.runtime.stateMachineArn('holdfast-backup'), instanceId),
+    name,
+  );
 
 describe('a restore is refused before anything is touched', () => {
   it('of a backup that there is not, and names those that there are', async () => {
@@ -54,7 +60,8 @@ describe('a restore is refused before anything is touched', () => {
     [{ confirm: '' }, /typed again/],
     [{ scope: ['everything'] }, /scope/],
     [{ onto: { master: 'somewhere' } }, /instance id/],
-    [{ reinstall: { installer: '../../x' } }, /installer/],
+    [{ reinstall: { installer: '../../x', sha256: 'ab'.repeat(32) } }, /installer/],
+    [{ reinstall: { installer: 'pe.tar.gz' } }, /sha256/],
     [{ before: '2026-01-01T00:00:00Z' }, /not both/],
   ])('with %j as its input', async (input, cause) => {
     await expectRefused(await bench.restore(input), 'InvalidInputError', cause);
@@ -128,13 +135,22 @@ describe('a damaged backup', () => {
     await expectRefused(ending, error, cause);
   });
 
-  it('of which an artifact is gone is never restored', async () => {
+  it('on which something else was written, or a deletion, is restored as it was committed', async () => {
     const other = (await bench.backUp()).output.backup ?? '';
-    await bench.vault.delete(`backups/pe-main/${other}/i-0123456789abcdef0/files/modules.tar.zst`);
+    await bench.upload(artifact('databases/console.dump.zst', other), Buffer.from('something else'));
+    await bench.vault.delete(artifact('files/modules.tar.zst', other));
+    const { status, cause } = await bench.restore({ confirm: 'pe-main', backup: other });
+    expect([status, cause]).toEqual(['SUCCEEDED', '']);
+  });
+
+  it('of which the committed version is gone is never restored', async () => {
+    const other = (await bench.backUp()).output.backup ?? '';
+    const [found] = await bench.vault.versions(artifact('files/modules.tar.zst', other));
+    await bench.lose(found ?? { key: '' });
     await expectRefused(
       await bench.restore({ confirm: 'pe-main', backup: other }),
       'ArtifactMissingError',
-      /modules\.tar\.zst: the vault does not have it/,
+      /modules\.tar\.zst: the vault does not have the version/,
     );
   });
 

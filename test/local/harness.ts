@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { ListMultipartUploadsCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, ListMultipartUploadsCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import {
   DescribeExecutionCommand,
   ListExecutionsCommand,
@@ -14,6 +14,7 @@ import type { PuppetRole } from '#domain/config';
 import { PuppetManifest } from '#domain/manifest';
 import { parseManifestKey, type StateMachineName, stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import type { RestoreSummary } from '#domain/payloads';
+import type { ObjectVersion } from '#domain/ports';
 import type { PuppetHost } from '#local/lab/layer';
 import type { LabNode } from '#local/lab/node';
 import { pe32 } from '#local/lab/pe32/product';
@@ -218,11 +219,16 @@ export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions,
     upload: async (Key: string, Body: Buffer): Promise<void> => {
       await s3.send(new PutObjectCommand({ Bucket: lab.runtime.vaultBucket, Key, Body }));
     },
+    /** Deletes a version for good, as nothing of Holdfast can. */
+    lose: async ({ key: Key, versionId: VersionId }: ObjectVersion): Promise<void> => {
+      await s3.send(new DeleteObjectCommand({ Bucket: lab.runtime.vaultBucket, Key, VersionId }));
+    },
     /** Objects that a restore lets the nodes read. */
     opened: async (): Promise<readonly string[]> => {
       const opened: string[] = [];
-      for (const key of await vault.list('backups/'))
-        if ((await vault.tags(key))[tagKeys.restore] !== undefined) opened.push(key);
+      for (const prefix of ['backups/', 'installers/'])
+        for (const { key, versionId } of await vault.versions(prefix))
+          if ((await vault.tags({ key, versionId }))[tagKeys.restore] !== undefined) opened.push(key);
       return opened;
     },
     /** Runs a backup to its end. */

@@ -101,7 +101,7 @@ export const startJujuBench = async (era: JujuEra, servers: 1 | 3 = 1, options: 
     opened: async (): Promise<readonly string[]> => {
       const opened: string[] = [];
       for (const key of await vault.list('backups/'))
-        if ((await vault.tags(key))[tagKeys.restore] !== undefined) opened.push(key);
+        if ((await vault.tags({ key }))[tagKeys.restore] !== undefined) opened.push(key);
       return opened;
     },
     applications: async (): Promise<string[]> => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { PuppetManifest } from '#domain/manifest';
+import { instanceArn, vaultKeys } from '#domain/naming';
 import { type Bench, instanceId, monolithic, noTraces, startBench } from './harness.ts';
 
 let bench: Bench;
@@ -46,7 +47,7 @@ it('a backup comes back by the commands of the README, and what happened after i
   await bench.shell(`${psql} -d console_auth -c 'DELETE FROM users'"`);
   await bench.shell('rm -rf /etc/puppetlabs/puppet/ssl/ca');
 
-  const location = `s3://${bench.lab.runtime.vaultBucket}/backups/pe-main/${manifest.backup}/${instanceId}`;
+  const location = `s3://${bench.lab.runtime.vaultBucket}/${vaultKeys.artifact('pe-main', manifest.backup, instanceArn(bench.lab.runtime.stateMachineArn('holdfast-backup'), instanceId), '').slice(0, -1)}`;
   const operator = 'export AWS_ACCESS_KEY_ID=HOLDFASTCONTROL AWS_SECRET_ACCESS_KEY=holdfast-control';
   await writeFile(bench.node.path('/root/restore.sh'), `${operator}\n${commands(location)}`);
   const { stderr } = await bench.node.exec('bash /root/restore.sh');

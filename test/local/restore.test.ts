@@ -1,6 +1,8 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isGood } from '#domain/manifest';
+import { vaultKeys } from '#domain/naming';
 import { createPuppetNode, startServices } from '#local/lab/layer';
 import { buildInstaller } from '#local/lab/pe32/installer';
 import { pe32 } from '#local/lab/pe32/product';
@@ -101,8 +103,15 @@ describe('a system is brought back whose', () => {
 
   it('product is to be purged and installed again, from an installer in the vault with the backed-up answers', async () => {
     const archive = await buildInstaller(bench.lab.runtime.vaultDirectory.replace(/[^/]*$/, '..'));
-    await bench.upload('backups/pe-main/installers/pe.tar.gz', await readFile(archive));
-    const ending = await bench.restore({ confirm: 'pe-main', reinstall: { installer: 'pe.tar.gz' } });
+    const content = await readFile(archive);
+    await bench.upload(vaultKeys.installer('pe-main', 'pe.tar.gz'), content);
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    const other = await bench.restore({
+      confirm: 'pe-main',
+      reinstall: { installer: 'pe.tar.gz', sha256: 'ab'.repeat(32) },
+    });
+    expect(other.cause).toMatch(/ArtifactDamagedError: .*installers\/pe-main\/pe\.tar\.gz/);
+    const ending = await bench.restore({ confirm: 'pe-main', reinstall: { installer: 'pe.tar.gz', sha256 } });
     await expectRestored(ending);
     expect(await bench.shell('cat /opt/puppet/pe_version')).toMatch(/^3\.2\./);
   });
@@ -181,11 +190,7 @@ describe('another instance', () => {
       tags: bench.node.tags,
     });
     try {
-      const config = await readFile(bench.node.path('/root/.aws/config'));
-      const credentials = await readFile(bench.node.path('/root/.aws/credentials'));
-      await spare.exec('mkdir -p /root/.aws');
-      await writeFile(spare.path('/root/.aws/config'), config);
-      await writeFile(spare.path('/root/.aws/credentials'), credentials);
+      await bench.lab.connect(spare, 'pe-main');
       await startServices(spare, servicesOf(pe32, ['master', 'puppetdb', 'console']));
       await spare.exec('rm -rf /etc/puppetlabs/puppet/ssl/ca');
       spare.online = true;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { vaultKeys } from '#domain/naming';
@@ -85,9 +86,11 @@ describe('a split system', () => {
 
   it('is purged and installed again in the order master, PuppetDB, console', async () => {
     const archive = await buildInstaller(bench.lab.runtime.vaultDirectory.replace(/[^/]*$/, '..'));
-    await bench.upload(vaultKeys.installer('pe-main', 'pe.tar.gz'), await readFile(archive));
+    const content = await readFile(archive);
+    await bench.upload(vaultKeys.installer('pe-main', 'pe.tar.gz'), content);
+    const sha256 = createHash('sha256').update(content).digest('hex');
     await expectRestored(
-      await bench.restore({ confirm: 'pe-main', backup: good, reinstall: { installer: 'pe.tar.gz' } }),
+      await bench.restore({ confirm: 'pe-main', backup: good, reinstall: { installer: 'pe.tar.gz', sha256 } }),
     );
   });
 

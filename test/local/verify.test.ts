@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { History } from '#domain/history';
-import { artifactKeys, storedBytes } from '#domain/manifest';
+import { objectsOfBackup, storedBytes } from '#domain/manifest';
 import { vaultKeys } from '#domain/naming';
 import { connect } from '../../cli/connection.ts';
 import { verify } from '../../cli/verify.ts';
@@ -84,7 +84,7 @@ describe('a backup in the vault', () => {
     await new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)));
     const backup = (await bench.backUp()).output.backup ?? '';
     expect(backup > sound).toBe(true);
-    const [key = ''] = artifactKeys(await bench.manifest(backup));
+    const [{ key } = { key: '' }] = objectsOfBackup(await bench.manifest(backup));
     await flip(key);
     const { exit } = await holdfast(backup);
     expect(exit).toMatchObject({ exit: 'failed', message: expect.stringContaining(`${key}: its SHA-256 is`) });
@@ -93,7 +93,7 @@ describe('a backup in the vault', () => {
     const { subject, text } = await told(() => mails.at(-1));
     expect(subject).toBe('Holdfast: verify of pe-main failed: BackupDamagedError');
     expect(text).toContain(
-      `Why:    BackupDamagedError: What lies in the vault of pe-main is not what was committed. ${backup}: ${key}`,
+      `Why:    BackupDamagedError: "What lies in the vault of pe-main is not what was committed. ${backup}: ${key}`,
     );
     const { output } = await bench.restore({ planOnly: true });
     expect(output.plan?.summary.backup).toBe(sound);

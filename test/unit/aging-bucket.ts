@@ -1,6 +1,6 @@
 import { AlreadyExistsError } from '#domain/errors';
 import { parseHistoryKey, parseManifestKey, tagKeys } from '#domain/naming';
-import type { Bucket } from '#domain/ports';
+import type { Bucket, ObjectVersion } from '#domain/ports';
 import type { ExpiringClass } from '#domain/retention';
 
 const day = 86_400_000;
@@ -9,10 +9,12 @@ const day = 86_400_000;
 export interface Rules {
   /** Days after which a manifest of a class expires; its artifacts live two days longer. */
   readonly lifetimes: Readonly<Record<ExpiringClass, number>>;
-  readonly noncurrentDays: number;
+  /** Days that a version lives after it is not the newest any more, by its tag. */
+  readonly noncurrentDays: (tag: string | undefined) => number;
 }
 
 interface Version {
+  readonly versionId: string;
   /** Absent in a delete marker. */
   readonly text?: string;
   readonly createdAt: number;
@@ -37,11 +39,20 @@ export const agingBucket = (rules: Rules, clock: () => number) => {
     const top = versions(key).at(-1);
     return top?.text === undefined ? undefined : { ...top, text: top.text };
   };
-  const put = (key: string, version: Omit<Version, 'createdAt'>): void => {
+  /** A version that was written, by its id or the newest. */
+  const find = ({ key, versionId }: ObjectVersion): Version | undefined => {
+    const list = versions(key);
+    const found = versionId === undefined ? list.at(-1) : list.find((version) => version.versionId === versionId);
+    return found?.text === undefined ? undefined : found;
+  };
+  const written = new Map<string, number>();
+  const put = (key: string, version: Omit<Version, 'createdAt' | 'versionId'>): void => {
     const list = versions(key);
     const top = list.at(-1);
     if (top) top.noncurrentSince = clock();
-    keys.set(key, [...list, { ...version, createdAt: clock() }]);
+    const count = (written.get(key) ?? 0) + 1;
+    written.set(key, count);
+    keys.set(key, [...list, { ...version, versionId: `v${count}`, createdAt: clock() }]);
   };
   const etag = (key: string): string => String(versions(key).length);
   const unused = (): never => {
@@ -71,20 +82,32 @@ export const agingBucket = (rules: Rules, clock: () => number) => {
       put(key, { text, tags: {} });
     },
     write: async (key, text) => put(key, { text, tags: {} }),
-    head: async (key) => {
-      const found = current(key);
-      return found && { bytes: found.text.length, etag: etag(key) };
-    },
+    has: async (key) => current(key) !== undefined,
+    versions: async (prefix) =>
+      [...keys.entries()]
+        .filter(([key]) => key.startsWith(prefix))
+        .flatMap(([key, list]) =>
+          list.flatMap(({ text, createdAt, versionId }, at) =>
+            text === undefined
+              ? []
+              : [
+                  {
+                    ...{ key, versionId, bytes: text.length, modifiedAt: new Date(createdAt) },
+                    isLatest: at === list.length - 1,
+                  },
+                ],
+          ),
+        ),
     list: async (prefix) => live(prefix),
     listObjects: async (prefix) =>
       live(prefix).map((key) => ({ key, modifiedAt: new Date(current(key)?.createdAt ?? Number.NaN) })),
-    tags: async (key) => current(key)?.tags ?? {},
-    tag: async (key, tags) => {
+    tags: async (object) => find(object)?.tags ?? {},
+    tag: async (object, tags) => {
       if (tagsLeft <= 0) throw new Error('the lambda was killed');
       tagsLeft -= 1;
-      const top = versions(key).at(-1);
-      if (top?.text === undefined) throw new Error(`no such key: ${key}`);
-      top.tags = tags;
+      const found = find(object);
+      if (!found) throw new Error(`no such version: ${object.key} ${object.versionId}`);
+      found.tags = tags;
     },
     delete: async (key) => {
       if (keys.has(key)) put(key, { tags: {} });
@@ -109,7 +132,8 @@ export const agingBucket = (rules: Rules, clock: () => number) => {
         const days = top?.text === undefined ? undefined : lifetime(key, top.tags[tagKeys.retention]);
         if (top && days !== undefined && due(top.createdAt, days) <= now) put(key, { tags: {} });
         const kept = versions(key).filter(
-          ({ noncurrentSince: since }) => since === undefined || due(since, rules.noncurrentDays) > now,
+          ({ noncurrentSince: since, tags }) =>
+            since === undefined || due(since, rules.noncurrentDays(tags[tagKeys.retention])) > now,
         );
         if (kept.length === 1 && kept[0]?.text === undefined) keys.delete(key);
         else keys.set(key, kept);

@@ -5,7 +5,13 @@ import type { Command, PlannedNode } from '#domain/plan';
 
 const node: PlannedNode = { instanceId: 'i-00000000000000001', name: 'master', roles: ['master'], optional: false };
 const of = {
-  ...{ system: 'pe-main', run: 'run-1', vaultBucket: 'holdfast-vault', nodes: [{ node }] },
+  ...{
+    system: 'pe-main',
+    run: 'run-1',
+    execution: 'arn:aws:states:eu-central-1:111122223333:execution:holdfast-backup:run-1',
+    vaultBucket: 'holdfast-vault',
+    nodes: [{ node }],
+  },
 };
 
 const paths = (count: number): string[] => Array.from({ length: count }, (_, index) => `/srv/cache/a_module_${index}`);

@@ -17,10 +17,11 @@ export const memoryBucket = (): Bucket => {
     create: async (key, text, tags = {}) => void objects.set(key, { text, tags }),
     write: async (key, text) => void objects.set(key, { text, tags: {} }),
     list: async (prefix) => [...objects.keys()].filter((key) => key.startsWith(prefix)).toSorted(),
-    tags: async (key) => objects.get(key)?.tags ?? {},
+    tags: async ({ key }) => objects.get(key)?.tags ?? {},
     delete: async (key) => void objects.delete(key),
     replace: unused,
-    head: unused,
+    has: unused,
+    versions: unused,
     tag: unused,
     thaw: unused,
     stream: unused,
@@ -59,7 +60,8 @@ const upload = (key: string, bytes: number, rawBytes: number) => ({
 /** A manifest with one node, one database, one archive and the globals. */
 export const manifestOf = (system: string, backup: string, changes: Partial<PuppetManifest> = {}): PuppetManifest => {
   const startedAt = backupMoment(backup);
-  const key = (name: string) => vaultKeys.artifact(system, backup, 'master', name);
+  const key = (name: string) =>
+    vaultKeys.artifact(system, backup, `arn:aws:ec2:eu-central-1:111122223333:instance/${instanceId}`, name);
   return {
     format: 1,
     system,
@@ -141,7 +143,7 @@ export const manifestOf = (system: string, backup: string, changes: Partial<Pupp
           rows: 1_234_567,
           verified: 'read to its end by pg_restore',
         },
-        stored: { upload: {}, contents: {} },
+        stored: { upload: { versionId: 'v1' }, contents: { versionId: 'v1' } },
       },
       {
         node: instanceId,
@@ -156,7 +158,7 @@ export const manifestOf = (system: string, backup: string, changes: Partial<Pupp
           verified: 'read to its end by tar',
           warnings: [],
         },
-        stored: { upload: {}, contents: {} },
+        stored: { upload: { versionId: 'v1' }, contents: { versionId: 'v1' } },
       },
       {
         node: instanceId,
@@ -167,7 +169,7 @@ export const manifestOf = (system: string, backup: string, changes: Partial<Pupp
           tablespaces: 1,
           verified: 'complete to its closing line',
         },
-        stored: { upload: {} },
+        stored: { upload: { versionId: 'v1' } },
       },
     ],
     warnings: [],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { History } from '#domain/history';
-import { artifactKeys, type Manifest } from '#domain/manifest';
+import { type Manifest, objectsOfBackup } from '#domain/manifest';
 import { tagKeys, vaultKeys } from '#domain/naming';
 import type { Kept } from '#domain/retention';
 import { letOlderGo } from '#lambdas/commit-backup/commit-backup';
@@ -17,7 +17,7 @@ const vaultWith = async (...manifests: Manifest[]) => {
   const vault = memoryBucket();
   for (const manifest of manifests) {
     await commit(vault, manifest, manifest.purpose === 'safety' ? manifest.retentionClass : 'keep');
-    for (const key of artifactKeys(manifest)) await vault.create(key, 'x', { [tagKeys.retention]: 'keep' });
+    for (const { key } of objectsOfBackup(manifest)) await vault.create(key, 'x', { [tagKeys.retention]: 'keep' });
   }
   const connection = { vault, state: memoryBucket(), vaultName: 'v', options: {} };
   const change = async (what: 'held' | 'released', text: string, reason?: string) => {
@@ -27,8 +27,8 @@ const vaultWith = async (...manifests: Manifest[]) => {
     return { exit, stdout: recorded.stdout() };
   };
   const tags = async (manifest: Manifest) => {
-    const keys = [...artifactKeys(manifest), vaultKeys.manifest(manifest.system, manifest.backup)];
-    return new Set(await Promise.all(keys.map(async (key) => (await vault.tags(key))[tagKeys.retention])));
+    const objects = [...objectsOfBackup(manifest), { key: vaultKeys.manifest(manifest.system, manifest.backup) }];
+    return new Set(await Promise.all(objects.map(async (object) => (await vault.tags(object))[tagKeys.retention])));
   };
   const kept = (list: readonly Manifest[]): Kept[] =>
     list.map(({ backup, retentionClass }) => ({ backup, class: retentionClass, complete: true }));
@@ -97,7 +97,7 @@ describe('a hold', () => {
   it('is the same when it is put or released twice, which mends what broke off', async () => {
     const { vault, change, tags } = await vaultWith(...all);
     await change('held', 'pe-main/latest');
-    await vault.tag(artifactKeys(newest)[0] ?? '', {});
+    await vault.tag(objectsOfBackup(newest)[0] ?? { key: '' }, {});
     await change('held', 'pe-main/latest');
     expect(await tags(newest)).toEqual(new Set(['keep']));
     await change('released', 'pe-main/latest');
@@ -131,10 +131,10 @@ describe('a hold', () => {
 
   it('leaves the tag of a restore that reads the backup at this moment', async () => {
     const { vault, change } = await vaultWith(oldest);
-    const [key = ''] = artifactKeys(oldest);
-    await vault.tag(key, { [tagKeys.retention]: 'daily', [tagKeys.restore]: 'pe-main' });
+    const [object = { key: '' }] = objectsOfBackup(oldest);
+    await vault.tag(object, { [tagKeys.retention]: 'daily', [tagKeys.restore]: 'pe-main' });
     await change('held', `pe-main/${ids[0]}`);
-    expect(await vault.tags(key)).toEqual({ [tagKeys.retention]: 'keep', [tagKeys.restore]: 'pe-main' });
+    expect(await vault.tags(object)).toEqual({ [tagKeys.retention]: 'keep', [tagKeys.restore]: 'pe-main' });
   });
 
   it('gives way to somebody who changes the same backup at the same moment', async () => {

@@ -6,6 +6,7 @@ import {
   CreateBucketCommand,
   GetObjectCommand,
   PutBucketPolicyCommand,
+  PutBucketVersioningCommand,
   PutObjectCommand,
   RestoreObjectCommand,
   S3Client,
@@ -15,7 +16,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { s3Bucket } from '#aws/bucket';
 import { eventSchedules } from '#aws/schedules';
 import { parseConfig } from '#domain/config-file';
-import { scheduleGroup, tagKeys } from '#domain/naming';
+import { readersTag, scheduleGroup, tagKeys } from '#domain/naming';
 import { createColdStorage } from '#local/runtime/cold-storage';
 import { type Gateway, startGateway } from '#local/runtime/gateway';
 import { judgeNodes, type NodeAccount, vaultPolicy } from '#local/runtime/node-policy';
@@ -38,11 +39,13 @@ schedules:
   nightly: { cron: '0 2 * * *', timezone: Europe/Paris }
   often: { rate: 1 minute }
 `);
-const nodes: readonly NodeAccount[] = ['pe-main', 'pe-staging'].map((system) => ({
-  system,
-  accessKeyId: `NODE-${system}`,
-  secretAccessKey: 'node-secret',
-}));
+const instances = { main: 'i-0123456789abcdef0', staging: 'i-0123456789abcdef1', sibling: 'i-0123456789abcdef2' };
+type Name = keyof typeof instances;
+const arnOf = (name: Name): string => `arn:aws:ec2:${region}:${account}:instance/${instances[name]}`;
+const accountOf = (name: Name, system: string): NodeAccount => ({
+  ...{ system, accessKeyId: `NODE-${name}`, secretAccessKey: 'node-secret', instanceArn: arnOf(name) },
+});
+const nodes = [accountOf('main', 'pe-main'), accountOf('staging', 'pe-staging'), accountOf('sibling', 'pe-main')];
 const [mainNode = controlCredentials, stagingNode = controlCredentials] = nodes;
 
 const scheduler = createScheduler(config, region, account);
@@ -64,12 +67,13 @@ beforeAll(async () => {
   s3 = await startS3(directory, nodes);
   gateway = await startGateway({
     services: { stepFunctions: s3.url, runCommand: s3.url, s3: s3.url },
-    judge: judgeNodes(as(controlCredentials, s3.url), vault, nodes),
+    judge: judgeNodes(as(controlCredentials, s3.url), { vault, state: 'state', account, region }, nodes),
     scheduler: scheduler.handle,
     coldStorage,
   });
   const control = as(controlCredentials);
   await control.send(new CreateBucketCommand({ Bucket: vault }));
+  await control.send(new PutBucketVersioningCommand({ Bucket: vault, VersioningConfiguration: { Status: 'Enabled' } }));
   await control.send(new PutBucketPolicyCommand({ Bucket: vault, Policy: JSON.stringify(vaultPolicy(vault, nodes)) }));
 });
 afterAll(async () => {
@@ -80,59 +84,118 @@ afterAll(async () => {
 });
 
 describe("a node's account", () => {
-  const key = 'backups/pe-main/20261120T020000Z/node/dump';
-  const copy = 'backups/pe-main/copy';
+  const { key, sibling } = {
+    key: `backups/pe-main/20261120T020000Z/${arnOf('main')}/databases/dump`,
+    sibling: `backups/pe-main/20261120T020000Z/${arnOf('sibling')}/files/ca`,
+  };
   const denied = { name: 'AccessDenied' };
-  const read = (node: S3Credentials, Key = key) => as(node).send(new GetObjectCommand({ Bucket: vault, Key }));
   const bucket = () => s3Bucket(as(controlCredentials), vault);
-  const offer = (system: string) => bucket().tag(key, { [tagKeys.retention]: 'daily', [tagKeys.restore]: system });
+  const newest = async (Key: string): Promise<string> =>
+    (await bucket().versions(Key)).find(({ isLatest }) => isLatest)?.versionId ?? '';
+  const read = async (node: S3Credentials, Key = key, VersionId?: string) =>
+    as(node).send(new GetObjectCommand({ Bucket: vault, Key, VersionId: VersionId ?? (await newest(Key)) }));
+  const write = (node: S3Credentials, Key: string) =>
+    as(node).send(new PutObjectCommand({ Bucket: vault, Key, Body: 'rows' }));
+  const offer = async (Key: string, ...names: Name[]) =>
+    bucket().tag(
+      { key: Key, versionId: await newest(Key) },
+      { [tagKeys.retention]: 'daily', [tagKeys.restore]: readersTag(names.map(arnOf)) },
+    );
 
   beforeEach(async () => {
-    await as(mainNode).send(new PutObjectCommand({ Bucket: vault, Key: key, Body: 'rows' }));
-    await bucket().tag(key, { [tagKeys.retention]: 'daily' });
+    for (const one of [key, sibling]) {
+      await as(controlCredentials).send(new PutObjectCommand({ Bucket: vault, Key: one, Body: 'rows' }));
+      await bucket().tag({ key: one }, { [tagKeys.retention]: 'daily' });
+    }
   });
 
-  it('reads what a restore of its system has tagged, and only for as long', async () => {
+  it('writes below its own ARN, in whatever backup', async () => {
+    await expect(write(mainNode, key)).resolves.toBeDefined();
+    await expect(write(mainNode, `backups/pe-main/checks/run/${arnOf('main')}/upload`)).resolves.toBeDefined();
+  });
+
+  it.each([
+    ['the keys of another node of its system', sibling],
+    ['another system', `backups/pe-staging/20261120T020000Z/${arnOf('main')}/dump`],
+    ['installers', 'installers/pe-main/pe.tar.gz'],
+    ['manifests', 'catalog/pe-main/20261120T020000Z.json'],
+    ['what belongs to no node', 'backups/pe-main/upgrades/run/settings'],
+    ['a key that only begins like its own', `backups/pe-main/x/${arnOf('main')}0/dump`],
+  ])('does not write %s', async (_, other) => {
+    await expect(write(mainNode, other)).rejects.toMatchObject(denied);
+  });
+
+  it('reads the version that a run has opened to it, and only for as long', async () => {
     await expect(read(mainNode)).rejects.toMatchObject(denied);
-    await offer('pe-main');
+    await offer(key, 'main', 'sibling');
     expect(await (await read(mainNode)).Body?.transformToString()).toBe('rows');
-    expect((await s3Bucket(as(mainNode), vault).head(key))?.bytes).toBe(4);
-    await bucket().tag(key, { [tagKeys.retention]: 'daily' });
+    await bucket().tag({ key }, { [tagKeys.retention]: 'daily' });
     await expect(read(mainNode)).rejects.toMatchObject(denied);
-    await expect(s3Bucket(as(mainNode), vault).head(key)).rejects.toMatchObject({ $metadata: { httpStatusCode: 403 } });
   });
 
-  it('does not read what a restore of another system has tagged', async () => {
-    await offer('pe-staging');
+  it('does not read what was written over the version that was opened', async () => {
+    await offer(key, 'main');
+    const opened = await newest(key);
+    await write(mainNode, key);
+    // A new version has no tags in S3; this server gives it those of the one before.
+    await bucket().tag({ key }, {});
     await expect(read(mainNode)).rejects.toMatchObject(denied);
+    await expect(read(mainNode, key, opened)).resolves.toBeDefined();
+  });
+
+  it('does not read by key alone, whatever the tag', async () => {
+    await offer(key, 'main');
+    await expect(as(mainNode).send(new GetObjectCommand({ Bucket: vault, Key: key }))).rejects.toMatchObject(denied);
+  });
+
+  it('does not read what a restore has opened to another node of its system', async () => {
+    await offer(sibling, 'sibling');
+    await expect(read(mainNode, sibling)).rejects.toMatchObject(denied);
   });
 
   it("does not read below another system's prefix, whatever the tag", async () => {
-    await offer('pe-staging');
+    await offer(key, 'staging');
     await expect(read(stagingNode)).rejects.toMatchObject(denied);
   });
 
+  it('reads an installer that was opened to it', async () => {
+    const installer = 'installers/pe-main/pe.tar.gz';
+    await as(controlCredentials).send(new PutObjectCommand({ Bucket: vault, Key: installer, Body: 'rows' }));
+    await expect(read(mainNode, installer)).rejects.toMatchObject(denied);
+    await offer(installer, 'main');
+    await expect(read(mainNode, installer)).resolves.toBeDefined();
+  });
+
   it('does not read by copying', async () => {
-    const CopySource = `${vault}/${key}`;
-    const copying = () => as(mainNode).send(new CopyObjectCommand({ Bucket: vault, Key: copy, CopySource }));
+    const copy = `backups/pe-main/copy/${arnOf('main')}/dump`;
+    const copying = async () =>
+      as(mainNode).send(
+        new CopyObjectCommand({
+          Bucket: vault,
+          Key: copy,
+          CopySource: `${vault}/${encodeURIComponent(key)}?versionId=${await newest(key)}`,
+        }),
+      );
     await expect(copying()).rejects.toMatchObject(denied);
-    await offer('pe-main');
+    await offer(key, 'main');
     await expect(copying()).resolves.toMatchObject({ $metadata: { httpStatusCode: 200 } });
   });
 
   it('is not told whether an object is there', async () => {
-    await expect(read(mainNode, 'backups/pe-main/nothing')).rejects.toMatchObject(denied);
+    await expect(read(mainNode, 'backups/pe-main/nothing', 'v')).rejects.toMatchObject(denied);
   });
 
-  it('can not tag an object itself', async () => {
-    await expect(s3Bucket(as(mainNode), vault).tag(key, { [tagKeys.restore]: 'pe-main' })).rejects.toMatchObject(
-      denied,
-    );
+  it('can not tag an object itself, delete one or list any', async () => {
+    const mine = s3Bucket(as(mainNode), vault);
+    await expect(mine.tag({ key }, { [tagKeys.restore]: readersTag([arnOf('main')]) })).rejects.toMatchObject(denied);
+    await expect(mine.delete(key)).rejects.toMatchObject(denied);
+    await expect(mine.list('backups/')).rejects.toMatchObject(denied);
+    await expect(mine.versions('backups/')).rejects.toMatchObject(denied);
   });
 
   it('asks cold storage for nothing', async () => {
     coldStorage.freeze('backups/pe-main/cold');
-    await expect(s3Bucket(as(mainNode), vault).thaw('backups/pe-main/cold', 1)).rejects.toMatchObject(denied);
+    await expect(s3Bucket(as(mainNode), vault).thaw({ key: 'backups/pe-main/cold' }, 1)).rejects.toMatchObject(denied);
     expect(coldStorage.thawed()).not.toContain('backups/pe-main/cold');
   });
 });
@@ -142,19 +205,20 @@ describe('an object in cold storage', () => {
 
   it('is read only after it was asked for and brought back', async () => {
     const bucket = s3Bucket(as(controlCredentials), vault);
+    const look = async () => (await bucket.versions(key))[0];
     await bucket.write(key, 'old rows');
-    expect(await bucket.head(key)).not.toHaveProperty('cold');
+    expect(await look()).not.toHaveProperty('cold');
     coldStorage.freeze(key);
-    expect(await bucket.head(key)).toMatchObject({ bytes: 8, cold: 'frozen' });
+    expect(await look()).toMatchObject({ bytes: 8, cold: 'frozen' });
     await expect(bucket.read(key)).rejects.toMatchObject({ name: 'InvalidObjectState' });
-    expect(await bucket.tags(key)).toEqual({});
+    expect(await bucket.tags({ key })).toEqual({});
 
-    await bucket.thaw(key, 7);
-    expect(await bucket.head(key)).toMatchObject({ cold: 'thawing' });
+    await bucket.thaw({ key }, 7);
+    expect(await look()).toMatchObject({ cold: 'thawing' });
     await expect(bucket.read(key)).rejects.toMatchObject({ name: 'InvalidObjectState' });
 
     coldStorage.finish();
-    expect(await bucket.head(key)).not.toHaveProperty('cold');
+    expect(await look()).not.toHaveProperty('cold');
     expect((await bucket.read(key))?.text).toBe('old rows');
     expect(coldStorage.thawed()).toContain(key);
   });
@@ -163,13 +227,13 @@ describe('an object in cold storage', () => {
     const twice = `${key}.twice`;
     const bucket = s3Bucket(as(controlCredentials), vault);
     coldStorage.freeze(twice);
-    await bucket.thaw(twice, 7);
+    await bucket.thaw({ key: twice }, 7);
     const again = new RestoreObjectCommand({ Bucket: vault, Key: twice, RestoreRequest: { Days: 7 } });
     await expect(as(controlCredentials).send(again)).rejects.toMatchObject({
       name: 'RestoreAlreadyInProgress',
       $metadata: { httpStatusCode: 409 },
     });
-    await expect(bucket.thaw(twice, 7)).resolves.toBeUndefined();
+    await expect(bucket.thaw({ key: twice }, 7)).resolves.toBeUndefined();
     expect(coldStorage.thawed().filter((asked) => asked === twice)).toHaveLength(1);
   });
 });

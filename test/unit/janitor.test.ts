@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '#domain/config-file';
 import { History } from '#domain/history';
-import { artifactKeys } from '#domain/manifest';
+import { objectsOfBackup } from '#domain/manifest';
 import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import { JanitorInput as Input, type JanitorInput } from '#domain/payloads';
 import { tidy } from '#lambdas/janitor/janitor';
@@ -24,7 +24,7 @@ const bench = async () => {
   const manifests = Array.from({ length: 10 }, (_, n) => manifestOf('pe-main', `202611${10 + n}T020000Z`));
   for (const [index, manifest] of manifests.entries()) {
     const tag = index === 9 ? 'keep' : manifest.retentionClass;
-    for (const key of artifactKeys(manifest)) await vault.create(key, 'x', { [tagKeys.retention]: tag });
+    for (const { key } of objectsOfBackup(manifest)) await vault.create(key, 'x', { [tagKeys.retention]: tag });
     await commit(vault, manifest, tag);
   }
   const undone: string[] = [];
@@ -60,7 +60,7 @@ describe('the janitor', () => {
   it('finds nothing to do where all is well', async () => {
     const { run } = await bench();
     expect(await run()).toEqual({
-      ...{ system: 'pe-main', outcome: 'done', objects: 60, touched: 0, chores: [], left: [] },
+      ...{ system: 'pe-main', outcome: 'done', objects: 60, touched: 0, chores: [], left: [], replaced: [] },
     });
   });
 
@@ -99,10 +99,10 @@ describe('the janitor', () => {
   it('leaves what a backup has written that is being committed at this moment', async () => {
     const { run, vault, orphan } = await bench();
     await orphan('20261101T020000Z', 3);
-    const { head } = vault;
-    vault.head = async (key) => {
-      if (key.startsWith('catalog/') && !vault.objects.has(key)) await vault.create(key, '{}');
-      return head(key);
+    const { has } = vault;
+    vault.has = async (key) => {
+      if (key.startsWith('catalog/') && !(await has(key))) await vault.create(key, '{}');
+      return has(key);
     };
     expect(await run()).toMatchObject({ left: [/3 objects/].map(matching) });
     expect(await vault.list(vaultKeys.backup('pe-main', '20261101T020000Z'))).toHaveLength(3);
@@ -112,17 +112,39 @@ describe('the janitor', () => {
     const { run, vault, manifests } = await bench();
     const [first = manifestOf('pe-main', '')] = manifests;
     const newest = manifests.at(-1) ?? first;
-    await vault.tag(artifactKeys(first)[0] ?? '', { [tagKeys.retention]: 'keep' });
-    await vault.tag(artifactKeys(newest)[0] ?? '', { [tagKeys.retention]: 'daily' });
-    expect(await run()).toMatchObject({ outcome: 'done', touched: 2 });
+    await vault.tag(objectsOfBackup(first)[0] ?? { key: '' }, { [tagKeys.retention]: 'keep' });
+    await vault.tag(objectsOfBackup(newest)[0] ?? { key: '' }, { [tagKeys.retention]: 'daily' });
+    expect(await run()).toMatchObject({ outcome: 'done', touched: 1 });
     for (const [manifest, tag] of [
       [first, 'daily'],
       [newest, 'keep'],
     ] as const)
-      for (const key of artifactKeys(manifest)) expect(await vault.tags(key)).toEqual({ [tagKeys.retention]: tag });
+      for (const object of objectsOfBackup(manifest))
+        expect(await vault.tags(object)).toEqual({ [tagKeys.retention]: tag });
     const history = await vault.read(vaultKeys.history('pe-main', newest.backup));
     expect(History.parse(JSON.parse(history?.text ?? ''))).toMatchObject([{ change: 'kept', by: 'janitor' }]);
     expect(await run()).toMatchObject({ touched: 0 });
+  });
+
+  it('sees what was written over a committed backup, keeps the committed version, and says so until it is the newest again', async () => {
+    const { run, vault, manifests } = await bench();
+    const [first = manifestOf('pe-main', '')] = manifests;
+    const [object = { key: '', versionId: '' }] = objectsOfBackup(first);
+    await vault.write(object.key, 'y');
+    expect(await run()).toMatchObject({ outcome: 'done', replaced: [object.key] });
+    expect(await vault.tags(object)).toEqual({ [tagKeys.retention]: 'keep' });
+    expect(await vault.tags({ key: object.key })).toEqual({});
+    expect(await run()).toMatchObject({ chores: [], replaced: [object.key] });
+  });
+
+  it('keeps what was written over also when it refuses all else', async () => {
+    const { run, vault, manifests, orphan } = await bench();
+    await orphan('20261101T020000Z', 20);
+    for (const { key } of objectsOfBackup(manifests[0] ?? manifestOf('pe-main', ''))) await vault.write(key, 'y');
+    expect(await run()).toMatchObject({ outcome: 'refused', replaced: { length: 5 } });
+    for (const object of objectsOfBackup(manifests[0] ?? manifestOf('pe-main', '')))
+      expect(await vault.tags(object)).toEqual({ [tagKeys.retention]: 'keep' });
+    expect(await vault.list(vaultKeys.backup('pe-main', '20261101T020000Z'))).toHaveLength(20);
   });
 
   it('never takes what it can not read for an orphan', async () => {

@@ -136,7 +136,7 @@ describe('a restore of Juju', () => {
             },
             verified: 'read to its end by tar, with database and keys',
           },
-          stored: { upload: {} },
+          stored: { upload: { versionId: 'v1' }, contents: { versionId: 'v1' } },
         },
       ],
     });

@@ -5,9 +5,16 @@ import { acquireLock } from '../../lambdas/acquire-lock/acquire-lock.ts';
 import { cleanUp } from '../../lambdas/clean-up/clean-up.ts';
 import { memoryBucket } from './memory.ts';
 
-const config = parseConfig(
-  'systems: { pe-main: { kind: puppet-enterprise, nodes: [{ instance: i-0123456789abcdef0, roles: [master, puppetdb, console] }] } }',
-);
+const config = parseConfig(`
+systems:
+  pe-main:
+    kind: puppet-enterprise
+    nodes: [{ instance: i-0123456789abcdef0, roles: [master, puppetdb, console] }]
+    schedules: [nightly, often]
+schedules:
+  nightly: { cron: '0 4 * * *', timezone: Europe/Berlin }
+  often: { rate: 1 hour }
+`);
 
 const world = (alive: readonly string[] = []) => ({
   config,
@@ -62,7 +69,45 @@ describe("a system's lock", () => {
         scheduledTime: '2026-11-20T04:00:00+01:00',
       },
     };
-    expect(await acquireLock(services, run('c'), slot)).toMatchObject({ outcome: 'duplicate' });
+    expect(await acquireLock(services, { ...run('c'), startedAt: '2026-11-20T03:00:09.000Z' }, slot)).toMatchObject({
+      outcome: 'duplicate',
+    });
+  });
+
+  it.each([
+    [
+      'a slot in the far future, which would be the newest for ever',
+      { schedule: 'often', scheduledTime: '2099-01-01T00:00:00Z' },
+    ],
+    ['a slot of last week', { schedule: 'often', scheduledTime: '2026-11-13T02:00:00Z' }],
+    ['a moment that is none of its schedule', { schedule: 'nightly', scheduledTime: '2026-11-19T20:00:00Z' }],
+    ['a schedule that the system has not', { schedule: 'weekly', scheduledTime: '2026-11-20T02:00:00Z' }],
+    ['a slot of no schedule', { scheduledTime: '2026-11-20T02:00:00Z' }],
+    ['a schedule without a slot', { schedule: 'nightly' }],
+    ['a rescue that is nobody’s', { rescue: true }],
+  ])('is not taken for %s', async (_, claim) => {
+    const services = world();
+    const asked = { ...request, request: { ...request.request, ...claim } };
+    await expect(acquireLock(services, run('a'), asked)).rejects.toMatchObject({ name: 'InvalidInputError' });
+    expect(await services.state.list('')).toEqual([]);
+  });
+
+  it('is taken for a slot within the hour that daylight saving time may shift it by, however late it is delivered', async () => {
+    for (const [name, scheduledTime] of [
+      ['a', '2026-11-20T03:00:00Z'],
+      ['b', '2026-11-20T02:00:00Z'],
+    ] as const) {
+      const asked = { ...request, request: { ...request.request, schedule: 'nightly', scheduledTime } };
+      const late = { ...run(name), startedAt: '2026-11-20T03:50:00.000Z' };
+      expect(await acquireLock(world(), late, asked)).toMatchObject({ outcome: 'acquired' });
+    }
+  });
+
+  it('lets a backup work under it only for a restore or an upgrade that holds it', async () => {
+    const services = world(['arn:a']);
+    await acquireLock(services, run('a'), request);
+    const under = { ...request, request: { ...request.request, lockedBy: 'a' } };
+    await expect(acquireLock(services, run('b', '01'), under)).rejects.toMatchObject({ name: 'SystemBusyError' });
   });
 
   it('of a dead run is taken over by one of those that try', async () => {
@@ -118,22 +163,22 @@ describe('cleaning up', () => {
     const services = await failed();
     expect(await cleanUp(services, 'a')).toEqual({ abortedUploads: 0, deletedObjects: 1 });
     expect(await cleanUp(services, 'a')).toEqual({ abortedUploads: 0, deletedObjects: 0 });
-    expect(services.state.objects.has(stateKeys.lock('pe-main'))).toBe(false);
+    expect(await services.state.has(stateKeys.lock('pe-main'))).toBe(false);
   });
 
   it('never touches a committed backup', async () => {
     const services = await failed();
     await services.vault.create(vaultKeys.manifest('pe-main', '20261120T020000Z'), '{}');
     await cleanUp(services, 'a');
-    expect([...services.vault.objects.keys()]).toHaveLength(2);
+    expect(await services.vault.list('')).toHaveLength(2);
   });
 
   it('leaves objects and lock to a run that has taken over the same backup', async () => {
     const services = await failed();
     await acquireLock(services, run('b'), request);
     await cleanUp(services, 'a');
-    expect([...services.vault.objects.keys()]).toHaveLength(1);
-    expect(services.state.objects.get(stateKeys.lock('pe-main'))?.text).toContain('"run":"b"');
+    expect(await services.vault.list('')).toHaveLength(1);
+    expect((await services.state.read(stateKeys.lock('pe-main')))?.text).toContain('"run":"b"');
   });
 
   it('of a run that nobody knows does nothing', async () => {

@@ -98,6 +98,7 @@ describe('names', () => {
     });
     expect(parseManifestKey('catalog/pe-main/notes.txt')).toBeUndefined();
     expect(parseArn('arn:aws:states:eu-central-1:111122223333:stateMachine:x')).toEqual({
+      partition: 'aws',
       region: 'eu-central-1',
       account: '111122223333',
     });

@@ -36,7 +36,13 @@ describe('the archives of a node', () => {
     const node = { instanceId: 'i-0123456789abcdef0', name: 'master', roles: [], optional: false };
     const [source] = manifestOf('pe-main', '20261120T020000Z').nodes;
     const check = checkPhase(
-      { system: 'pe-main', run: 'run', vaultBucket: 'vault', nodes: source ? [{ ...source, node }] : [] },
+      {
+        system: 'pe-main',
+        run: 'run',
+        vaultBucket: 'vault',
+        execution: 'arn:aws:states:eu-central-1:111122223333:execution:holdfast-backup:run',
+        nodes: source ? [{ ...source, node }] : [],
+      },
       [
         {
           name: 'collect',
@@ -103,6 +109,7 @@ describe('a backup', () => {
         run: 'run',
         backup: manifest.backup,
         vaultBucket: 'vault',
+        execution: 'arn:aws:states:eu-central-1:111122223333:execution:holdfast-backup:run',
         previous: undefined,
         rescue: false,
       },

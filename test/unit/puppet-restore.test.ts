@@ -155,7 +155,7 @@ describe('the proof of files', () => {
   const put: FilesPut = {
     archive: `${files?.upload.key
       .split('/')
-      .slice(4)
+      .slice(5)
       .join('-')
       .replace(/\.zst$/, '')}`,
     replaced: 1,
@@ -292,5 +292,48 @@ describe('a restore of a split system', () => {
 
   it('refuses a name that the backup does not have, and says which it has', () => {
     expect(() => restoreOf({ nodes: ['consol'] })).toThrow(/no node consol\. It has: master\.example\.com \(master\)/);
+  });
+});
+
+describe('a node of the backup that is gone', () => {
+  const manifest = manifestOf('pe-main', '20261120T020000Z');
+  const [source] = manifest.nodes;
+  if (!source) throw new Error('the fixture has no node');
+  const claimant = (instanceId: string, roles: readonly string[]) => ({
+    node: { instanceId, name: instanceId, roles: [...roles], optional: false },
+    inspection: source.inspection,
+  });
+  const [heir, rival, spoke] = [
+    claimant('i-0fedcba9876543210', source.roles),
+    claimant('i-0fedcba9876543211', ['master']),
+    claimant('i-0fedcba9876543212', ['activemq-spoke']),
+  ];
+
+  it('is followed by the node of its role that has taken over its host name, which the plan tells', () => {
+    const found = targetsOf(manifest, [heir, spoke], { onto: {} });
+    expect(found.targets.map(({ node }) => node.instanceId)).toEqual(['i-0fedcba9876543210']);
+    const of = {
+      system: 'pe-main',
+      run: 'run',
+      vaultBucket: 'vault',
+      request: RestoreRequest.parse({ system: 'pe-main' }),
+      manifest,
+      startedAt: new Date('2026-11-21T00:00:00Z'),
+    };
+    expect(warnPuppetRestore({ ...of, ...found })).toContainEqual(
+      expect.stringContaining(`takes the place of ${source.instanceId}`),
+    );
+  });
+
+  it('is not followed by a node that says its host name and has another role', () => {
+    expect(() => targetsOf(manifest, [spoke], { onto: {} })).toThrow(/not among the nodes/);
+  });
+
+  it('is not followed while two say its host name, unless one is named', () => {
+    expect(() => targetsOf(manifest, [heir, rival], { onto: {} })).toThrow(
+      /both say that they are master\.example\.com/,
+    );
+    const named = targetsOf(manifest, [heir, rival], { onto: { master: 'i-0fedcba9876543211' } });
+    expect(named.targets.map(({ node }) => node.instanceId)).toEqual(['i-0fedcba9876543211']);
   });
 });

@@ -62,7 +62,12 @@ const upgradeOf = (
   },
   nodes,
   absent: [],
-  installerBytes: 1000,
+  execution: 'arn:aws:states:eu-central-1:111122223333:execution:holdfast-upgrade:run-1',
+  installer: {
+    ...{ key: 'installers/pe-main/pe.tar.gz', versionId: 'v1', bytes: 1000 },
+    sha256: 'ab'.repeat(32),
+    compression: 'gzip',
+  },
 });
 
 /** The nodes after their upgrade, with the agent that it brings. */

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '#domain/config-file';
-import { artifactKeys, isGood, type Manifest } from '#domain/manifest';
+import { isGood, type Manifest, objectsOfBackup } from '#domain/manifest';
 import { backupId, backupMoment, tagKeys, vaultKeys } from '#domain/naming';
 import { JanitorInput } from '#domain/payloads';
 import { classify, type ExpiringClass, type Kept } from '#domain/retention';
-import { changeRetention, committedBackups, readManifest } from '#lambdas/catalog';
+import { changeRetention, committedBackups, discard, readManifest } from '#lambdas/catalog';
 import { letOlderGo } from '#lambdas/commit-backup/commit-backup';
 import { tidy } from '#lambdas/janitor/janitor';
 import { agingBucket } from './aging-bucket.ts';
@@ -21,7 +21,8 @@ const system = 'pe-main';
 const lifetimes: Readonly<Record<ExpiringClass, number>> = {
   ...{ daily: 7, weekly: 30, monthly: 100, yearly: 300, manual: 14 },
 };
-const noncurrentDays = 30;
+/** Of what carries a class or was discarded, and of everything else: what is kept, and the histories that were written again. */
+const [noncurrentDays, replacedDays] = [30, 395];
 
 /** What becomes of a day's backup, and what a person does on that day. */
 const nights = fc.record({
@@ -59,7 +60,13 @@ retention: { keepLast: ${keepLast} }
 /** A system's vault over many nights: the code of the commit, the hold and the janitor on a model of S3. */
 const simulate = async (history: readonly Night[], keepLast: number, look: (vault: Vault) => void): Promise<void> => {
   let now = begin;
-  const model = agingBucket({ lifetimes, noncurrentDays }, () => now);
+  const model = agingBucket(
+    {
+      lifetimes,
+      noncurrentDays: (tag) => (tag === undefined || tag === 'keep' ? replacedDays : noncurrentDays),
+    },
+    () => now,
+  );
   const vault = model.bucket;
   const state = memoryBucket();
   const config = configWith(keepLast);
@@ -88,14 +95,14 @@ const simulate = async (history: readonly Night[], keepLast: number, look: (vaul
       purpose: event === 'safety' ? 'safety' : 'regular',
     });
     const tag = isGood(manifest) ? 'keep' : manifest.retentionClass;
-    for (const key of artifactKeys(manifest)) await vault.create(key, 'x');
+    for (const { key } of objectsOfBackup(manifest)) await vault.create(key, 'x');
     if (event === 'failed') {
-      for (const key of artifactKeys(manifest)) await vault.delete(key);
+      for (const { key } of objectsOfBackup(manifest)) await discard(vault, key);
       return;
     }
     try {
       if (event === 'killed before') model.failAfter(killedAfter % 5);
-      for (const key of artifactKeys(manifest)) await vault.tag(key, { [tagKeys.retention]: tag });
+      for (const object of objectsOfBackup(manifest)) await vault.tag(object, { [tagKeys.retention]: tag });
       await vault.create(vaultKeys.manifest(system, id), JSON.stringify(manifest), { [tagKeys.retention]: tag });
       committed.set(id, manifest);
       if (event === 'killed after') model.failAfter(killedAfter);
@@ -145,7 +152,7 @@ interface Vault {
 }
 
 const isWhole = ({ model }: Vault, manifest: Manifest): boolean =>
-  [...artifactKeys(manifest), vaultKeys.manifest(system, manifest.backup)].every(model.has);
+  [...objectsOfBackup(manifest).map(({ key }) => key), vaultKeys.manifest(system, manifest.backup)].every(model.has);
 
 const newestFirst = ({ committed }: Vault): Manifest[] =>
   [...committed.values()].filter(isGood).toSorted((a, b) => (a.backup < b.backup ? 1 : -1));
@@ -212,7 +219,7 @@ describe('over a year of good, partial, failed, missed, killed and held backups'
     const quiet: Night = { backup: 'missed', person: undefined, killedAfter: 0, janitor: true };
     await fc.assert(
       fc.asyncProperty(year, async (history) => {
-        const after = lifetimes.yearly + 2 + noncurrentDays + 3;
+        const after = lifetimes.yearly + 2 + replacedDays + 3;
         let last: Vault | undefined;
         await simulate([...history, ...Array.from({ length: after }, () => quiet)], 3, (vault) => {
           last = vault;

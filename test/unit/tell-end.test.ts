@@ -112,8 +112,7 @@ describe('the end of a run', () => {
           subject: `Holdfast: ${machine} of pe-main failed: CommandFailedError`,
           text: `The ${machine} of pe-main failed after 95 s.
 
-Why:    CommandFailedError: master: No space
-left "on" device
+Why:    CommandFailedError: "master: No space left 'on' device"
 Where:  run-1
         https://eu-central-1.console.aws.amazon.com/states/home?region=eu-central-1#/v2/executions/details/${executionArn(machine)}
 Next:   npx holdfast watch run-1

@@ -66,14 +66,14 @@ describe('reading a backup back', () => {
     expect(await history()).toEqual([
       { at: now.toISOString(), change: 'verified', outcome: 'sound', bytes: read, faults: [], run: 'run-1' },
     ]);
-    expect(await vault.tags(vaultKeys.history('pe-main', id))).toEqual({ [tagKeys.retention]: 'keep' });
+    expect(await vault.tags({ key: vaultKeys.history('pe-main', id) })).toEqual({ [tagKeys.retention]: 'keep' });
   });
 
   it.each([0, 1, 2, 3, 4])('finds one flipped bit in object %i, which has its old length', async (which) => {
     const { slice, history, vault, keys } = await bench(id);
     const key = keys[which] ?? '';
     const text = (await vault.read(key))?.text ?? '';
-    await vault.write(key, `${text.slice(0, 40)}${String.fromCharCode(text.charCodeAt(40) ^ 1)}${text.slice(41)}`);
+    vault.corrupt(key, `${text.slice(0, 40)}${String.fromCharCode(text.charCodeAt(40) ^ 1)}${text.slice(41)}`);
     const output = await slice({ system: 'pe-main', backup: id });
     expect(output).toMatchObject({ status: 'damaged', damaged: [id], error: 'BackupDamagedError' });
     expect('cause' in output && output.cause).toContain(`${key}: its SHA-256 is `);
@@ -82,13 +82,13 @@ describe('reading a backup back', () => {
 
   it('finds what is missing and what is shorter, and reads the rest all the same', async () => {
     const { slice, history, vault, keys } = await bench(id);
-    await vault.delete(keys[0] ?? '');
-    await vault.write(keys[3] ?? '', 'short');
+    vault.lose(keys[0] ?? '');
+    vault.corrupt(keys[3] ?? '', 'short');
     expect(await slice({ system: 'pe-main', backup: id })).toMatchObject({ status: 'damaged' });
     expect(await history()).toMatchObject([
       {
         bytes: expect.toSatisfy((bytes: number) => bytes > 100),
-        faults: [expect.stringContaining('does not have it'), expect.stringMatching(/has 5 bytes of/)],
+        faults: [expect.stringContaining('does not have the version'), expect.stringMatching(/has 5 bytes of/)],
       },
     ]);
   });
