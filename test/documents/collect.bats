@@ -37,11 +37,17 @@ words = said if isinstance(said, list) else [str(said)]
 sys.stdout.buffer.write("".join(word + "\n" for word in words).encode(errors="surrogateescape"))' "$node/inspection" "$1"
 }
 
-list() { printf '%s\0' "$@" | base64 -w 0 | tr '+/' '-_' | tr -d '='; }
+# list PATH...: as a parameter takes them, a NUL between.
+list() {
+  {
+    printf '%s' "$1"
+    if [ "$#" -gt 1 ]; then printf '\0%s' "${@:2}"; fi
+  } | base64 -w 0 | tr '+/' '-_' | tr -d '='
+}
 
 # archive PATH...: REQUIRED is a path that the node must not lack.
 archive() {
-  RUN=run BUCKET=vault KEY=files EXPECTED_BYTES=1000 GROUP=configuration PATHS=$(list "$@" | sed 's/AA*$//') REQUIRED=${REQUIRED:+$(list "$REQUIRED")} \
+  RUN=run BUCKET=vault KEY=files EXPECTED_BYTES=1000 GROUP=configuration PATHS=$(list "$@") REQUIRED=${REQUIRED:+$(list "$REQUIRED")} \
     bash "$node/documents/archive-files.sh" 2>"$node/archive.log"
 }
 
@@ -166,13 +172,16 @@ CONF
   python3 -c "import os, socket; os.setxattr('hole', 'user.note', b'kept'); socket.socket(socket.AF_UNIX).bind('s')"
   mkdir share && echo others >share/file
   printf '2 1 0:40 / %s rw - cifs //host/share rw\n' "$etc/odd/share" >>"$MOUNTS"
-  REQUIRED=$ca/ca_key.pem run archive "$etc"
+  mkdir "$node/srv/root\\t" "$node/srv/root$feed" && echo x | tee "$node/srv/root\\t/in" >"$node/srv/root$feed/in"
+  REQUIRED=$ca/ca_key.pem run archive "$etc" "$node/srv/root\\t" "$node/srv/root$feed"
   [ "$status" -eq 0 ]
   [[ $output == *"\"holds\":[\"$ca/ca_key.pem\"]"* ]]
   [[ $output == *'odd/s is not backed up: socket'* ]]
   [[ $output == *'odd/share is a file system of its own (cifs)'* ]]
   contents | grep -qF "${etc#/}/odd/back\\tslash"
   contents | grep -qF "${etc#/}/odd/line//nfeed"
+  contents | grep -qF "${node#/}/srv/root\\t/in"
+  contents | grep -qF "${node#/}/srv/rootline//nfeed/in"
   mkdir "$node/back" && zstd -dc "$VAULT/files.tar.zst" | tar -x --xattrs --xattrs-include='*' -C "$node/back" -f -
   cd "$node/back$etc/odd"
   [ "$(cat 'back\tslash' "$feed" $'no\xffutf' ./-rf | tr -d '\n')" = xxxx ]
