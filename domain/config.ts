@@ -35,7 +35,9 @@ const CronSchedule = z
         const fault = cronFault(cron);
         if (fault !== undefined) context.addIssue(fault);
       })
-      .describe('Minute, hour, day of month, month, weekday, as in a crontab.'),
+      .describe(
+        'Minute, hour, day of the month, month, weekday, as in a crontab; L, 15W, 5L and 5#2 as well. What fires hourly or less often begins within five minutes, so that not all systems begin at once.',
+      ),
     timezone: TimeZone.default('UTC'),
   })
   .describe('At the times of a cron expression.');
