@@ -31,7 +31,15 @@ export const createNotices = (): LocalNotices => {
         return;
       }
       const parameters = new URLSearchParams(body);
-      mails.push({ subject: parameters.get('Subject') ?? '', text: parameters.get('Message') ?? '' });
+      const subject = parameters.get('Subject') ?? '';
+      if (!/^[!-~][ -~]{0,98}$/.test(subject)) {
+        response.writeHead(400, { 'content-type': 'text/xml' });
+        response.end(
+          '<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error><Type>Sender</Type><Code>InvalidParameter</Code><Message>Invalid parameter: Subject</Message></Error></ErrorResponse>',
+        );
+        return;
+      }
+      mails.push({ subject, text: parameters.get('Message') ?? '' });
       response.writeHead(200, { 'content-type': 'text/xml' });
       response.end(
         '<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult><MessageId>local</MessageId></PublishResult></PublishResponse>',

@@ -85,6 +85,13 @@ it('the end of a run with any legal name is told by that name', async () => {
   expect(mails[0]?.text).toContain(`npx holdfast watch ${run}`);
 });
 
+it('the subject of a mail is one line of at most 99 printable characters, whatever a run says', () => {
+  const event = runEndedEvent(failed('backup', { error: `Käse\n${'x'.repeat(300)}` }), { runbook: 'r' });
+  const subject = event && mailOf(event)?.subject;
+  expect(subject).toMatch(/^Holdfast: backup of pe-main failed: K se x+$/);
+  expect(subject).toHaveLength(99);
+});
+
 describe('the end of a run', () => {
   it('of a backup that was committed is told as an event, with what it holds, and to nobody by mail', async () => {
     const { tell, events, mails } = await bench();
