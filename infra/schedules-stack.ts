@@ -97,6 +97,8 @@ export class SchedulesStack extends Stack {
         maxEventAge: Duration.hours(12),
       }),
     });
+    // The group's name is known before it is there, so nothing else says that it comes first.
+    for (const child of this.node.children) if (child instanceof Schedule) child.node.addDependency(group);
   }
 }
 

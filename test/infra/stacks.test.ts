@@ -22,6 +22,15 @@ it('a first deployment that failed can be repeated: nothing stays behind that ha
   }
 });
 
+it('a schedule is made after its group, which it only names', () => {
+  const Resource = z.object({ Type: z.string(), DependsOn: z.array(z.string()).default([]) });
+  const { Resources } = z.object({ Resources: z.record(z.string(), Resource) }).parse(templates['holdfast-schedules']);
+  const [group] = Object.entries(Resources).find(([, { Type }]) => Type === 'AWS::Scheduler::ScheduleGroup') ?? [];
+  const schedules = Object.values(Resources).filter(({ Type }) => Type === 'AWS::Scheduler::Schedule');
+  expect(schedules.length).toBeGreaterThan(3);
+  for (const { DependsOn } of schedules) expect(DependsOn).toContain(group);
+});
+
 it('documents are deployed before the lambdas that send them, each in the stack of its first letter', () => {
   const control = app.node.findChild('holdfast-control');
   const before = Stack.of(control).dependencies.map(({ stackName }) => stackName);
