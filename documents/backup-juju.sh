@@ -27,11 +27,13 @@ readonly home=/home/ubuntu
 
 # Whatever ends this script: the database runs again, and Juju keeps nothing.
 clean_up() {
-  if [ -z "${down-}" ] && [ -s "$(stopped_file "$RUN")" ]; then
-    start_recorded "$RUN"
-    [ -n "$down" ] || disarm_watchdog "$RUN"
+  if [ -n "${begun-}" ]; then
+    if [ -z "${down-}" ] && [ -s "$(stopped_file "$RUN")" ]; then
+      start_recorded "$RUN"
+      [ -n "$down" ] || disarm_watchdog "$RUN"
+    fi
+    remove_stored "$RUN"
   fi
-  remove_stored "$RUN"
   remove_work
 }
 
@@ -191,6 +193,8 @@ main() {
   local sha1 stored described
   begin_answer
   begin_work "$RUN"
+  # A command that refused to begin has left nothing.
+  begun=yes
   expected_sha1='' metadata=''
   case $DRIVER in
     plugin) make_with_plugin ;;
