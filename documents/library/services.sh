@@ -102,8 +102,11 @@ arm_watchdog() {
   {
     printf 'set -uo pipefail\nstate_directory=%q\n' "$state_directory"
     declare -f
+    printf 'sleep %d\n' "$2"
+    # A name of its own at the beginning of a word: what a document does not name, it does not carry.
+    printf 'recover %q\n' "$1"
     # shellcheck disable=SC2016 # for the watchdog to expand
-    printf 'sleep %d\nrecover %q\n[ -n "$down" ] || rm -f %q\n' "$2" "$1" "$script"
+    printf '[ -n "$down" ] || rm -f %q\n' "$script"
   } >"$script"
   env -i PATH="$PATH" LANG="${LANG-C}" HOLDFAST_WATCHDOG="$1" setsid bash "$script" </dev/null >/dev/null 2>&1 3>&- 4>&- &
 }

@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { composeDocument, scripts } from '#documents/compose';
 
 /** What no script may do, whatever it is for. */
 
@@ -37,6 +38,19 @@ describe('a script that may undo a restore', () => {
         /\b(recover|arm_watchdog|forget_restore|roll_back) /.test(text) &&
         !['paths', 'restore'].every((library) => text.includes(`library/${library}.sh`))
       );
+    });
+    expect(without).toEqual([]);
+  });
+
+  it('carries it as a document, also where a watchdog alone calls it', () => {
+    const needed = ['recover', 'roll_back', 'roll_back_path', 'remove_tree', 'rename_path', 'start_recorded'];
+    const without = scripts.flatMap((script) => {
+      const text = JSON.stringify(composeDocument(script));
+      return /\b(arm_watchdog|recover) \\"\$/.test(text)
+        ? needed
+            .filter((name) => !text.includes(`\n${name}()`) && !text.includes(`"${name}()`))
+            .map((name) => `${script}: ${name}`)
+        : [];
     });
     expect(without).toEqual([]);
   });
