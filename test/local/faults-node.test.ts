@@ -42,26 +42,23 @@ describe('a backup that fails on the node', () => {
   });
 
   it('because one database has a damaged page names the database', async () => {
-    const psql = `su -s /bin/bash pe-postgres -c "cd / && /opt/puppet/bin/psql -A -t -q -d console`;
-    const file = (
-      await bench.shell(
-        `${psql} -c \\"CREATE TABLE damaged AS SELECT generate_series(1, 1000) AS n\\" -c CHECKPOINT -c \\"SELECT current_setting('data_directory') || '/' || pg_relation_filepath('damaged')\\""`,
-      )
-    ).trim();
+    const file = await bench.sql(
+      'console',
+      "CREATE TABLE damaged AS SELECT generate_series(1, 1000) AS n; CHECKPOINT; SELECT current_setting('data_directory') || '/' || pg_relation_filepath('damaged');",
+    );
     await bench.shell('service pe-httpd stop; service pe-postgresql restart');
     await bench.shell(
       `printf 'garbage garbage' | dd of='${file}' bs=1 seek=8192 conv=notrunc status=none; service pe-httpd start; service pe-puppetdb restart`,
     );
     const ending = await bench.backUp();
-    await bench.shell(`${psql} -c 'DROP TABLE damaged'"`);
+    await bench.sql('console', 'DROP TABLE damaged;');
     await expectFailure(ending, 'CommandFailedError', /dump-database console .*invalid page/);
   });
 
   it('because a database takes no connections names the database', async () => {
-    const psql = `su -s /bin/bash pe-postgres -c "cd / && /opt/puppet/bin/psql -q -d postgres`;
-    await bench.shell(`${psql} -c 'CREATE DATABASE closed' -c 'ALTER DATABASE closed ALLOW_CONNECTIONS false'"`);
+    await bench.sql('postgres', 'CREATE DATABASE closed; ALTER DATABASE closed ALLOW_CONNECTIONS false;');
     const ending = await bench.backUp();
-    await bench.shell(`${psql} -c 'DROP DATABASE closed'"`);
+    await bench.sql('postgres', 'DROP DATABASE closed;');
     await expectFailure(
       ending,
       'CommandFailedError',

@@ -113,7 +113,9 @@ puppetdb() {
   local program
   install -d /opt/puppetlabs/server/{bin,apps/postgresql/bin} /var/log/puppetlabs/{postgresql,puppetdb}
   for program in psql pg_dump pg_dumpall pg_restore dropdb createdb createuser dropuser initdb pg_ctl postgres; do
-    ln -sf "/usr/lib/postgresql/15/bin/$program" "/opt/puppetlabs/server/apps/postgresql/bin/$program"
+    if [[ $program != psql ]]; then
+      ln -sf "/usr/lib/postgresql/15/bin/$program" "/opt/puppetlabs/server/apps/postgresql/bin/$program"
+    fi
     ln -sf "../apps/postgresql/bin/$program" "/opt/puppetlabs/server/bin/$program"
   done
   # A login as pe-postgres finds the product's own programs first.

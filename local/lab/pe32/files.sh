@@ -73,7 +73,7 @@ answers() {
 links() {
   local program
   if has puppetdb; then
-    for program in psql pg_dump pg_dumpall pg_restore dropdb createdb createuser dropuser initdb pg_ctl postgres; do
+    for program in pg_dump pg_dumpall pg_restore dropdb createdb createuser dropuser initdb pg_ctl postgres; do
       ln -s "/usr/lib/postgresql/15/bin/$program" "/opt/puppet/bin/$program"
     done
   fi
