@@ -13,12 +13,18 @@ umask 077
 . "$(dirname "$0")/library/restore.sh"
 . "$(dirname "$0")/library/puppet.sh"
 
-# give OWNER PATH: on a node of a split installation neither may be there.
+# give OWNER PATH: on a node of a split installation the path may not be there.
 give() {
-  local place
-  if ! place=$(readlink -e -- "$2") || ! id "${1%%:*}" >/dev/null 2>&1; then return 0; fi
+  local place stranger
+  place=$(readlink -e -- "$2") || return 0
   if ! was_replaced "$RUN" "$place"; then
     echo "$2 is at $place, which this restore has not replaced: it keeps its owner" >&2
+    return 0
+  fi
+  if ! id "${1%%:*}" >/dev/null 2>&1; then
+    # An agent alone has files of root and none of the product's users. Another owner stands for one that is not there.
+    stranger=$(find "$place" -xdev ! -user root -print | head -n 1)
+    [ -z "$stranger" ] || fail OwnerMissingError "the user ${1%%:*} is not on this node, and $stranger would belong to nobody that the product knows. Install the backup's version of Puppet Enterprise here, or restore with reinstall."
     return 0
   fi
   give_tree "$1" "$place" || fail OwnerError "$place can't be given to $1: $refused."

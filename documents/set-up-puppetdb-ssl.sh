@@ -3,7 +3,7 @@
 #/
 #/ Gives PuppetDB the certificates of the node's agent, and proves that they are those. From 2015.2 on there is no tool for
 #/ it: its certificates come with the backup.
-#/ Exit status: 0 done, or this node has no PuppetDB; 1 failed, the answer says why.
+#/ Exit status: 0 done, or there is nothing to set up, which the answer says; 1 failed, the answer says why.
 set -Eeuo pipefail
 umask 077
 
@@ -14,17 +14,17 @@ umask 077
 readonly tool=/opt/puppet/sbin/puppetdb-ssl-setup
 
 main() {
-  local certificate
+  local certificate copy=$puppet_configuration/puppetdb/ssl/public.pem done=false
   begin_answer
   begin_work "$RUN"
-  if [ -x "$tool" ] && [ -d "$puppet_configuration/puppetdb" ]; then
+  if [ "$puppet_home" = /opt/puppet ] && [ -d "$puppet_configuration/puppetdb" ]; then
+    [ -x "$tool" ] || fail PuppetdbSslError "$tool is not there, and without it PuppetDB gets no certificates. Install the backup's version of Puppet Enterprise here, or restore with reinstall."
     "$tool" -f >"$work/log" 2>&1 </dev/null || fail PuppetdbSslError "puppetdb-ssl-setup -f: $(last_words "$work/log")"
     certificate=$puppet_configuration/puppet/ssl/certs/$(puppet_setting certname "$(hostname -f)").pem
-    if [ -e "$puppet_configuration/puppetdb/ssl/public.pem" ] && ! cmp -s "$certificate" "$puppet_configuration/puppetdb/ssl/public.pem"; then
-      fail PuppetdbSslError "PuppetDB's certificate is not $certificate although puppetdb-ssl-setup -f ended well."
-    fi
+    cmp -s "$certificate" "$copy" || fail PuppetdbSslError "PuppetDB's certificate $copy is not $certificate although puppetdb-ssl-setup -f ended well."
+    done=true
   fi
-  answer '{"done":true}'
+  answer "{\"done\":$done}"
 }
 
 main "$@"

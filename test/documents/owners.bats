@@ -67,6 +67,18 @@ SH
   [ "${lines[4]}" = '/srv/authority/ca_key.pem pe-puppet' ]
 }
 
+@test "a user who is not there is an error where files belong to somebody else than root" {
+  in_namespace <<'SH'
+mkdir -p /etc/puppetlabs/puppetdb/ssl && touch /etc/puppetlabs/puppetdb/ssl/private.pem
+mkdir -p /var/lib/holdfast/restore/run && printf 'path\t/etc/puppetlabs\t/etc/puppetlabs.before-restore\n' >/var/lib/holdfast/restore/run/journal
+document set-owners
+chown 54321 /etc/puppetlabs/puppetdb/ssl/private.pem
+document set-owners
+SH
+  [ "${lines[0]}" = '{"done":true}' ]
+  [[ ${lines[1]} == *'OwnerMissingError'*'the user pe-puppetdb is not on this node'*'private.pem'* ]]
+}
+
 @test "a tablespace's directory is made by the server's user where he may write, so that his links lead root nowhere" {
   in_namespace <<'SH'
 mkdir -p /srv/theirs /srv/roots && chown pe-postgres /srv/theirs && ln -s /srv/roots /srv/theirs/out
