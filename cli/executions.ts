@@ -60,7 +60,7 @@ const Ended = z.discriminatedUnion('operation', [
     plan: z.object({ summary: RestoreSummary }),
     safety: z.object({ backup: z.string() }).optional(),
     /** Absent when only a plan was asked for. */
-    proof: z.object({ compared: z.array(z.string()) }).optional(),
+    proof: z.object({ compared: z.array(z.string()), told: z.array(z.string()).default([]) }).optional(),
   }),
   z.object({
     operation: z.literal('upgrade'),

@@ -65,6 +65,8 @@ export type Outcome =
       readonly backup: string;
       readonly safety: string;
       readonly compared: readonly string[];
+      /** What is not as it was, or not known. */
+      readonly told: readonly string[];
     }
   /** Nothing was touched: only a plan was asked for. */
   | { readonly kind: 'planned'; readonly summary: RestoreSummary }
@@ -325,7 +327,7 @@ const outcomeOf = async (
     case 'restore': {
       const { chosen, plan, safety, proof } = ended;
       return proof
-        ? { kind: 'restored', backup: chosen.backup, safety: safety?.backup ?? 'none', compared: proof.compared }
+        ? { kind: 'restored', backup: chosen.backup, safety: safety?.backup ?? 'none', ...proof }
         : { kind: 'planned', summary: plan.summary };
     }
     case 'backup': {

@@ -99,10 +99,11 @@ export const concludeRestore: Conclude = (_, { system, run }, { outcome, seconds
       if (!json) for (const line of planLines(outcome.summary, new Date())) output.line(line);
       return 'ok';
     case 'restored': {
-      const { backup, compared, safety } = outcome;
+      const { backup, compared, told, safety } = outcome;
       if (json) return 'ok';
       output.line(`${system}/${backup} is restored and proven, in ${formatDuration(seconds)}:`);
       for (const line of compared) output.line(`  ${line}`);
+      for (const line of told) output.line(`! ${line}`);
       output.line(
         safety === 'none' ? 'No safety backup was taken.' : `What was there before: safety backup ${system}/${safety}`,
       );

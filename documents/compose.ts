@@ -165,6 +165,12 @@ const parameter = {
     maxChars: 40_000,
     variable: 'EXCLUDES',
   },
+  KnownSerial: {
+    description: 'The greatest next serial number that is known of the authority, in hexadecimal; may be empty.',
+    allowedPattern: '^[0-9A-F]*$',
+    maxChars: 64,
+    variable: 'KNOWN_SERIAL',
+  },
   Url: {
     description: 'Where a file is fetched from.',
     allowedPattern: '^https://[A-Za-z0-9][A-Za-z0-9/_.:+-]{0,500}$',
@@ -174,6 +180,12 @@ const parameter = {
     description: "The fetched archive of the master's settings, or nothing.",
     allowedPattern: '^([A-Za-z0-9][A-Za-z0-9_.=-]{0,200})?$',
     variable: 'SETTINGS',
+  },
+  AnswersFile: {
+    description: 'The file that the installer is told by.',
+    allowedPattern: '^/[A-Za-z0-9/_.-]+$',
+    maxChars: 200,
+    variable: 'ANSWERS_FILE',
   },
   AgentVersion: {
     description: "A version of the agent's package.",
@@ -300,10 +312,14 @@ export const documents = {
     description: 'Downloads one artifact and compares it with its manifest.',
     parameters: ['RunId', 'Bucket', 'Object', 'VersionId', 'Sha256', 'Bytes', 'Compression', 'Name'],
   },
-  'purge-puppet': { description: 'Removes Puppet Enterprise and proves it.', parameters: ['RunId'] },
+  'prepare-installation': {
+    description: 'Looks whether Puppet Enterprise could be installed again from what was fetched.',
+    parameters: ['RunId', 'Name', 'AnswersArchive', 'AnswersFile', 'Version'],
+  },
+  'purge-puppet': { description: 'Removes Puppet Enterprise and proves it.', parameters: ['RunId', 'Name'] },
   'install-puppet': {
     description: 'Installs Puppet Enterprise with the backed-up answers.',
-    parameters: ['RunId', 'Name', 'AnswersArchive', 'Version'],
+    parameters: ['RunId', 'Name', 'AnswersFile', 'Version'],
   },
   'restart-postgresql': {
     description: 'Restarts PostgreSQL and proves that no session is left.',
@@ -329,6 +345,14 @@ export const documents = {
   'replace-files': {
     description: 'Replaces files by those of an archive.',
     parameters: ['RunId', 'Name', 'Roots', 'MissingRoots', 'Excludes'],
+  },
+  'keep-authority': {
+    description: 'Copies what the living certificate authority has signed and revoked.',
+    parameters: ['RunId'],
+  },
+  'merge-authority': {
+    description: 'Merges it into the restored one, whose serial numbers never repeat.',
+    parameters: ['RunId', 'KnownSerial'],
   },
   'set-owners': { description: 'Gives certificates to their users.', parameters: ['RunId'] },
   'set-up-puppetdb-ssl': { description: "Gives PuppetDB the agent's certificates.", parameters: ['RunId'] },
@@ -359,7 +383,7 @@ export const documents = {
   },
   'upgrade-puppet': {
     description: 'Upgrades master, PuppetDB or console with their installer.',
-    parameters: ['RunId', 'Name', 'Settings', 'Version'],
+    parameters: ['RunId', 'Name', 'Settings', 'AnswersFile', 'Version'],
   },
   'run-puppet': { description: 'Runs the agent once.', parameters: ['RunId'] },
   'check-modules': {

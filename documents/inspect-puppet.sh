@@ -21,6 +21,7 @@ umask 077
 . "$(dirname "$0")/library/closure.sh"
 . "$(dirname "$0")/library/compression.sh"
 . "$(dirname "$0")/library/tar.sh"
+. "$(dirname "$0")/library/authority.sh"
 . "$(dirname "$0")/library/node.sh"
 
 # problem NAME MESSAGE: ends a backup; a rescue notes it and goes on.
@@ -31,16 +32,16 @@ problem() {
 
 inspect_space() { { printf '%s\n' "$state_directory" "$puppet_configuration" "$puppet_home" "$postgres_data" && cat "$work/locations"; } | space_of; }
 
+# An authority whose certificate can't be read is none that a backup may pass over.
 inspect_authority() {
   local directory
   directory=${asked[cadir]-}
-  if [ ! -r "$directory/ca_crt.pem" ]; then
-    printf 'null'
-    return
+  if [ ! -e "$directory/ca_crt.pem" ]; then
+    printf 'null' >"$work/authority"
+  elif ! describe_authority "$directory" >"$work/authority"; then
+    printf 'null' >"$work/authority"
+    problem AuthorityUnreadableError "$directory/ca_crt.pem can not be read as a certificate. Mend it, then start the operation again."
   fi
-  printf '{"fingerprint":%s,"serial":%s,"inventoryLines":%d}' \
-    "$(json_string "$(openssl x509 -in "$directory/ca_crt.pem" -noout -fingerprint -sha256 | cut -d = -f 2)")" \
-    "$(json_string "$(cat "$directory/serial" 2>/dev/null)")" "$(wc -l <"$directory/inventory.txt" 2>/dev/null || echo 0)"
 }
 
 inspect_services() {
@@ -52,6 +53,12 @@ inspect_services() {
     separator=,
   done
   printf ']'
+}
+
+inspect_answers() {
+  local path files=()
+  for path in $puppet_answers; do if [ -s "$path" ]; then files+=("$path"); fi; done
+  json_list ${files[@]+"${files[@]}"}
 }
 
 # own GROUP PATH...: what the product itself keeps there; one that is not there is none of this version's.
@@ -81,7 +88,8 @@ find_paths() {
   own certificates /opt/puppet/share/puppet-dashboard/certs /opt/puppet/share/console-services/certs \
     /opt/puppetlabs/server/data/console-services/certs "$postgres_data/certs" "$postgres_data/server.key" "$postgres_data/server.crt" "$postgres_data/root.crt"
   own mcollective /var/lib/peadmin
-  own installer /opt/puppet/pe_version /opt/puppetlabs/server/pe_version /opt/puppetlabs/server/pe_build /opt/puppet/share/console-auth/db/database.yml /opt/puppet/share/rubycas-server/config.yml
+  # Not the version files: they say what is installed, which no restore of files changes.
+  own installer /opt/puppet/share/console-auth/db/database.yml /opt/puppet/share/rubycas-server/config.yml
   take_every_setting
   if has_authority; then require_authority; fi
   follow_links
@@ -189,13 +197,14 @@ main() {
   found_roles=$(inspect_roles)
   found_services=$(inspect_services)
   postgres=$(inspect_postgres)
-  authority=$(inspect_authority)
+  inspect_authority
+  authority=$(cat "$work/authority")
   paths=$(inspect_paths)
   space=$(inspect_space)
   while IFS= read -r warning; do warnings+=("$warning"); done <"$work/warnings"
   while IFS= read -r warning; do fixed+=("$warning"); done < <(head -n 20 "$work/fixed")
   while IFS= read -r warning; do problems+=("$warning"); done <"$work/problems"
-  answer "{\"product\":\"puppet-enterprise\",\"version\":$(json_string "$version"),\"agentVersion\":$(json_string "$(agent_version)"),\"hostname\":$(json_string "$(hostname -f)"),\"certname\":$(json_string "$certname"),\"roles\":$found_roles,\"services\":$found_services,\"postgres\":$postgres,\"certificateAuthority\":$authority,\"paths\":$paths,\"required\":$(inspect_required),\"tools\":$(tools_of),\"space\":$space,\"mounts\":$(inspect_mounts),\"fixed\":$(json_list ${fixed[@]+"${fixed[@]}"}),\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
+  answer "{\"product\":\"puppet-enterprise\",\"version\":$(json_string "$version"),\"agentVersion\":$(json_string "$(agent_version)"),\"hostname\":$(json_string "$(hostname -f)"),\"certname\":$(json_string "$certname"),\"roles\":$found_roles,\"services\":$found_services,\"postgres\":$postgres,\"certificateAuthority\":$authority,\"answers\":$(inspect_answers),\"paths\":$paths,\"required\":$(inspect_required),\"tools\":$(tools_of),\"space\":$space,\"mounts\":$(inspect_mounts),\"fixed\":$(json_list ${fixed[@]+"${fixed[@]}"}),\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
 }
 
 main "$@"

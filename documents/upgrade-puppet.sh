@@ -1,9 +1,10 @@
 #!/bin/bash
-#/ Usage: NAME= SETTINGS= VERSION= RUN= upgrade-puppet.sh
+#/ Usage: NAME= SETTINGS= ANSWERS_FILE= VERSION= RUN= upgrade-puppet.sh
 #/
 #/ Upgrades master, PuppetDB or console with the fetched installer, and proves version and services.
 #/   NAME      the fetched installer, unpacked to a tar archive
 #/   SETTINGS  the fetched archive of the master's /etc/puppetlabs/enterprise/conf.d; none on the master itself, or before 2016.2
+#/   ANSWERS_FILE  the file that the installer is told by
 #/   VERSION   what it is to be
 #/ Exit status: 0 upgraded, or it was already; 1 failed, the answer says where the installer's log is.
 set -Eeuo pipefail
@@ -37,7 +38,7 @@ down_of() {
 }
 
 main() {
-  local answers option before
+  local before
   begin_answer
   begin_work "$RUN"
   before=$(installed_version)
@@ -51,14 +52,10 @@ main() {
       check_archive "$(fetched_file "$RUN" "$SETTINGS")" "$work/list" || fail ArchiveRefusedError "the master's settings are not unpacked: $refused."
       tar --extract --directory=/ --file="$(fetched_file "$RUN" "$SETTINGS")" etc/puppetlabs/enterprise/conf.d 2>"$work/log" || fail UpgradeFailedError "the master's settings can not be unpacked: $(last_words "$work/log")"
     fi
-    case $VERSION in
-      3.* | 2015.* | 2016.1.*) answers=$puppet_configuration/installer/answers.install option=-a ;;
-      *) answers=$puppet_configuration/enterprise/conf.d/pe.conf option=-c ;;
-    esac
-    [ -r "$answers" ] || fail UpgradeFailedError "$answers is not there, and without it the installer would ask. Write it as the manual of $VERSION says, then start the upgrade again."
+    [ -r "$ANSWERS_FILE" ] || fail UpgradeFailedError "$ANSWERS_FILE is not there, and without it the installer would ask. Write it as the manual of $VERSION says, then start the upgrade again."
     rewind_version
     if [ -z "$(interrupted_upgrade)" ]; then printf '%s\n' "$before" >"$upgrade_marker"; fi
-    run_installer "$(fetched_file "$RUN" "$NAME")" "$VERSION" "$option" "$answers" || fail UpgradeFailedError "$installer_said$(down_of "$work/running")"
+    run_installer "$(fetched_file "$RUN" "$NAME")" "$VERSION" "$ANSWERS_FILE" || fail UpgradeFailedError "$installer_said$(down_of "$work/running")"
     expect_services "$work/running"
     release_services "$RUN"
     rm -f "$upgrade_marker" "$state_directory/upgrade-services"

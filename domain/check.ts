@@ -5,6 +5,7 @@ import { decodeList, documentName, encodeList, instanceArn, vaultKeys } from './
 import { optionalFailures, type PhaseState, resultsOf } from './phase.ts';
 import { commandsOn, type Phase, type Plan, type PlannedNode } from './plan.ts';
 import type { BackupOf, Inspected, Kind } from './systems/kind.ts';
+import { expiryWarnings } from './systems/puppet-authority.ts';
 
 /** Whether a backup could be made now: the preflight alone. Everything that is wrong is told at once. */
 
@@ -154,6 +155,7 @@ const checkedNode = (
   inspection: Inspection | undefined,
   state: PhaseState | undefined,
   failed: readonly string[],
+  now: Date,
 ): CheckReport['nodes'][number] => {
   const command = state?.commands.find(
     (one) =>
@@ -186,7 +188,7 @@ const checkedNode = (
       : []),
     ...answers.flatMap(({ unreadable }) => unreadable).map((key) => `${key}. Mount or mend it.`),
   ];
-  const warnings = inspection?.warnings ?? [];
+  const warnings = inspection ? [...inspection.warnings, ...expiryWarnings(inspection, now)] : [];
   return {
     ...{ name: node.name, instanceId: node.instanceId, roles: node.roles, agent: node.agent ?? null, clockSeconds },
     product: inspection ? productOf(inspection) : null,
@@ -224,6 +226,7 @@ export const checkReport = (of: {
         of.inspected.find((one) => one.node.instanceId === node.instanceId)?.inspection,
         checked,
         failures.filter(({ instanceId }) => instanceId === node.instanceId).map(({ message }) => message),
+        of.now,
       ),
     ),
     problems: [

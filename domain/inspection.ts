@@ -66,6 +66,29 @@ export const FoundPath = z.object({
 });
 export type FoundPath = z.infer<typeof FoundPath>;
 
+export const CertificateAuthority = z.object({
+  /** Of its certificate, by SHA-256. */
+  fingerprint: z.string(),
+  /** The next serial number, in hexadecimal as Puppet writes it; empty when the file holds none. */
+  serial: z.string(),
+  /** Certificates that it has listed as signed. */
+  inventoryLines: z.number(),
+  /** When its certificate ends. */
+  notAfter: z.iso.datetime(),
+  /** Its revocation list; null where there is none that it has signed. */
+  revocations: z
+    .object({
+      /** In hexadecimal. */
+      number: z.string(),
+      /** Certificates that it revokes. */
+      count: z.int(),
+      /** When the list ends; null when it does not say. */
+      nextUpdate: z.iso.datetime().nullable(),
+    })
+    .nullable(),
+});
+export type CertificateAuthority = z.infer<typeof CertificateAuthority>;
+
 export const PuppetInspection = z.object({
   product: z.literal('puppet-enterprise'),
   /** Of Puppet Enterprise; empty where only an agent is installed. */
@@ -88,9 +111,9 @@ export const PuppetInspection = z.object({
       dependents: z.array(z.object({ role: z.string(), database: z.string(), objects: z.number() })),
     })
     .nullable(),
-  certificateAuthority: z
-    .object({ fingerprint: z.string(), serial: z.string(), inventoryLines: z.number() })
-    .nullable(),
+  certificateAuthority: CertificateAuthority.nullable(),
+  /** Files by which an installer was told what to install, and which are there. */
+  answers: z.array(z.string()),
   /** What to archive, by group. A group without paths is left out; one path within another is told where its reason is stronger. */
   paths: z.object({
     configuration: z.array(FoundPath),

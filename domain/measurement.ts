@@ -25,7 +25,7 @@ export const deviation = (size: number, others: readonly number[]): number | und
 
 export interface Measured {
   /** Good ones, newest first: one more than is compared with, where there are as many. */
-  readonly newest: readonly Pick<Manifest, 'backup' | 'artifacts' | 'startedAt' | 'committedAt'>[];
+  readonly newest: readonly Pick<Manifest, 'backup' | 'artifacts' | 'startedAt' | 'committedAt' | 'nodes'>[];
   /** When a backup was last read back whole and found sound; absent when none ever was. */
   readonly verifiedAt?: Date;
   /** The oldest committed backup: since when there is something to verify. */

@@ -326,6 +326,14 @@ export const systemMetrics = {
   dimensions: (system: string) => ({ service: 'holdfast', System: system }),
 } as const;
 
+/** What is measured over all systems: one alarm for all costs as much as one for each. */
+export const fleetMetrics = {
+  namespace: systemMetrics.namespace,
+  /** Days until the first certificate authority of a newest good backup, or its revocation list, ends. */
+  authorityDaysLeft: 'AuthorityDaysLeft',
+  dimensions: { service: 'holdfast' },
+} as const;
+
 export const systemMetricNames = [
   'age',
   'duration',

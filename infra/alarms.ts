@@ -13,8 +13,9 @@ import type { Topic } from 'aws-cdk-lib/aws-sns';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { type Config, timingsOf } from '#domain/config';
-import { type SystemMetric, systemMetrics } from '#domain/naming';
+import { fleetMetrics, type SystemMetric, systemMetrics } from '#domain/naming';
 import { overdueAfterSeconds } from '#domain/schedule';
+import { expiryUrgentDays, expiryWarnDays } from '#domain/systems/puppet-authority';
 import type { VerbFunction } from './verb.ts';
 
 /** The machines whose ends wake somebody. */
@@ -60,12 +61,24 @@ export const notSucceeded = (name: keyof Machines, machine: StateMachine, period
     label: name,
   });
 
+/** Days until the first certificate authority of all systems ends. */
+export const authorityDays = (): Metric =>
+  new Metric({
+    namespace: fleetMetrics.namespace,
+    metricName: fleetMetrics.authorityDaysLeft,
+    dimensionsMap: fleetMetrics.dimensions,
+    ...{ statistic: Stats.MINIMUM, period: Duration.hours(1) },
+  });
+
 interface Wakes {
   /** Of docs/runbook.md, and the alarm's name. */
   readonly section: string;
   readonly system?: string;
   readonly metric: IMetric;
-  readonly above: number;
+  /** It wakes above this, */
+  readonly above?: number;
+  /** or below this. */
+  readonly below?: number;
   readonly says: string;
   readonly missing?: TreatMissingData;
   /** For how many periods in a row. */
@@ -79,14 +92,15 @@ export const addAlarms = (
 ): readonly Alarm[] => {
   const tell = new SnsAction(topic);
   const runbook = config.notifications.runbook ?? 'docs/runbook.md';
-  const alarm = ({ section, system, metric, above, says, missing, periods = 1 }: Wakes): Alarm => {
+  const alarm = ({ section, system, metric, above, below = 0, says, missing, periods = 1 }: Wakes): Alarm => {
     const alarmName = ['holdfast', ...(system === undefined ? [] : [system]), section].join('-');
     const made = new Alarm(stack, `Alarm-${alarmName}`, {
       alarmName,
       alarmDescription: `${says} See ${runbook}#${section}`,
       metric,
-      threshold: above,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+      threshold: above ?? below,
+      comparisonOperator:
+        above === undefined ? ComparisonOperator.LESS_THAN_THRESHOLD : ComparisonOperator.GREATER_THAN_THRESHOLD,
       evaluationPeriods: periods,
       treatMissingData: missing ?? TreatMissingData.NOT_BREACHING,
     });
@@ -154,6 +168,17 @@ export const addAlarms = (
     failed('upgrade', 'An upgrade failed, took too long or was aborted, and was stopped where it was.'),
     failed('verify', 'A backup could not be read back, or is no longer what was committed.'),
     failed('undo', 'The traces of a failed run could not be removed: services may be down.'),
+    ...(
+      [
+        ['authority-expiring', expiryWarnDays],
+        ['authority-expiring-soon', expiryUrgentDays],
+      ] as const
+    ).map(([section, below]) =>
+      alarm({
+        ...{ section, below, metric: authorityDays() },
+        says: `The certificate authority of a system, or its revocation list, ends in less than ${below} days: no agent can connect after that.`,
+      }),
+    ),
     alarm({
       section: 'event-undelivered',
       metric: undelivered.metricApproximateNumberOfMessagesVisible({

@@ -25,6 +25,28 @@ export const newestGood = async (vault: Bucket, system: string, before?: string)
   return undefined;
 };
 
+/** Newer backups that are looked at: what they know more of grows with their age, so the newest tell most. */
+const newerRead = 20;
+
+/** The newest manifests of a system that were taken after a backup, newest first, safety backups among them. One that this version can't read is left out. */
+export const newerManifests = async (
+  vault: Bucket,
+  { system, backup }: Pick<Manifest, 'system' | 'backup'>,
+): Promise<readonly Manifest[]> => {
+  const newer = (await committedBackups(vault, system)).filter((id) => id > backup).toReversed();
+  const found = await Promise.all(
+    newer.slice(0, newerRead).map(async (id) => {
+      const text = (await vault.read(vaultKeys.manifest(system, id)))?.text;
+      try {
+        return Manifest.safeParse(JSON.parse(text ?? 'null')).data;
+      } catch {
+        return undefined;
+      }
+    }),
+  );
+  return found.flatMap((manifest) => manifest ?? []);
+};
+
 /** What became of a backup since its commit, oldest first. Throws a ZodError when the object is none. */
 export const readHistory = async (vault: Bucket, system: string, backup: string): Promise<History> => {
   const found = await vault.read(vaultKeys.history(system, backup));

@@ -1,5 +1,5 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
-import { type SystemMetric, systemMetricNames, systemMetrics } from '#domain/naming';
+import { fleetMetrics, type SystemMetric, systemMetricNames, systemMetrics } from '#domain/naming';
 
 const units = {
   age: MetricUnit.Seconds,
@@ -25,5 +25,12 @@ export const publishMetrics = (system: string, values: Readonly<Partial<Record<S
   const metrics = new Metrics({ namespace: systemMetrics.namespace, serviceName: service });
   metrics.addDimensions(dimensions);
   for (const [name, value] of entriesOf(values)) metrics.addMetric(systemMetrics.names[name], units[name], value);
+  metrics.publishStoredMetrics();
+};
+
+/** Publishes how many days are left until the first certificate authority of all systems ends. */
+export const publishAuthorityDays = (days: number): void => {
+  const metrics = new Metrics({ namespace: fleetMetrics.namespace, serviceName: fleetMetrics.dimensions.service });
+  metrics.addMetric(fleetMetrics.authorityDaysLeft, MetricUnit.Count, days);
   metrics.publishStoredMetrics();
 };

@@ -9,7 +9,7 @@ import type { Bucket, State } from '#domain/ports';
 import type { Inspected, Restoration, RestoreOf } from '#domain/systems/kind';
 import { restorationOf } from '#domain/systems/kinds';
 import type { Fetchable } from '#domain/systems/transfer';
-import { readManifest } from './catalog.ts';
+import { newerManifests, readManifest } from './catalog.ts';
 
 /** What was written down of a run when it began. Throws an InvalidInputError when there is no such run. */
 export const readRun = async (state: State, run: string): Promise<RunRecord> => {
@@ -109,7 +109,8 @@ export const readRestore = async (
   if (!request) throw new InvalidInputError(`Run ${run} is no restore.`);
   const manifest = await chosenManifest(state, vault, run);
   const nodes = await inspectedNodes(state, await readPlan(state, run), 'inspect');
-  const of: RestoreOf = { system, run, vaultBucket, request, nodes, startedAt: new Date(startedAt) };
+  const newer = await newerManifests(vault, manifest);
+  const of: RestoreOf = { system, run, vaultBucket, request, nodes, newer, startedAt: new Date(startedAt) };
   if (!request.reinstall) return { request, manifest, restoration: restorationOf(manifest, of) };
   const { installer: name, sha256 } = request.reinstall;
   const installer = await pinnedInstaller(vault, system, { name, sha256 });

@@ -47,6 +47,8 @@ codedir $puppet_configuration/code
 environmentpath \$codedir/environments
 modulepath $puppet_modules
 "
+# What an installer was told by, whichever of them it was.
+readonly puppet_answers="$puppet_configuration/installer/answers.install $puppet_configuration/enterprise/conf.d/pe.conf"
 
 # The version of Puppet Enterprise; nothing where only an agent or nothing is installed.
 installed_version() { head -qn 1 /opt/puppet/pe_version /opt/puppetlabs/server/pe_version 2>/dev/null | head -n 1 || true; }

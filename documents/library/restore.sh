@@ -229,7 +229,7 @@ role_is_back() {
 }
 
 # forget_restore RUN: drops what a finished restore has replaced and databases that were never finished, and removes what was
-# fetched. What could not be rolled back stays noted, for the next restore; what can't be removed is told in left_behind, stays
+# fetched. What could not be rolled back stays noted, for the next restore, with what a living authority was; what can't be removed is told in left_behind, stays
 # noted and is tried again when the next restore is finished.
 forget_restore() {
   local directory kind name entry
@@ -259,7 +259,7 @@ forget_restore() {
   for entry in "$directory"/*; do
     case ${entry##*/} in
       finished) continue ;;
-      journal | provider-state) [ -z "${not_rolled_back-}" ] || continue ;;
+      journal | provider-state | authority) [ -z "${not_rolled_back-}" ] || continue ;;
     esac
     remove_tree "$entry" || left_behind+=("$entry: $refused")
   done

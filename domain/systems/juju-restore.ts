@@ -139,7 +139,7 @@ const unprotected = (of: JujuRestore, phase: PhaseState | undefined): readonly s
 const prove = (of: JujuRestore, restored: readonly Inspected[], environment: PhaseState | undefined): Proof => {
   const now = clientOf(jujuNodes(restored))?.client;
   const status = now?.status;
-  if (!now || !status) return { compared: [], different: ["Juju's status can not be read"] };
+  if (!now || !status) return { compared: [], different: ["Juju's status can not be read"], told: [] };
   const { version } = of.archive.metadata;
   const applications = of.then.status;
   const different = [
@@ -159,6 +159,7 @@ const prove = (of: JujuRestore, restored: readonly Inspected[], environment: Pha
       ...unprotected(of, environment),
     ],
     different,
+    told: [],
   };
 };
 

@@ -73,12 +73,16 @@ export interface RestoreOf {
   readonly startedAt: Date;
   /** The installer, when one is asked for. */
   readonly installer?: Fetchable;
+  /** Backups that were taken later than the one that is restored. */
+  readonly newer?: readonly Manifest[];
 }
 
 /** What was compared after a restore, for people. */
 export interface Proof {
   readonly compared: readonly string[];
   readonly different: readonly string[];
+  /** What is restored and yet not as it was, or not known: people must know of it. */
+  readonly told: readonly string[];
 }
 
 /** The restore of a backup to the nodes that were found. */

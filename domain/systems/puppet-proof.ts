@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Database, PuppetInspection } from '#domain/inspection';
 import type { NodeResult } from '#domain/phase';
 import type { Proof } from './kind.ts';
+import { type MergedAuthority, proveAuthority } from './puppet-authority.ts';
 import {
   artifactsOf,
   fetchedName,
@@ -75,9 +76,11 @@ export const proveRestore = (
   inspections: ReadonlyMap<string, PuppetInspection>,
   counts: readonly NodeResult<RowCount>[],
   files: readonly NodeResult<FilesPut>[],
+  merged: readonly NodeResult<MergedAuthority>[],
 ): Proof => {
   const compared: string[] = [];
   const different: string[] = [];
+  const told: string[] = [];
   const judge = (faults: readonly string[], proof: string): void => {
     if (faults.length > 0) different.push(...faults);
     else compared.push(proof);
@@ -133,20 +136,12 @@ export const proveRestore = (
         }${privileged.length > 0 ? `; with the rights of their owner run ${privileged.join(', ')}` : ''}`,
       );
     }
-    const authority = target.source.inspection.certificateAuthority;
-    if (authority && restoresCertificates(of, target)) {
-      const found = now?.certificateAuthority;
-      judge(
-        found
-          ? compare(
-              `certificate authority of ${node}`,
-              { ...authority, inventoryLines: String(authority.inventoryLines) },
-              { ...found, inventoryLines: String(found.inventoryLines) },
-            )
-          : [`${node} has no certificate authority`],
-        `certificate authority of ${node}: fingerprint ${authority.fingerprint.slice(0, 23)}…, serial ${authority.serial}, inventory of ${authority.inventoryLines} lines are equal`,
-      );
+    if (target.source.inspection.certificateAuthority && restoresCertificates(of, target)) {
+      const answer = merged.find((one) => one.instanceId === instanceId)?.result;
+      const authority = proveAuthority(of, target, now?.certificateAuthority, answer);
+      judge(authority.faults, authority.proof);
+      told.push(...authority.told);
     }
   }
-  return { compared, different };
+  return { compared, different, told };
 };

@@ -1,6 +1,8 @@
 import { type PuppetInspection, spaceFault } from '#domain/inspection';
 import { backupMoment } from '#domain/naming';
 import { isLimited } from '#domain/payloads';
+import { answersOf, installerVersion } from './puppet-answers.ts';
+import { warnAuthority } from './puppet-authority.ts';
 import { isWithin } from './puppet-paths.ts';
 import {
   artifactsOf,
@@ -128,6 +130,34 @@ const postgresFaults = (of: PuppetRestore, target: RestoreTarget): readonly stri
   return said;
 };
 
+/** A purge begins only what can be finished: answers and an installer of the backup's version must be there. */
+const reinstallFaults = (of: PuppetRestore, target: RestoreTarget): readonly string[] => {
+  const { node, source } = target;
+  const { reinstall } = of.request;
+  if (!reinstall || !target.whole || !isCore(source)) return [];
+  const { version, answers } = source.inspection;
+  const archived = artifactsOf(of, { source }).some(
+    ({ collected }) => collected.kind === 'files' && collected.group === 'configuration',
+  );
+  const offered = installerVersion(reinstall.installer);
+  return [
+    ...(version === '' ? [`the backup does not tell which version ${node.name} had: it can't be installed again`] : []),
+    ...(archived
+      ? []
+      : [
+          `the backup has no /etc/puppetlabs of ${source.name}, without which it can't be installed again: restore another one`,
+        ]),
+    ...(archived && version !== '' && !answers.includes(answersOf(version))
+      ? [
+          `the backup has no ${answersOf(version)} of ${source.name}, by which the installer of ${version} is told what to install: restore without reinstall, or another backup`,
+        ]
+      : []),
+    ...(offered !== undefined && version !== '' && offered !== version
+      ? [`the installer ${reinstall.installer} is of ${offered}, the backup of ${source.name} of ${version}`]
+      : []),
+  ];
+};
+
 const toolFaults = (of: PuppetRestore, target: RestoreTarget): readonly string[] =>
   target.inspection.tools.zstd === null && fetchesOf(of, target).some(({ key }) => key.endsWith('.zst'))
     ? [`${target.node.name} has no zstd, with which the backup is packed: install it`]
@@ -233,6 +263,7 @@ export const checkPuppetRestore = (of: PuppetRestore): readonly string[] => {
     ...of.targets.flatMap((target) => [
       ...differences(of, target),
       ...postgresFaults(of, target),
+      ...reinstallFaults(of, target),
       ...toolFaults(of, target),
       ...fileFaults(of, target),
       ...needs(of, target, false),
@@ -303,6 +334,7 @@ export const warnPuppetRestore = (of: PuppetRestore): readonly string[] => [
         ],
   ),
   ...of.targets.flatMap((target) => [
+    ...(restoresCertificates(of, target) ? warnAuthority(of, target) : []),
     ...target.inspection.problems.map((problem) => `${target.node.name}: ${problem}`),
     ...replacements(of, target).flatMap(({ roots, missing }) => [
       ...roots

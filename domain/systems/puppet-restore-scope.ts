@@ -1,7 +1,7 @@
 import { coreRoles } from '#domain/config';
 import { CheckFailedError } from '#domain/errors';
 import type { Database, FoundPath, PuppetInspection } from '#domain/inspection';
-import { type Artifact, objectsOf, type PuppetManifest, type StoredUpload } from '#domain/manifest';
+import { type Artifact, type Manifest, objectsOf, type PuppetManifest, type StoredUpload } from '#domain/manifest';
 import { artifactName, keySafe } from '#domain/naming';
 import { isLimited, type RestoreRequest, type Scope } from '#domain/payloads';
 import type { PlannedNode } from '#domain/plan';
@@ -36,6 +36,8 @@ export interface PuppetRestore {
   readonly startedAt: Date;
   /** The installer, when one is asked for. */
   readonly installer?: Fetchable;
+  /** Backups that were taken later: they may know more of the certificate authority. */
+  readonly newer?: readonly Manifest[];
 }
 
 export const isCore = ({ roles }: { readonly roles: readonly string[] }): boolean => {
@@ -282,7 +284,7 @@ export const runningThen = ({ source }: RestoreTarget, among: readonly string[])
   return among.filter((name) => ran.has(name));
 };
 
-export const artifactsOf = (of: PuppetRestore, { source }: RestoreTarget): readonly Artifact[] =>
+export const artifactsOf = (of: PuppetRestore, { source }: Pick<RestoreTarget, 'source'>): readonly Artifact[] =>
   of.manifest.artifacts.filter(({ node }) => node === source.instanceId);
 
 /** The file that an object becomes on the node. */

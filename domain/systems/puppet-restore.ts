@@ -2,6 +2,8 @@ import { coreRoles } from '#domain/config';
 import type { Database } from '#domain/inspection';
 import { artifactName, encodeList, encodeText } from '#domain/naming';
 import { type Command, commandsOn, type Phase } from '#domain/plan';
+import { answersOf } from './puppet-answers.ts';
+import { knownSerial } from './puppet-authority.ts';
 import { type InspectedNode, orderOfStopping } from './puppet-enterprise.ts';
 import { hasRoomBeside } from './puppet-restore-check.ts';
 import {
@@ -27,11 +29,13 @@ import { dataSeconds, fetching } from './transfer.ts';
 /** The phases, which are the states of restore-puppet.asl.json: every restore has all, and what it does not need is empty. */
 export const puppetRestorePhases = [
   'fetch',
+  'prepare-installation',
   'purge',
   'reinstall-master',
   'reinstall-puppetdb',
   'reinstall-console',
   'stop-services',
+  'keep-authority',
   'restart-postgresql',
   'drop-databases',
   'prepare-tablespaces',
@@ -39,6 +43,7 @@ export const puppetRestorePhases = [
   'restore-databases',
   'swap-databases',
   'replace-files',
+  'merge-authority',
   'set-owners',
   'set-up-puppetdb-ssl',
   'forget-catalog',
@@ -108,6 +113,8 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
   const answers = replacements.find(({ group }) => group === 'configuration');
   const fetch = fetching(of, node);
   const installer = target.whole && isCore(source) ? of.installer : undefined;
+  const { version } = source.inspection;
+  const installation = { Name: 'installer.tar', AnswersFile: answersOf(version), Version: version };
   // The manual's order: each of master, PuppetDB and console asks the one before.
   const stage = coreRoles.find((role) => source.roles.includes(role)) ?? 'master';
   return {
@@ -117,18 +124,11 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
     ],
     ...(installer !== undefined &&
       answers && {
-        purge: [command('purge-puppet')],
-        [`reinstall-${stage}` as const]: [
-          command(
-            'install-puppet',
-            {
-              Name: 'installer.tar',
-              AnswersArchive: fetchedName(answers.key),
-              Version: source.inspection.version,
-            },
-            { seconds: 7200 },
-          ),
+        'prepare-installation': [
+          command('prepare-installation', { ...installation, AnswersArchive: fetchedName(answers.key) }),
         ],
+        purge: [command('purge-puppet', { Name: installation.Name })],
+        [`reinstall-${stage}` as const]: [command('install-puppet', installation, { seconds: 7200 })],
       }),
     ...(services !== '' && {
       'stop-services': [command('stop-services', { Services: services, WatchdogSeconds: String(watchdogSeconds) })],
@@ -188,6 +188,11 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
         { what: group, seconds: dataSeconds },
       ),
     ),
+    ...(certificates &&
+      source.inspection.certificateAuthority && {
+        'keep-authority': [command('keep-authority')],
+        'merge-authority': [command('merge-authority', { KnownSerial: knownSerial(of, target) })],
+      }),
     ...(certificates && {
       'set-owners': [command('set-owners')],
       ...(source.inspection.roles.includes('puppetdb') && { 'set-up-puppetdb-ssl': [command('set-up-puppetdb-ssl')] }),

@@ -1,6 +1,7 @@
 import { coreRoles } from '#domain/config';
 import { spaceFault } from '#domain/inspection';
 import { instancesPerCommand } from '#domain/plan';
+import { answersOf, hasSettings } from './puppet-answers.ts';
 import { isKnownVersion } from './puppet-enterprise.ts';
 import {
   agentSelectors,
@@ -57,6 +58,15 @@ export const checkPuppetUpgrade = (of: PuppetUpgrade): readonly string[] => {
       ? []
       : [`${node.name} has ${inspection.version}, and "from" passes over its stage: begin with ${stageOf(node)}`],
   );
+  // PuppetDB and console are given the master's pe.conf.
+  const answers = (hasSettings(of.request.version) ? inStage(pendingCore(of), 'master') : pendingCore(of)).flatMap(
+    ({ node, inspection }) =>
+      inspection.answers.includes(answersOf(of.request.version))
+        ? []
+        : [
+            `${node.name} has no ${answersOf(of.request.version)}, without which the installer would ask: write it as the manual of ${of.request.version} says`,
+          ],
+  );
   const modules = isWanted(of, 'agents')
     ? compilers(of.nodes).flatMap(({ node, preflight }) => {
         const missing = neededModules(of).filter((name) => !preflight.modules.includes(name));
@@ -74,6 +84,7 @@ export const checkPuppetUpgrade = (of: PuppetUpgrade): readonly string[] => {
       : []),
     ...versions,
     ...earlier,
+    ...answers,
     ...of.nodes.flatMap(({ node, preflight }) => preflight.problems.map((problem) => `${node.name}: ${problem}`)),
     ...modules,
     ...spaceFaults(of),

@@ -11,14 +11,13 @@ import {
   type Phase,
   type Rollout,
 } from '#domain/plan';
+import { answersOf, hasSettings } from './puppet-answers.ts';
 import type { InspectedNode } from './puppet-enterprise.ts';
 import {
   agentSelectors,
-  compare,
   compilers,
   coreOf,
   inStage,
-  isOld,
   isWanted,
   neededModules,
   type PuppetUpgrade,
@@ -67,9 +66,6 @@ const installerName = 'installer.tar';
 /** The master's settings on the nodes that get them. */
 export const settingsName = 'settings.tar';
 
-/** From this version on the installer takes a pe.conf, and PuppetDB and console need the master's. */
-const sharesSettings = (version: string): boolean => !isOld(version) && compare(version, '2016.2') >= 0;
-
 /** The phases of master, PuppetDB and console. Those of a stage that needs nothing are empty. */
 export const planCoreUpgrade = (of: PuppetUpgrade): readonly Phase[] => {
   const { request, run } = of;
@@ -89,12 +85,18 @@ export const planCoreUpgrade = (of: PuppetUpgrade): readonly Phase[] => {
     return fetching(of, target.node)(of.installer, installerName);
   };
   const others = inStage(pending, 'puppetdb', 'console');
-  const shared = sharesSettings(request.version) && others.length > 0;
+  // PuppetDB and console need the master's.
+  const shared = hasSettings(request.version) && others.length > 0;
   const upgrade = (stage: 'master' | 'puppetdb' | 'console'): Command[] =>
     inStage(pending, stage).map((target) =>
       on(target)(
         'upgrade-puppet',
-        { Name: installerName, Settings: shared && stage !== 'master' ? settingsName : '', Version: request.version },
+        {
+          Name: installerName,
+          Settings: shared && stage !== 'master' ? settingsName : '',
+          AnswersFile: answersOf(request.version),
+          Version: request.version,
+        },
         { seconds: installSeconds },
       ),
     );

@@ -5,6 +5,7 @@ import type { PuppetManifest } from '#domain/manifest';
 import { resultsOf } from '#domain/phase';
 import { errands, forNodes, inspectionPhase } from '#domain/plan';
 import type { Inspected, Kind, Restoration, RestoreOf, UpgradeOf, Upgrading } from './kind.ts';
+import { MergedAuthority } from './puppet-authority.ts';
 import { type InspectedNode, incompletePuppet, missingFrom, planPuppetBackup } from './puppet-enterprise.ts';
 import { FilesPut, proveRestore, RowCount } from './puppet-proof.ts';
 import { planPuppetRestore } from './puppet-restore.ts';
@@ -47,11 +48,13 @@ export const restorePuppet = (manifest: PuppetManifest, { nodes, ...rest }: Rest
     prove: (restored, phase) => {
       const counts = phase('count-rows');
       const files = phase('replace-files');
+      const merged = phase('merge-authority');
       return proveRestore(
         of,
         new Map(puppetNodes(restored).map(({ node, inspection }) => [node.instanceId, inspection])),
         counts ? resultsOf(counts, 'count-rows', z.object(RowCount.shape)) : [],
         files ? resultsOf(files, 'replace-files', FilesPut) : [],
+        merged ? resultsOf(merged, 'merge-authority', MergedAuthority) : [],
       );
     },
   };

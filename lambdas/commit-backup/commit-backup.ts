@@ -21,6 +21,7 @@ import type { Plan } from '#domain/plan';
 import type { Bucket, StoredVersion } from '#domain/ports';
 import { classify, type Kept, type RetentionTag, retentionTags } from '#domain/retention';
 import { kindOf } from '#domain/systems/kinds';
+import { expiryWarnings } from '#domain/systems/puppet-authority';
 import { changeRetention, committedBackups, readHistory, readManifest } from '../catalog.ts';
 import { inspectedNodes, phaseOf, readPhase, readPlan, readRun } from '../runs.ts';
 
@@ -170,6 +171,7 @@ export const commitBackup = async (
 
   const before = await kept(vault, system);
   const retentionClass = classify(record.backup, record.scheduled, before);
+  const committedAt = now();
   const manifest = Manifest.parse({
     format: 1,
     system,
@@ -185,12 +187,14 @@ export const commitBackup = async (
     consistency: kind.consistency(collected.map((one) => one.collected)),
     extraPaths: kind.extraPaths,
     startedAt: record.startedAt,
-    committedAt: now().toISOString(),
+    committedAt: committedAt.toISOString(),
     phaseSeconds: Object.fromEntries(phases.map((phase) => [phase.phase, secondsOf(phase)])),
     nodes,
     artifacts,
     warnings: [
-      ...nodes.flatMap(({ name, inspection }) => inspection.warnings.map((warning) => `${name}: ${warning}`)),
+      ...nodes.flatMap(({ name, inspection }) =>
+        [...inspection.warnings, ...expiryWarnings(inspection, committedAt)].map((warning) => `${name}: ${warning}`),
+      ),
       ...artifacts.flatMap(({ collected }) =>
         collected.kind === 'files' ? collected.warnings.map((warning) => `${collected.group}: ${warning}`) : [],
       ),

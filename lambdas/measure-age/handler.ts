@@ -3,9 +3,10 @@ import { jsonState, s3Bucket } from '#aws/bucket';
 import { s3Client } from '#aws/clients';
 import { deployedSystems, measure } from '#domain/measurement';
 import { stateKeys } from '#domain/naming';
+import { authorityDaysLeft } from '#domain/systems/puppet-authority';
 import { deployedConfig } from '../config.ts';
 import { entry } from '../entry.ts';
-import { publishMetrics } from '../publish.ts';
+import { publishAuthorityDays, publishMetrics } from '../publish.ts';
 import { Env } from './env.ts';
 import { readMeasured } from './measure-system.ts';
 
@@ -21,11 +22,17 @@ const config = deployedConfig();
  */
 export const handler = entry(z.unknown(), async () => {
   const measured: Record<string, ReturnType<typeof measure>> = {};
+  const daysLeft: number[] = [];
   for (const system of Object.keys(config.systems)) {
-    const values = measure(await readMeasured(vault, system), new Date());
+    const found = await readMeasured(vault, system);
+    const values = measure(found, new Date());
+    const [newest] = found.newest;
+    const days = newest && authorityDaysLeft(newest, new Date());
+    if (days !== undefined) daysLeft.push(days);
     publishMetrics(system, values);
     measured[system] = values;
   }
+  if (daysLeft.length > 0) publishAuthorityDays(Math.min(...daysLeft));
   await state.write(stateKeys.deployed, deployedSystems(config, new Date()));
   return measured;
 });

@@ -16,10 +16,11 @@ export const handler = entry(RunRef, async ({ run }) => {
   const { manifest, restoration } = await readRestore(services, run);
   const plan = await readPlan(state, run);
   const phases = await Promise.all(plan.phases.map(({ name }) => readPhase(state, run, name)));
-  const { compared, different } = restoration.prove(await inspectedNodes(state, plan, 'inspect-restored'), (name) =>
-    phases.find((one) => one?.phase === name),
+  const { compared, different, told } = restoration.prove(
+    await inspectedNodes(state, plan, 'inspect-restored'),
+    (name) => phases.find((one) => one?.phase === name),
   );
   if (different.length > 0)
     throw new RestoreMismatchError(`What was restored is not what ${manifest.backup} holds: ${different.join('; ')}.`);
-  return { compared };
+  return { compared, told };
 });

@@ -137,5 +137,5 @@ printf '#!/bin/sh\ntouch /srv/ran\n' >/opt/puppet/bin/puppet-enterprise-uninstal
 document purge-puppet
 SH
   [[ ${lines[0]} == *'PurgeFailedError'*'/opt/puppet/share/shared is mounted'* ]]
-  [[ ${lines[1]} == *'PurgeFailedError'*'/opt/puppet is still there after the uninstaller ended with 0'* ]]
+  [[ ${lines[1]} == *'"purged":true,"movedAside":["/opt/puppet.left-'* ]]
 }

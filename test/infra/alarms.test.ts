@@ -216,6 +216,8 @@ describe('alarms', () => {
       ['holdfast-upgrade-failed', 0, 'notBreaching', upgrade],
       ['holdfast-verify-failed', 0, 'notBreaching', verify],
       ['holdfast-undo-failed', 0, 'notBreaching', undo],
+      ['holdfast-authority-expiring', 90, 'notBreaching', 'holdfast'],
+      ['holdfast-authority-expiring-soon', 30, 'notBreaching', 'holdfast'],
       ['holdfast-event-undelivered', 0, 'notBreaching', 'holdfast-undelivered'],
       ['holdfast-measure-age-failed', 0, 'notBreaching', 'holdfast-measure-age'],
       ['holdfast-janitor-failed', 0, 'notBreaching', 'holdfast-janitor'],

@@ -76,7 +76,7 @@ export interface Ending {
     readonly backup?: string;
     readonly run?: string;
     readonly safety?: { readonly backup: string };
-    readonly proof?: { readonly compared: readonly string[] };
+    readonly proof?: { readonly compared: readonly string[]; readonly told: readonly string[] };
     readonly plan?: { readonly summary: RestoreSummary };
   };
 }

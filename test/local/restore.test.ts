@@ -43,7 +43,7 @@ const expectRestored = async ({ status, cause, output }: Ending): Promise<void> 
       new RegExp(`^files of ${group} on .*: [0-9]+ entries are unpacked as the archive has them`, 'm'),
     );
   expect(compared).toMatch(
-    /^certificate authority of .*: fingerprint .*, serial .*, inventory of [0-9]+ lines are equal$/m,
+    /^certificate authority of .*: fingerprint .* is equal; serial .*, inventory of [0-9]+ lines and 1 revocation hold all/m,
   );
   expect(await users()).toBe('150');
   expect(await bench.authority()).toBe(authority);
@@ -61,6 +61,14 @@ const expectClean = async (): Promise<void> => {
   ).toBe('');
 };
 
+/** Has the node's authority sign a certificate, as a master does, and gives back its serial number. */
+const sign = async (name: string): Promise<string> =>
+  (
+    await bench.shell(
+      `openssl req -new -newkey rsa:2048 -nodes -keyout /dev/null -subj /CN=${name} 2>/dev/null | /opt/puppet/libexec/certificate-authority sign ${name} && openssl x509 -in /etc/puppetlabs/puppet/ssl/ca/signed/${name}.pem -noout -serial`,
+    )
+  ).trim();
+
 const stopped = 'pe-httpd pe-puppet-dashboard-workers pe-puppetdb';
 
 describe('a system is brought back whose', () => {
@@ -68,8 +76,17 @@ describe('a system is brought back whose', () => {
     await bench.shell(`for s in ${stopped}; do service $s stop; done`);
     for (const database of ['console', 'console_auth', 'pe-puppetdb'])
       await bench.sql('postgres', `DROP DATABASE "${database}";`);
+    const serial = await sign('after.pe.example.com');
     const ending = await bench.restore({ confirm: 'pe-main', safetyBackup: true });
     await expectRestored(ending);
+    // What was signed since the backup stays so, and its number is not issued again.
+    expect(ending.output.proof?.told).toEqual([
+      expect.stringMatching(
+        /1 certificate that the authority signed since the backup is kept: after\.pe\.example\.com$/,
+      ),
+    ]);
+    expect(await bench.shell('cat /etc/puppetlabs/puppet/ssl/ca/inventory.txt')).toContain('/CN=after.pe.example.com');
+    expect(await sign('later.pe.example.com')).not.toBe(serial);
     const safety = await bench.manifest(ending.output.safety?.backup ?? '');
     expect(safety).toMatchObject({ purpose: 'safety', retentionClass: 'manual' });
     // The next restore of the latest must not choose what was just replaced.
@@ -81,6 +98,12 @@ describe('a system is brought back whose', () => {
     await bench.shell('rm -rf /etc/puppetlabs/puppet/ssl');
     const ending = await bench.restore({ confirm: 'pe-main', safetyBackup: true });
     await expectRestored(ending);
+    // The certificates of the test before are lost; the safety backup of its restore knows how many they are.
+    expect(ending.output.proof?.told).toEqual([
+      expect.stringMatching(
+        /is not known, for it was gone\. Its serial goes on at .* which are at least 1, .*certificates-unknown/,
+      ),
+    ]);
     expect(await bench.manifest(ending.output.safety?.backup ?? '')).toMatchObject({
       state: 'partial',
       missing: [expect.stringMatching(/nothing of the role master was found/)],

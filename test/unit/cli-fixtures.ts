@@ -120,6 +120,7 @@ export const manifestOf = (system: string, backup: string, changes: Partial<Pupp
             dependents: [],
           },
           certificateAuthority: null,
+          answers: ['/etc/puppetlabs/installer/answers.install'],
           paths: { configuration: [], certificates: [], modules: [], mcollective: [], installer: [] },
           required: [],
           tools: { aws: '2.34.0', zstd: '1.5.4', tar: '1.34' },

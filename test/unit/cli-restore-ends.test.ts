@@ -63,7 +63,10 @@ beforeEach(async () => {
     'request-approval': ({ run, token }) =>
       write(stateKeys.approval(run), { run, token, deadline: '2027-01-01T00:00:00.000Z' }),
     'open-backup': () => ({ paused: [] }),
-    'prove-restore': () => ({ compared: ['database console: 3855 rows in 7 tables are equal, table by table'] }),
+    'prove-restore': () => ({
+      compared: ['database console: 3855 rows in 7 tables are equal, table by table'],
+      told: ['master: 1 certificate that the authority signed since the backup is kept: a.example.com'],
+    }),
     'explain-failure': ({ failure }) => originalFailure(failure, 'restore'),
     'plan-undo': ({ run }) => ({ run, phases: [] }),
     'clean-up': () => ({}),

@@ -57,7 +57,10 @@ beforeEach(async () => {
         JSON.stringify({ run, token, deadline: '2027-01-01T00:00:00.000Z' }),
       ),
     'open-backup': () => ({ paused: [] }),
-    'prove-restore': () => ({ compared: ['database console: 3855 rows in 7 tables are equal, table by table'] }),
+    'prove-restore': () => ({
+      compared: ['database console: 3855 rows in 7 tables are equal, table by table'],
+      told: ['master: 1 certificate that the authority signed since the backup is kept: a.example.com'],
+    }),
     'explain-failure': () => ({ error: 'ApprovalRejectedError', cause: 'Rejected: not tonight Nothing was touched.' }),
     'plan-undo': ({ run }) => ({ run, phases: [] }),
     'clean-up': () => ({}),
@@ -88,7 +91,9 @@ describe('holdfast restore', () => {
   it('with --watch ends with what was compared', async () => {
     const { exit, stdout } = await run({ watch: true, confirm: 'pe-main' });
     expect(exit).toBe('ok');
-    expect(stdout()).toMatch(/pe-main\/20261120T020000Z is restored and proven.*3855 rows.*No safety backup/s);
+    expect(stdout()).toMatch(
+      /pe-main\/20261120T020000Z is restored and proven.*3855 rows.*\n! master: 1 certificate .*No safety backup/s,
+    );
   });
 
   it('passes on what was typed, and nothing else', async () => {

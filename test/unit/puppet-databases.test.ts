@@ -47,7 +47,7 @@ describe('the proof of a restored database', () => {
       result: { database: database.name, tables: 1, rows: 1, different: '' },
     };
     const prove = (found: Database) =>
-      proveRestore(of, new Map([[node.instanceId, inspectionWith(found)]]), [counted], []);
+      proveRestore(of, new Map([[node.instanceId, inspectionWith(found)]]), [counted], [], []);
     expect(prove(database).different).toHaveLength(1);
     expect(prove({ ...database, ...change })).toMatchObject({
       different: [],

@@ -170,7 +170,7 @@ describe('the proof of files', () => {
     const results = changes
       ? [{ command: 'replace-files', instanceId: 'i-0123456789abcdef0', result: { ...put, ...changes } }]
       : [];
-    return proveRestore(of, new Map(), [], results)
+    return proveRestore(of, new Map(), [], results, [])
       .different.filter((line) => line.startsWith('files of'))
       .join();
   };
@@ -335,5 +335,56 @@ describe('a node of the backup that is gone', () => {
     );
     const named = targetsOf(manifest, [heir, rival], { onto: { master: 'i-0fedcba9876543211' } });
     expect(named.targets.map(({ node }) => node.instanceId)).toEqual(['i-0fedcba9876543211']);
+  });
+});
+
+describe('a reinstallation is refused before anything is purged', () => {
+  const plain = manifestOf('pe-main', '20261120T020000Z');
+  const faults = (version: string, answers: readonly string[], installer = 'pe.tar.gz', group = 'configuration') => {
+    const [source] = plain.nodes;
+    if (!source) throw new Error('the fixture has no node');
+    const inspection = { ...source.inspection, version, answers: [...answers] };
+    const artifacts = plain.artifacts.map(({ collected, ...rest }) => ({
+      ...rest,
+      collected: collected.kind === 'files' ? { ...collected, group } : collected,
+    }));
+    const manifest = { ...plain, nodes: [{ ...source, inspection }], artifacts };
+    const request = RestoreRequest.parse({
+      system: 'pe-main',
+      backup: 'latest',
+      reinstall: { installer, sha256: 'a'.repeat(64) },
+    });
+    return checkPuppetRestore({
+      ...{ system: 'pe-main', run: 'run', vaultBucket: 'vault', request, manifest, startedAt: new Date() },
+      ...targetsOf(manifest, [{ node: { ...source }, inspection }], request),
+    });
+  };
+  const old = '/etc/puppetlabs/installer/answers.install';
+  const settings = '/etc/puppetlabs/enterprise/conf.d/pe.conf';
+
+  it.each([
+    ['3.8.5', old],
+    ['2015.2.3', old],
+    ['2016.1.2', old],
+    ['2016.2.0', settings],
+    ['2018.1.9', settings],
+  ])('%s is installed by %s and by nothing else', (version, path) => {
+    expect(faults(version, [path])).toEqual([]);
+    expect(faults(version, [path === old ? settings : old])).toEqual([
+      expect.stringMatching(`the backup has no ${path} of master, by which the installer of ${version}`),
+    ]);
+  });
+
+  it('without an archive of /etc/puppetlabs', () => {
+    expect(faults('3.8.5', [old], 'pe.tar.gz', 'certificates')).toEqual([
+      expect.stringMatching(/no \/etc\/puppetlabs of master, without which/),
+    ]);
+  });
+
+  it('with an installer of another version, where its name tells', () => {
+    expect(faults('3.8.5', [old], 'puppet-enterprise-3.8.5-el-6-x86_64.tar.gz')).toEqual([]);
+    expect(faults('3.8.5', [old], 'puppet-enterprise-3.8.4-el-6-x86_64.tar.gz')).toEqual([
+      expect.stringMatching(/is of 3\.8\.4, the backup of master of 3\.8\.5/),
+    ]);
   });
 });

@@ -22,7 +22,14 @@ const nodeOf = (
   const { version = '2016.2.1', agentVersion = '1.5.3', modules = ['puppet_agent'], interrupted = '' } = changes;
   return {
     node: { instanceId: instance(index), name, roles: [...roles], optional: false },
-    inspection: { ...sample.inspection, version, agentVersion, hostname: name, certname: `${name}.example.com` },
+    inspection: {
+      ...sample.inspection,
+      answers: ['/etc/puppetlabs/installer/answers.install', '/etc/puppetlabs/enterprise/conf.d/pe.conf'],
+      version,
+      agentVersion,
+      hostname: name,
+      certname: `${name}.example.com`,
+    },
     preflight: { problems: [], modules: [...modules], interrupted },
   };
 };
@@ -251,6 +258,13 @@ describe('an upgrade is refused, with every reason at once,', () => {
       'compile2: puppet.conf sets noop = true',
       expect.stringMatching(/^compile1 lacks the modules inifile, stdlib, apt, which agents need/),
       expect.stringMatching(/^compile2 lacks the modules inifile, stdlib, which agents need/),
+    ]);
+  });
+
+  it('for answers that the installer would ask for, on the nodes that need their own', () => {
+    const nodes = large().map((one) => ({ ...one, inspection: { ...one.inspection, answers: [] } }));
+    expect(checkPuppetUpgrade(upgradeOf({}, nodes)).filter((fault) => /pe\.conf|answers/.test(fault))).toEqual([
+      expect.stringMatching(/^master has no \/etc\/puppetlabs\/enterprise\/conf\.d\/pe\.conf, without which/),
     ]);
   });
 

@@ -1,0 +1,140 @@
+#!/usr/bin/env bats
+# A purge and an installation, by the documents themselves below a directory of their own, with stand-ins of the product's programs.
+
+setup() {
+  export START_BEFORE=9999999999 ATTEMPT=0
+  root=$BATS_TEST_TMPDIR
+  cp -r "$BATS_TEST_DIRNAME/../../documents" "$root/documents"
+  sed -i "s|/etc/puppetlabs|$root/etc/puppetlabs|g; s|/opt/puppet|$root/opt/puppet|g; s|/var/lib/holdfast|$root/var/lib/holdfast|g; s|/var/log/holdfast|$root/log|g; s|/etc/init|$root/etc/init|g; s|/etc/os-release|$root/os-release|g; s|/etc/redhat-release|$root/redhat-release|g" \
+    "$root"/documents/*.sh "$root"/documents/library/*.sh
+  fetched=$root/var/lib/holdfast/restore/run
+  mkdir -p "$root/etc/puppetlabs/installer" "$root/opt/puppet/bin" "$fetched/fetched" "$root/bin"
+  echo 3.8.5 >"$root/opt/puppet/pe_version"
+  echo q_secret=1 >"$root/etc/puppetlabs/installer/answers.install"
+  answers=$root/etc/puppetlabs/installer/answers.install
+  printf 'ID="rhel"\nVERSION_ID="6.5"\n' >"$root/os-release"
+  printf '#!/bin/sh\necho x86_64\n' >"$root/bin/uname"
+  # No service of this machine is asked.
+  printf '#!/bin/sh\nexit 1\n' | tee "$root/bin/systemctl" >"$root/bin/service"
+  chmod +x "$root"/bin/*
+  tar -C / -cf "$fetched/fetched/configuration.tar" "${answers#/}"
+  uninstaller "rm -rf $root/opt/puppet $root/etc/puppetlabs"
+  archive puppet-enterprise-3.8.5-el-6-x86_64
+}
+
+uninstaller() {
+  printf '#!/bin/bash\n%s\n' "$1" >"$root/opt/puppet/bin/puppet-enterprise-uninstaller"
+  chmod +x "$root/opt/puppet/bin/puppet-enterprise-uninstaller"
+}
+
+# archive NAME: an installer that lays out a version, and whose uninstaller needs the file beside it.
+archive() {
+  rm -rf "$root/packed"
+  mkdir -p "$root/packed/$1"
+  printf '#!/bin/sh\necho "$@"\ncat "$2"\n%s\nmkdir -p %s/opt/puppet && echo 3.8.5 >%s/opt/puppet/pe_version\n' "${2-}" "$root" "$root" >"$root/packed/$1/puppet-enterprise-installer"
+  printf '#!/bin/bash\n. "$(dirname "$0")/utilities"\nremove\n' >"$root/packed/$1/puppet-enterprise-uninstaller"
+  printf 'remove() { rm -rf %s/opt/puppet %s/etc/puppetlabs; }\n' "$root" "$root" >"$root/packed/$1/utilities"
+  chmod +x "$root/packed/$1"/puppet-*
+  tar -C "$root/packed" -cf "$fetched/fetched/installer.tar" "$1"
+}
+
+document() {
+  RUN=run NAME=installer.tar ANSWERS_ARCHIVE=configuration.tar ANSWERS_FILE=${2-$answers} VERSION=3.8.5 PATH=$root/bin:$PATH \
+    bash "$root/documents/$1.sh" 2>"$root/stderr"
+}
+
+@test "what is purged is installed again by its own answers, each attempt with a log of its own" {
+  run document prepare-installation
+  [ "$status" -eq 0 ]
+  run document purge-puppet
+  [ "$status" -eq 0 ]
+  [ "$output" = '{"purged":true,"movedAside":[]}' ]
+  [ ! -e "$root/opt/puppet" ]
+  run document install-puppet
+  [ "$status" -eq 0 ]
+  [ "$(cat "$root/opt/puppet/pe_version")" = 3.8.5 ]
+  rm "$root/opt/puppet/pe_version"
+  document install-puppet
+  [ "$(ls "$root/log" | grep -c '^installer-')" -eq 2 ]
+  [ "$(stat -c %a "$root/log")" = 700 ]
+  grep -q -- "-a $fetched/answers.install" "$root"/log/installer-*
+}
+
+@test "answers that the backup lacks are told before anything is touched" {
+  run document prepare-installation "$root/etc/puppetlabs/enterprise/conf.d/pe.conf"
+  [ "$status" -eq 1 ]
+  [[ $output == *InstallFailedError*'holds no'*'pe.conf'*'Nothing was touched'* ]]
+}
+
+@test "an installer of another version, or for another platform, is told before anything is touched" {
+  archive puppet-enterprise-3.8.4-el-6-x86_64
+  run document prepare-installation
+  [[ $output == *InstallFailedError*'3.8.4'*'the backup is of 3.8.5'* ]]
+  archive puppet-enterprise-3.8.5-ubuntu-14.04-amd64
+  run document prepare-installation
+  [[ $output == *InstallFailedError*'ubuntu-14.04-amd64, and this node is el-6-x86_64'* ]]
+  archive puppet-enterprise-3.8.5-all
+  run document prepare-installation
+  [ "$status" -eq 0 ]
+  echo garbage >"$fetched/fetched/installer.tar"
+  run document prepare-installation
+  [[ $output == *InstallFailedError*'can not be unpacked'* ]]
+}
+
+@test "the platform is named as the vendor does" {
+  . "$root/documents/library/installer.sh"
+  PATH=$root/bin:$PATH
+  [ "$(platform)" = el-6-x86_64 ]
+  printf 'ID=ubuntu\nVERSION_ID="16.04"\n' >"$root/os-release"
+  [ "$(platform)" = ubuntu-16.04-amd64 ]
+  printf 'ID="sles"\nVERSION_ID="11.4"\n' >"$root/os-release"
+  [ "$(platform)" = sles-11-x86_64 ]
+  rm "$root/os-release"
+  echo 'CentOS release 6.9 (Final)' >"$root/redhat-release"
+  [ "$(platform)" = el-6-x86_64 ]
+}
+
+@test "where the installed uninstaller is gone, the installer's is run with what lies beside it" {
+  rm "$root/opt/puppet/bin/puppet-enterprise-uninstaller"
+  run document purge-puppet
+  [ "$status" -eq 0 ]
+  [ ! -e "$root/etc/puppetlabs" ]
+}
+
+@test "what an uninstaller leaves is moved aside" {
+  uninstaller "rm -rf $root/etc/puppetlabs"
+  echo own >"$root/opt/puppet/own"
+  run document purge-puppet
+  [ "$status" -eq 0 ]
+  [[ $output == *'"purged":true,"movedAside":["'"$root"/opt/puppet.left-*'"]'* ]]
+  [ ! -e "$root/opt/puppet" ]
+  [ "$(cat "$root"/opt/puppet.left-*/own)" = own ]
+}
+
+@test "an uninstaller that fails is told with its last words and its log" {
+  uninstaller 'echo no such package; exit 3'
+  run document purge-puppet
+  [ "$status" -eq 1 ]
+  [[ $output == *PurgeFailedError*'ended with 3: no such package'*"$root/log/uninstaller-"* ]]
+  [ -e "$root/opt/puppet/pe_version" ]
+}
+
+@test "an installer that fails, or installs another version, is told with its log" {
+  document prepare-installation
+  document purge-puppet
+  archive puppet-enterprise-3.8.5-el-6-x86_64 'exit 7'
+  run document install-puppet
+  [ "$status" -eq 1 ]
+  [[ $output == *InstallFailedError*'ended with 7'*"$root/log/installer-"* ]]
+  [[ $output != *q_secret* ]]
+}
+
+@test "the authority is kept before the purge, and stays for the next restore when this one breaks off" {
+  mkdir -p "$root/etc/puppetlabs/puppet/ssl/ca"
+  echo 00FF >"$root/etc/puppetlabs/puppet/ssl/ca/serial"
+  document purge-puppet
+  [ "$(cat "$fetched/authority/living/serial")" = 00FF ]
+  UNDO_RUN=run PATH=$root/bin:$PATH bash "$root/documents/undo.sh" 2>/dev/null || true
+  [ "$(cat "$fetched/authority/living/serial")" = 00FF ]
+  [ ! -e "$fetched/fetched/installer.tar" ]
+}
