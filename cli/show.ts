@@ -234,7 +234,8 @@ const verifiedText = (collected: Collected): string =>
 const objectRows = ({ system, backup, artifacts }: Manifest): readonly (readonly string[])[] =>
   artifacts.flatMap(({ collected }) =>
     uploadsOf(collected).map((upload) => [
-      upload.key.replace(vaultKeys.backup(system, backup), ''),
+      // The instance alone: the rest of its ARN is the same in every line.
+      upload.key.replace(vaultKeys.backup(system, backup), '').replace(/^arn:[^/]*:instance\//, ''),
       formatBytes(upload.bytes),
       formatBytes(upload.rawBytes),
       `${(upload.rawBytes / upload.bytes).toFixed(1)}x`,
