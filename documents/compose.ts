@@ -469,7 +469,8 @@ const withoutUnused = (text: string): string => {
   const names = new Set(Array.from(text.matchAll(definition), ([, name]) => name ?? ''));
   const shorter = Array.from(names).reduce((rest, name) => {
     const others = rest.replace(definition, (whole: string, own: string) => (own === name ? '' : whole));
-    return new RegExp(`\\b${name}\\b`).test(others) ? rest : others;
+    // Behind the letter of a line feed that printf writes, too.
+    return new RegExp(`(\\b|\\\\n)${name}\\b`).test(others) ? rest : others;
   }, text);
   return shorter === text ? text : withoutUnused(shorter);
 };
