@@ -124,8 +124,8 @@ it('a node that goes down in the middle of a dump ends the run; up again, all of
   await bench.node.stop();
   expect(await bench.ending(execution)).toMatchObject({ status: 'FAILED', error: 'UndoFailedError' });
   await bench.node.boot();
-  // As its init system does.
-  await bench.shell('service pe-postgresql start');
+  // As its init system does: neither was stopped by the run.
+  await bench.shell('service pe-postgresql start; service pe-memcached start');
   const undoing = await bench.start({ run: execution.split(':').at(-1) }, 'holdfast-undo');
   expect(await bench.ending(undoing)).toMatchObject({ status: 'SUCCEEDED' });
   expect(await bench.traces()).toEqual(noTraces);
