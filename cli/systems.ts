@@ -113,7 +113,7 @@ const configured = async (file: string, now: Date): Promise<Deployed> => {
   } catch (error) {
     if (!(error instanceof InvalidConfigError)) throw error;
     const said = `${file} has ${formatAmount(error.faults.length, 'mistake')}`;
-    throw new CliError('invalid', said, `They are told by: holdfast config check ${file}`);
+    throw new CliError('invalid', said, `Run holdfast config check ${file} to see every problem`);
   }
 };
 
@@ -134,7 +134,7 @@ const atHand = async (now: Date, output: Output): Promise<Deployed | undefined> 
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     if (error.exit === 'invalid')
-      output.note(`${error.message} and is left out. They are told by: holdfast config check`);
+      output.note(`${error.message} and is left out. Run holdfast config check to see every problem`);
     return undefined;
   }
 };

@@ -188,7 +188,7 @@ archive_in() {
   free_space() { :; }
   begin_client_work() { client_work=$work/client && mkdir -p "$client_work"; }
   as_client() { echo "$1" >>"$work/written-as-client" && "$@"; }
-  echo content >"$work/juju-backup.tar.gz"
+  mkdir "$work/fetched" && echo content >"$work/fetched/juju-backup.tar.gz"
   RUN=r lend_archive juju-backup.tar.gz
   [ "$(cat "$work/written-as-client")" = bash ]
   [ "$lent_archive" = "$work/client/juju-backup.tar.gz" ]

@@ -242,8 +242,8 @@ SH
 mkdir -p srv/a bin && touch srv/a/new /srv/mine
 for name in journal finished databases staged lists left; do
   printf 'new-path\t/srv/mine\npath\t/srv/a\t/srv/mine\n/srv/mine\n' >"/var/lib/new/object"
-  printf '#!/bin/bash\ncat /var/lib/new/object\n' >bin/aws && chmod +x bin/aws
-  PATH=$PWD/bin:$PATH document fetch-artifact COMPRESSION=none BUCKET=b "OBJECT=backups/$name" "BYTES=$(wc -c <object)" "DIGEST=$(sha256sum <object | cut -d ' ' -f 1)" "NAME=$name" | grep -v '"fetched"' || true
+  printf '#!/bin/bash\ncat /var/lib/new/object >"${@: -1}"\n' >bin/aws && chmod +x bin/aws
+  PATH=$PWD/bin:$PATH document fetch-artifact COMPRESSION=none VERSION_ID=v1 BUCKET=b "OBJECT=backups/$name" "BYTES=$(wc -c <object)" "DIGEST=$(sha256sum <object | cut -d ' ' -f 1)" "NAME=$name" | grep -v '"fetched"' || true
 done
 undo; ls /srv
 SH

@@ -307,8 +307,9 @@ describe('holdfast systems', () => {
 
   const file = (ids: readonly string[], text = ''): string => {
     const path = join(folder, 'holdfast.yaml');
-    const node = '{ instance: i-0123456789abcdef0, roles: [master, puppetdb, console] }';
-    const one = (id: string) => `  ${id}: { kind: puppet-enterprise, nodes: [${node}], schedules: [nightly] }\n`;
+    const node = (index: number) => `{ instance: i-0123456789abcdef${index}, roles: [master, puppetdb, console] }`;
+    const one = (id: string, index: number) =>
+      `  ${id}: { kind: puppet-enterprise, nodes: [${node(index)}], schedules: [nightly] }\n`;
     writeFileSync(path, `systems:\n${ids.map(one).join('')}schedules: { nightly: { cron: 0 2 * * * } }\n${text}`);
     return path;
   };
