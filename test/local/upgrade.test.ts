@@ -91,9 +91,9 @@ describe('a large environment', () => {
   });
 
   it('loses an optional node in the middle of a backup, and keeps the rest', async () => {
-    await shell('spoke2', 'chmod a-x /usr/bin/tar');
+    await shell('spoke2', 'chmod a-x /usr/bin/mkfifo');
     const { output, cause } = await bench.backUp();
-    await shell('spoke2', 'chmod a+x /usr/bin/tar');
+    await shell('spoke2', 'chmod a+x /usr/bin/mkfifo');
     expect(cause).toBe('');
     expect(await bench.manifest(output.backup ?? '')).toMatchObject({
       state: 'partial',
