@@ -86,12 +86,16 @@ describe('a lab node', () => {
 
   it('ends a command that takes too long', async () => {
     await expect(node.exec('sleep 1000 & sleep 1000', { timeoutSeconds: 0.2 })).rejects.toThrow('no end after 0.2 s');
-    await vi.waitFor(async () => expect((await node.exec('pgrep -f "[s]leep 1000"')).code).toBe(1));
+    await vi.waitFor(async () => expect((await node.exec('pgrep -f "[s]leep 1000"')).code).toBe(1), {
+      timeout: 30_000,
+    });
   });
 
   it('reaps the orphans of scripts', async () => {
     await node.exec('(setsid sleep 0.01 >/dev/null 2>&1 &)');
-    await vi.waitFor(async () => expect((await node.exec('ps -e -o comm=')).stdout).not.toMatch('sleep\nsleep'));
+    await vi.waitFor(async () => expect((await node.exec('ps -e -o comm=')).stdout).not.toMatch('sleep\nsleep'), {
+      timeout: 30_000,
+    });
     expect((await node.exec('ps -e -o stat=')).stdout).not.toContain('Z');
   });
 
@@ -130,7 +134,9 @@ describe('a lab node', () => {
     await once(script.stdout, 'data');
     script.kill();
     expect((await script.exit).code).not.toBe(0);
-    await vi.waitFor(async () => expect((await node.exec('pgrep -a sleep')).stdout).not.toMatch(/200[23]/));
+    await vi.waitFor(async () => expect((await node.exec('pgrep -a sleep')).stdout).not.toMatch(/200[23]/), {
+      timeout: 30_000,
+    });
     expect((await node.exec('pgrep -a sleep')).stdout).toMatch('sleep 2001');
     bystander.kill();
     await bystander.exit;
@@ -194,7 +200,7 @@ describe('the life of a lab node', () => {
     expect(nodesOn(directory)).toContain(pid);
     await node.destroy();
     expect((await script.exit).code).not.toBe(0);
-    await vi.waitFor(() => expect(nodesOn(directory)).toEqual([]));
+    await vi.waitFor(() => expect(nodesOn(directory)).toEqual([]), { timeout: 30_000 });
     expect(existsSync(join('/proc', pid))).toBe(false);
     expect(existsSync(directory)).toBe(false);
   });
