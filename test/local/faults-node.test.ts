@@ -153,9 +153,12 @@ describe('a backup that fails on the node', () => {
   });
 
   it('because it does not hold its configured role says what it holds', async () => {
-    await bench.shell('mv /opt/puppet/share/puppet-dashboard /root/dashboard.away');
+    const dashboard = '/opt/puppet/share/puppet-dashboard';
+    // Its certificates are named there: that they are missing would be told first.
+    const settings = '/etc/puppetlabs/httpd/conf.d/puppetdashboard.conf';
+    await bench.shell(`mv ${dashboard} /root/dashboard.away && mv ${settings} /root/settings.away`);
     const ending = await bench.backUp();
-    await bench.shell('mv /root/dashboard.away /opt/puppet/share/puppet-dashboard');
+    await bench.shell(`mv /root/dashboard.away ${dashboard} && mv /root/settings.away ${settings}`);
     await expectFailure(ending, 'WrongRoleError', /configured as console, but only master, puppetdb, agent was found/);
   });
 
