@@ -186,7 +186,7 @@ const checkedNode = (
           `the vault took no upload: ${refusal} Look whether its instance profile has the policy holdfast-node-${system}, and at its way to S3 (route, endpoint, proxy).`,
         ]
       : []),
-    ...answers.flatMap(({ unreadable }) => unreadable).map((key) => `${key}. Mount or mend it.`),
+    ...[...new Set(answers.flatMap(({ unreadable }) => unreadable))].map((key) => `${key}. Mount or mend it.`),
   ];
   const warnings = inspection ? [...inspection.warnings, ...expiryWarnings(inspection, now)] : [];
   return {
