@@ -65,6 +65,8 @@ const properties = (of: Database) => ({
     .join('; '),
 });
 
+const pathsOf = (number: number): string => `${number} ${number === 1 ? 'path' : 'paths'}`;
+
 const compare = (what: string, expected: Readonly<Record<string, string>>, found: Readonly<Record<string, string>>) =>
   Object.entries(expected).flatMap(([name, value]) =>
     found[name] === value ? [] : [`${what}: ${name} is ${found[name] || 'nothing'}, expected ${value || 'nothing'}`],
@@ -131,8 +133,8 @@ export const proveRestore = (
             ? [`${what}: ${replaced + kept + absent.length} of ${planned} paths were looked at`]
             : []),
         ],
-        `${what}: ${entries} entries are unpacked as the archive has them, ${found} are in place below ${replaced} paths${
-          kept > 0 ? `; ${kept} paths stay, since something is there` : ''
+        `${what}: ${entries} entries are unpacked as the archive has them, ${found} are in place below ${pathsOf(replaced)}${
+          kept > 0 ? `; ${pathsOf(kept)} left as they are, since something is there` : ''
         }${privileged.length > 0 ? `; with the rights of their owner run ${privileged.join(', ')}` : ''}`,
       );
     }
