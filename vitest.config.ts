@@ -8,8 +8,9 @@ import { defineConfig } from 'vitest/config';
  * deploy  the synthesized templates in an AWS emulator
  */
 const lab = {
-  testTimeout: 180_000,
-  hookTimeout: 300_000,
+  // Limits are for what hangs: a busy machine takes its time.
+  testTimeout: 400_000,
+  hookTimeout: 400_000,
   // A lab mostly waits: two of them use two cores better than one.
   maxWorkers: 2,
 };
