@@ -280,22 +280,15 @@ const ageOf = (from: Date, to: Date): string => {
       : `${Math.round(hours / 24)} days`;
 };
 
-/** What a living node loses by going back, as far as its inspection tells: by PostgreSQL's own estimates, and by serial. */
+/** What a living node loses by going back, by PostgreSQL's own estimates. Its authority goes on. */
 const lossesOf = (of: PuppetRestore, target: RestoreTarget): readonly string[] => {
-  const { inspection: now, source } = target;
-  const rows = wantedDatabases(of, target).flatMap(({ name, rowsEstimated }) => {
+  const { inspection: now } = target;
+  return wantedDatabases(of, target).flatMap(({ name, rowsEstimated }) => {
     const there = now.postgres?.databases.find((one) => one.name === name)?.rowsEstimated;
     return there === undefined || there === rowsEstimated
       ? []
       : [`database ${name}: about ${there} rows now, ${rowsEstimated} then`];
   });
-  const [authority, then] = [now.certificateAuthority, source.inspection.certificateAuthority];
-  return [
-    ...rows,
-    ...(authority && then && restoresCertificates(of, target) && authority.serial !== then.serial
-      ? [`certificate authority: serial ${authority.serial} now, ${then.serial} then`]
-      : []),
-  ];
 };
 
 /** The living nodes whose data goes back in time, by how much, and what is lost there. */
@@ -303,11 +296,7 @@ const goingBack = (of: PuppetRestore): readonly string[] =>
   of.targets.filter(lives).flatMap((target) => {
     const databases = wantedDatabases(of, target).map(({ name }) => name);
     const parts = [
-      ...(artifactsOf(of, target).some(
-        ({ collected }) => collected.kind === 'files' && replacementOf(of, target, collected.group),
-      )
-        ? ['files']
-        : []),
+      ...(replacements(of, target).length > 0 ? ['files'] : []),
       ...(databases.length > 0 ? [`databases ${databases.join(', ')}`] : []),
     ];
     if (parts.length === 0) return [];
