@@ -104,8 +104,7 @@ main() {
   done < <(decode_text "$SPEC")
   new=$(new_database "${spec[name]}")
   # Remembered first: whatever ends this script, the half-restored database is found and dropped.
-  encode_text "${spec[name]}" >>"$(restore_directory "$RUN")/databases"
-  echo >>"$(restore_directory "$RUN")/databases"
+  note_begun "$RUN" "${spec[name]}"
   : >"$work/log"
   drop_database "$new" 2>>"$work/log" || fail RestoreFailedError "a half-restored ${spec[name]} can't be dropped: $(refusal "$work/log")"
   create_database 2>>"$work/log" || fail RestoreFailedError "no database for ${spec[name]} can be made: $(refusal "$work/log")"

@@ -210,6 +210,9 @@ roll_back_globals() {
   done < <(sql "SELECT $(encoded_sql rolname) FROM pg_roles")
 }
 
+# note_begun RUN DATABASE: that the restore makes one of its own for it. In one write, since several are restored side by side.
+note_begun() { printf '%s\n' "$(encode_text "$2")" >>"$(restore_directory "$1")/databases"; }
+
 # drop_unfinished DIRECTORY: databases that a restore has begun and not put in their place.
 drop_unfinished() {
   local name

@@ -87,3 +87,15 @@ undo() { not_rolled_back='' && roll_back run && [ -z "$not_rolled_back" ]; }
   [ "${#left_behind[@]}" -eq 0 ]
   [ ! -e "$state_directory/restore/run" ]
 }
+
+@test "databases that are restored side by side are each remembered, and dropped when the restore is undone" {
+  for writer in 1 2 3 4 5 6 7 8; do
+    (for number in $(seq 25); do note_begun run "database $writer $number"; done) &
+  done
+  wait
+  for writer in 1 2 3 4 5 6 7 8; do
+    for number in $(seq 25); do make "$(new_database "database $writer $number")" half; done
+  done
+  drop_unfinished "$state_directory/restore/run"
+  [ "$(ls "$server" | wc -l)" -eq 0 ]
+}
