@@ -213,12 +213,21 @@ roll_back_globals() {
 # note_begun RUN DATABASE: that the restore makes one of its own for it. In one write, since several are restored side by side.
 note_begun() { printf '%s\n' "$(encode_text "$2")" >>"$(restore_directory "$1")/databases"; }
 
-# drop_unfinished DIRECTORY: databases that a restore has begun and not put in their place.
+# drop_unfinished DIRECTORY: databases that a restore has begun and not put in their place. One that can't be dropped is told, stays
+# remembered and is tried again when this run is undone again or the next restore is finished.
 drop_unfinished() {
-  local name
+  local name new
   [ -e "$1/databases" ] || return 0
   find_postgres
-  while IFS= read -r name; do drop_database "$(new_database "$(decode_text "$name")")" 2>/dev/null || true; done <"$1/databases"
+  : >"$1/databases.left"
+  while IFS= read -r name; do
+    new=$(new_database "$(decode_text "$name")")
+    drop_database "$new" 2>"$1/log" && continue
+    echo "the database $new, a half-restored $(decode_text "$name" | tr '\n' ' '), can't be dropped and takes room: $(refusal "$1/log") Drop it by hand." >&2
+    printf '%s\n' "$name" >>"$1/databases.left"
+  done <"$1/databases"
+  mv -f "$1/databases.left" "$1/databases"
+  [ -s "$1/databases" ] || rm -f "$1/databases"
 }
 
 database_is_back() {
@@ -261,7 +270,7 @@ forget_restore() {
   drop_unfinished "$directory"
   for entry in "$directory"/*; do
     case ${entry##*/} in
-      finished) continue ;;
+      finished | databases) continue ;;
       journal | provider-state | authority) [ -z "${not_rolled_back-}" ] || continue ;;
     esac
     remove_tree "$entry" || left_behind+=("$entry: $refused")

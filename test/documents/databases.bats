@@ -99,3 +99,16 @@ undo() { not_rolled_back='' && roll_back run && [ -z "$not_rolled_back" ]; }
   drop_unfinished "$state_directory/restore/run"
   [ "$(ls "$server" | wc -l)" -eq 0 ]
 }
+
+@test "a half-restored database that can't be dropped is told, and tried again by the next undo" {
+  note_begun run "$name"
+  make "$(new_database "$name")" half
+  drop_database() { echo 'ERROR:  55006: it is being accessed' >&2; return 1; }
+  not_rolled_back=''
+  forget_restore run 2>"$BATS_TEST_TMPDIR/told"
+  grep -q "$(new_database "$name").*55006.*by hand" "$BATS_TEST_TMPDIR/told"
+  drop_database() { rm -f "$server/$(encode_text "$1")"; }
+  forget_restore run
+  [ "$(ls "$server" | wc -l)" -eq 0 ]
+  [ ! -e "$state_directory/restore/run" ]
+}
