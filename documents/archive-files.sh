@@ -73,7 +73,7 @@ main() {
   refuse_broken_links "${trees[@]}"
 
   for ((attempt = 1; ; attempt++)); do
-    if store "$BUCKET" "$KEY.tar" "$EXPECTED_BYTES" archive tar_list; then break; fi
+    if store "$BUCKET" "$KEY.tar" "$EXPECTED_BYTES" archive beside tar_list; then break; fi
     if [ "$stored_error" != ProducerFailedError ] || [ "$stored_producer_status" -ne 1 ]; then fail "$stored_error" "$stored_message"; fi
     changed=$(grep -E 'changed as we read it|removed before we read it|shrank' "$work/produce.log" | head -n 1 | sed 's/^tar: //')
     if [ "$attempt" -ge "$attempts" ]; then

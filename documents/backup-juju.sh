@@ -213,7 +213,7 @@ main() {
   if [ -n "$expected_sha1" ] && [ "$sha1" != "$expected_sha1" ]; then
     fail ChecksumError "the archive's SHA-1 is $sha1, juju printed $expected_sha1. Nothing was stored; start the backup again."
   fi
-  store "$BUCKET" "$KEY.tar.gz" "$EXPECTED_BYTES" produce_archive list_archive none || fail "$stored_error" "$stored_message"
+  store_packed "$BUCKET" "$KEY.tar.gz" "$EXPECTED_BYTES" produce_archive beside list_archive || fail "$stored_error" "$stored_message"
   stored=$stored_upload
   cp "$stored_contents" "$work/listing"
   check_content

@@ -31,7 +31,7 @@ main() {
   begin_work "$RUN"
   find_postgres
   require_postgres
-  if ! store "$BUCKET" "$KEY" "$EXPECTED_BYTES" pg_dumpall closing_line; then
+  if ! store "$BUCKET" "$KEY" "$EXPECTED_BYTES" pg_dumpall beside closing_line; then
     [ "$stored_error" != ProducerFailedError ] || stored_message=$(refusal "$work/produce.log")
     fail "$stored_error" "$stored_message"
   fi

@@ -30,7 +30,7 @@ const uploadedDump = z.object({
   contents: Upload,
   tables: z.int().nonnegative(),
   rows: z.int().nonnegative(),
-  verified: z.literal('read to its end by pg_restore'),
+  verified: z.literal('read to its end, its rows counted'),
 });
 
 const uploadedArchive = z.object({

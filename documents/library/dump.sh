@@ -74,6 +74,132 @@ rows_in_dump() {
   '
 }
 
+# pass_archive LIST BYTES: copies an archive of pg_dump -Fc -Z0, of version 9.0 to 17, reads its blocks to its end on their way, and writes
+# ROWS<TAB>TABLE of each table into LIST and the archive's size into BYTES. Ends with 1 and the reason when it is not whole, and with
+# another status when it can't read or write. Rows are line feeds: most versions write a row a piece, others many.
+pass_archive() { LC_ALL=C perl -e "$(archive_perl)" "$1" "$2"; }
+
+# The layout is that of pg_backup_archiver.h and pg_backup_custom.c: a head, the table of contents, then a block per entry that has
+# data, in pieces that begin with their length. Numbers are a sign and four bytes, the least first.
+archive_perl() {
+  cat <<'PERL'
+    use strict;
+    use warnings;
+    my ($list, $bytes) = @ARGV;
+    my ($buffer, $at, $gone, %table, %wanted) = ('', 0, 0);
+
+    # Passes the next piece of the stream on. Keeps it, with five bytes before what is not read yet; false at the end of the stream.
+    sub more {
+      if ($at > 5) { substr $buffer, 0, $at - 5, ''; $gone += $at - 5; $at = 5 }
+      my $had = length $buffer;
+      my $read = sysread STDIN, $buffer, 1 << 20, $had;
+      defined $read or exit 2;
+      for (my $passed = 0; $passed < $read;) { $passed += syswrite(STDOUT, $buffer, $read - $passed, $had + $passed) || exit 2 }
+      return $read;
+    }
+    sub need { while (length($buffer) - $at < $_[0]) { more() or die 'it ends after ', $gone + length $buffer, " bytes, in its midst\n" } }
+    sub take { need($_[0]); $at += $_[0]; return substr $buffer, $at - $_[0], $_[0] }
+    sub number { my ($minus, $number) = unpack 'CV', take(5); return $minus ? -$number : $number }
+    sub text { my $length = number(); return $length < 0 ? undef : take($length) }
+    sub spelled {
+      my ($name) = @_;
+      return $name if $name =~ /^[a-z_][a-z0-9_\$]*\z/;
+      $name =~ s/"/""/g;
+      $name =~ s/([%\t\n\r])/sprintf '%%%02X', ord $1/ge;
+      return "\"$name\"";
+    }
+
+    # Reads pieces up to the empty one that ends them: how many line feeds they hold, and their last five bytes.
+    sub pieces {
+      my ($feeds, $last, $short) = (0, '', 1);
+      for (;;) {
+        # One line a piece, as most versions write, in as few steps as can be; whatever else there is, below.
+        my ($room, $end) = (length($buffer) - 5);
+        while ($at <= $room) {
+          $end = $at + 5 + unpack 'V', substr $buffer, $at + 1, 4;
+          last if index($buffer, "\n", $at + 5) != $end - 1 || $end < $at + 10 || ord substr $buffer, $at, 1;
+          $feeds++;
+          $at = $end;
+          $short = 0;
+        }
+        need(5);
+        my ($minus, $length) = unpack 'CV', substr $buffer, $at, 5;
+        die 'a length is garbled at byte ', $gone + $at, "\n" if $minus;
+        if ($length < 5) {
+          need(5 + $length);
+          $last = substr $buffer, $at - 5, 5 unless $short;
+          $last = substr $last . substr($buffer, $at + 5, $length), -5;
+        }
+        $at += 5;
+        return ($feeds, $last) unless $length;
+        $short = $length < 5;
+        while ($length) {
+          need(1);
+          my $here = length($buffer) - $at;
+          $here = $length if $here > $length;
+          $length -= $here;
+          my $end = $at + $here;
+          for (my $feed = index $buffer, "\n", $at; $feed >= 0 && $feed < $end; $feed = index $buffer, "\n", $feed + 1) {
+            $feeds++;
+            last if $feed == $end - 1;
+          }
+          $at = $end;
+        }
+      }
+    }
+
+    sub read_archive {
+      take(5) eq 'PGDMP' or die "it is no archive of pg_dump\n";
+      my ($major, $minor, undef, $integer, $offset, $format) = unpack 'C6', take(6);
+      my $version = $major * 100 + $minor;
+      $version >= 112 && $version <= 116 && $integer == 4 && $format == 1 or die "its format $major.$minor is not known\n";
+      my $packed = $version < 115 ? number() : ord take(1);
+      $packed and die "it is compressed\n";
+      number() for 1 .. 7;
+      text() for 1 .. 3;
+      for (1 .. number()) {
+        my ($id, $has_data) = (number(), number());
+        text() for 1, 2;
+        my ($name, $kind) = (text(), text());
+        number();
+        text() for 1 .. 3;
+        my $schema = text();
+        text();
+        text() if $version >= 114;
+        number() if $version >= 116;
+        text() for 1, 2;
+        1 while defined text();
+        take(1 + $offset);
+        $wanted{$id} = 1 if $has_data;
+        $table{$id} = spelled($schema) . '.' . spelled($name) if $kind eq 'TABLE DATA';
+      }
+      while (length($buffer) > $at or more()) {
+        my ($kind, $id) = (ord take(1), number());
+        delete $wanted{$id} or die "data of an unknown or former entry $id at byte ", $gone + $at, "\n";
+        if ($kind == 1 && defined $table{$id}) {
+          my ($feeds, $last) = pieces();
+          $last eq "\\.\n\n\n" or die "the rows of $table{$id} have no end\n";
+          print LIST $feeds - 3, "\t$table{$id}\n" or exit 2;
+        } elsif ($kind == 3) {
+          pieces() while number();
+        } else {
+          die "data of a kind $kind that is not known at byte ", $gone + $at, "\n";
+        }
+      }
+      %wanted and die 'the data of ', scalar keys %wanted, " of its entries is missing\n";
+    }
+
+    open LIST, '>', $list or exit 2;
+    my $whole = eval { read_archive(); 1 };
+    print STDERR $@ unless $whole;
+    do { $at = length $buffer } while more();
+    open BYTES, '>', $bytes or exit 2;
+    print BYTES $gone + length $buffer or exit 2;
+    close LIST && close BYTES or exit 2;
+    exit !$whole;
+PERL
+}
+
 # globals_to_apply: leaves out what pg_dumpall up to 10 says of databases, each of which brings its own settings.
 globals_to_apply() {
   LC_ALL=C awk "$(sql_awk)"'

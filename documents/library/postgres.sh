@@ -53,7 +53,7 @@ later_settings() {
 client() {
   local program=$postgres_bin/$1
   shift
-  as_postgres env LC_ALL=C "PGOPTIONS=$(session_options)${more_options-}" "$program" -w "$@"
+  as_postgres env LC_ALL=C "PGOPTIONS=$(session_options)${more_options-}" ${wrapper[@]+"${wrapper[@]}"} "$program" -w "$@"
 }
 
 # connection_of DATABASE: a connection string in which no name can mean anything else.

@@ -22,7 +22,7 @@ begin_answer
 whole() { cat >/dev/null; }
 produce() { eval "\$PRODUCE"; }
 verify() { eval "\$VERIFY"; }
-store bucket key 1000 produce verify || fail "\$stored_error" "\$stored_message"
+store bucket key 1000 produce beside verify || fail "\$stored_error" "\$stored_message"
 answer "\$stored_upload"
 SH
 }
@@ -74,6 +74,32 @@ stream() { PRODUCE=$1 VERIFY=${2:-whole} timeout 30 bash "$BATS_TEST_TMPDIR/run.
   run stream 'seq 3000000'
   [ "$status" -eq 1 ]
   [[ $output == *UploadFailedError*AccessDenied* ]]
+}
+
+@test "what reads or packs the stream and dies is the cause, not the producer that its end broke" {
+  reading='beside() { head -c 10; kill -KILL $BASHPID; }'
+  sed -i "s/^store /$reading\n&/" "$BATS_TEST_TMPDIR/run.sh"
+  run stream 'seq 3000000'
+  [ "$status" -eq 1 ]
+  [[ $output == *VerificationFailedError*'ended with 137'* ]]
+  sed -i '/^beside() /s/.*/find_compressor() { compressor=(false) compression=gzip; }/' "$BATS_TEST_TMPDIR/run.sh"
+  run stream 'seq 3000000'
+  [ "$status" -eq 1 ]
+  [[ $output == *CompressorFailedError*'gzip ended with 1'* ]]
+  [ ! -e "$vault/key.zst" ] && [ ! -e "$vault/key.gz" ]
+}
+
+@test "a node without openssl or zstd makes the same numbers with what it has" {
+  mkdir "$BATS_TEST_TMPDIR/few"
+  for tool in bash cat cp cut df awk grep gzip head kill ls mkfifo mktemp mv basename pkill rm seq sha256sum tail tee timeout tr wc od sed; do
+    ln -s "$(command -v "$tool")" "$BATS_TEST_TMPDIR/few/$tool"
+  done
+  sed -i "s|^store |PATH=$BATS_TEST_TMPDIR/bin:$BATS_TEST_TMPDIR/few; &|" "$BATS_TEST_TMPDIR/run.sh"
+  sed -i '1s|.*|#!/usr/bin/env bash|' "$BATS_TEST_TMPDIR/bin/aws"
+  run stream 'seq 100000'
+  [ "$status" -eq 0 ]
+  [ "$(gzip -dc "$vault/key.gz" | sha256sum)" = "$(seq 100000 | sha256sum)" ]
+  [[ $output == *"\"sha256\":\"$(sha256sum <"$vault/key.gz" | cut -d ' ' -f 1)\",\"compression\":\"gzip\""* ]]
 }
 
 @test "texts reach a document and come back as JSON unharmed" {

@@ -26,7 +26,7 @@ const dump = (changes: Partial<Extract<Collected, { kind: 'database' }>> = {}): 
   database: 'console',
   upload: upload(`${keyOf(node)}.dump.zst`),
   contents: upload(`${keyOf(node)}.contents.zst`),
-  ...{ tables: 1, rows: 1, verified: 'read to its end by pg_restore' },
+  ...{ tables: 1, rows: 1, verified: 'read to its end, its rows counted' },
   ...changes,
 });
 

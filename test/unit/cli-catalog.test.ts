@@ -124,7 +124,7 @@ describe('holdfast show', () => {
     );
     expect(text).toMatch(/pe-puppetdb +master +pe-puppetdb +pe-puppetdb +UTF8 +3.00 MiB +42 +1,234,567/);
     expect(text).toMatch(
-      /i-0123456789abcdef0\/pe-puppetdb.dump.zst +1.00 MiB +4.00 MiB +4.0x +read to its end by pg_restore +(ab){32}/,
+      /i-0123456789abcdef0\/pe-puppetdb.dump.zst +1.00 MiB +4.00 MiB +4.0x +read to its end, its rows counted +(ab){32}/,
     );
     expect(text).toMatch(/certificates.tar.zst .*read to its end by tar, 3 secrets found/);
     expect(text).toContain('the clock of master is 3 s late');

@@ -142,7 +142,7 @@ export const manifestOf = (system: string, backup: string, changes: Partial<Pupp
           contents: upload(key('pe-puppetdb.tables.zst'), 1024, 2048),
           tables: 42,
           rows: 1_234_567,
-          verified: 'read to its end by pg_restore',
+          verified: 'read to its end, its rows counted',
         },
         stored: { upload: { versionId: 'v1' }, contents: { versionId: 'v1' } },
       },
