@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { composeDocument } from '#documents/compose';
+import type { Contract, Takes, Values } from '#domain/contracts/document';
+import { command, commonParameters } from '#domain/plan';
 import type { LabNode } from '../local/lab/node.ts';
 
 /** One way to do a thing, and what it took. */
@@ -77,19 +79,23 @@ export const shell = async (node: LabNode, command: string): Promise<string> => 
 };
 
 /** Runs a document as Run Command would; its answer. Throws when it fails. */
-export const runDocument = async (
+export const runDocument = async <P extends Takes>(
   node: LabNode,
-  script: Parameters<typeof composeDocument>[0],
-  parameters: Readonly<Record<string, string>>,
+  contract: Contract<P>,
+  run: string,
+  values: NoInfer<Values<P>>,
 ): Promise<string> => {
   const content: { mainSteps: { inputs: { runCommand: string[] } }[] } = JSON.parse(
-    JSON.stringify(composeDocument(script)),
+    JSON.stringify(composeDocument(contract)),
   );
-  const common = { StartBefore: String(Math.floor(Date.now() / 1000) + 3600), Attempt: '0' };
-  const values: Readonly<Record<string, string>> = { ...common, ...parameters };
+  const of = { system: 'bench', run, attempt: 0 };
+  const parameters: Readonly<Record<string, string>> = {
+    ...commonParameters(of, {}, 'bench-state', new Date()),
+    ...command(contract, values).parameters,
+  };
   const lines = (content.mainSteps[0]?.inputs.runCommand ?? [])
     .join('\n')
-    .replace(/\{\{ (\w+) \}\}/g, (_, name: string) => values[name] ?? '')
+    .replace(/\{\{ (\w+) \}\}/g, (_, name: string) => parameters[name] ?? '')
     .replace('#!/bin/bash\n', `#!/bin/bash\nexport ${mark}=1\n`);
   const running = node.run(lines, crypto.randomUUID());
   let answer = '';

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
+import { fetchArtifact, finishRestore } from '#domain/contracts/shared';
 import { Collected, type Upload, uploadsOf } from '#domain/manifest';
-import { encodeText } from '#domain/naming';
-import { specOf } from '#domain/systems/puppet-restore';
+import { countRows, dumpDatabase, restoreDatabase, swapDatabases } from '#domain/systems/puppet-documents';
+import { fieldsOf } from '#domain/systems/puppet-restore';
 import { fetchedName } from '#domain/systems/puppet-restore-scope';
 import { type LabNode, writeAwsConfig } from '../local/lab/node.ts';
 import type { Lab } from '../local/runtime/lab.ts';
@@ -69,12 +70,11 @@ export const benchDatabase = async (lab: Lab, node: LabNode, tell: (what: string
       {
         name: 'Holdfast: verified, counted, zstd, streamed',
         work: async (round) => {
-          const answer = await runDocument(node, 'dump-database', {
-            RunId: `bench-${round}`,
+          const answer = await runDocument(node, dumpDatabase, `bench-${round}`, {
             Bucket: lab.runtime.vaultBucket,
             Key: `backups/pe-main/bench-${round}/node/dump`,
-            ExpectedBytes: String(rawBytes),
-            Database: encodeText('bench'),
+            ExpectedBytes: rawBytes,
+            Database: 'bench',
           });
           uploads = uploadsOf(Collected.parse(JSON.parse(answer)));
         },
@@ -109,13 +109,15 @@ export const benchDatabase = async (lab: Lab, node: LabNode, tell: (what: string
   );
 
   await shell(node, `${dump} >/var/tmp/bench.dump && chmod a+r /var/tmp/bench.dump`);
-  const fetch = (run: string, { key, bytes, sha256 }: Upload): Promise<string> =>
-    runDocument(node, 'fetch-artifact', {
-      RunId: run,
+  const fetch = (run: string, { key, bytes, sha256, compression }: Upload): Promise<string> =>
+    runDocument(node, fetchArtifact, run, {
       Bucket: lab.runtime.vaultBucket,
       Object: key,
-      Bytes: String(bytes),
+      // The bucket of a bench keeps no versions.
+      VersionId: 'null',
+      Bytes: bytes,
       Sha256: sha256,
+      Compression: compression,
       Name: fetchedName(key),
     });
   const [stored, contents] = uploads;
@@ -125,7 +127,7 @@ export const benchDatabase = async (lab: Lab, node: LabNode, tell: (what: string
       node,
       `rm -rf /var/lib/holdfast/restore; ${asPostgres(`${tool('dropdb')} --if-exists ${database}`)} && ${asPostgres(`${tool('psql')} -q -d postgres -c CHECKPOINT`)}`,
     );
-  const spec = specOf({
+  const spec = fieldsOf({
     ...{ name: 'bench', owner: 'pe-postgres', publicOwner: 'pg_database_owner', tablespace: 'pg_default' },
     ...{ encoding: 'UTF8', collate: 'C.UTF-8', ctype: 'C.UTF-8', bytes: 0, rowsEstimated: 0, acl: '', comment: '' },
     ...{ connectionLimit: -1, isTemplate: false, settings: [], extensions: ['plpgsql'] },
@@ -146,17 +148,13 @@ export const benchDatabase = async (lab: Lab, node: LabNode, tell: (what: string
         work: async (round) => {
           const run = `bench-${round}`;
           await Promise.all([fetch(run, stored), fetch(run, contents)]);
-          await runDocument(node, 'restore-database', { RunId: run, Name: fetchedName(stored.key), Spec: spec });
-          await runDocument(node, 'swap-databases', { RunId: run, Databases: encodeText('bench') });
+          await runDocument(node, restoreDatabase, run, { Name: fetchedName(stored.key), Spec: spec });
+          await runDocument(node, swapDatabases, run, { Databases: ['bench'] });
           const { different } = JSON.parse(
-            await runDocument(node, 'count-rows', {
-              RunId: run,
-              Name: fetchedName(contents.key),
-              Database: encodeText('bench'),
-            }),
+            await runDocument(node, countRows, run, { Name: fetchedName(contents.key), Database: 'bench' }),
           );
           if (different !== '') throw new Error(`the restored rows are not those of the backup: ${different}`);
-          await runDocument(node, 'finish-restore', { RunId: run });
+          await runDocument(node, finishRestore, run, {});
         },
       },
       {
@@ -165,8 +163,7 @@ export const benchDatabase = async (lab: Lab, node: LabNode, tell: (what: string
           await drop('limit');
           await fetch('bench-alone', stored);
         },
-        work: () =>
-          runDocument(node, 'restore-database', { RunId: 'bench-alone', Name: fetchedName(stored.key), Spec: spec }),
+        work: () => runDocument(node, restoreDatabase, 'bench-alone', { Name: fetchedName(stored.key), Spec: spec }),
       },
       {
         name: 'the manual: download, untar, psql -f',

@@ -1,11 +1,11 @@
 #!/bin/bash
-#/ Usage: BUCKET= OBJECT= VERSION_ID= DIGEST= BYTES= COMPRESSION= NAME= RUN= fetch-artifact.sh
+#/ Usage: BUCKET= OBJECT= VERSION_ID= SHA256= BYTES= COMPRESSION= NAME= RUN= fetch-artifact.sh
 #/
 #/ Downloads one version of an object, compares it with what the plan says of it and unpacks it below the run's own directory.
 #/ Nothing else is touched. Done before, it is not done again.
 #/   OBJECT       its key
 #/   VERSION_ID   what was written to the key since does not count
-#/   DIGEST       SHA-256 of the stored bytes
+#/   SHA256       SHA-256 of the stored bytes
 #/   COMPRESSION  zstd, gzip; none for what stays as it is, whatever its name ends in
 #/   NAME         the file that it becomes
 #/ Exit status: 0 it lies there, whole; 1 failed, the answer says why.
@@ -75,8 +75,8 @@ main() {
     if [ "$bytes" != "$BYTES" ]; then
       fail ArtifactDamagedError "s3://$BUCKET/$OBJECT has $bytes bytes, its manifest says $BYTES. Nothing was touched. Restore another backup."
     fi
-    if [ "$sum" != "$DIGEST" ]; then
-      fail ArtifactDamagedError "s3://$BUCKET/$OBJECT is not what was backed up: its SHA-256 is $sum, its manifest says $DIGEST. Nothing was touched. Restore another backup."
+    if [ "$sum" != "$SHA256" ]; then
+      fail ArtifactDamagedError "s3://$BUCKET/$OBJECT is not what was backed up: its SHA-256 is $sum, its manifest says $SHA256. Nothing was touched. Restore another backup."
     fi
     [ "${statuses[2]}" -eq 0 ] || fail ArtifactDamagedError "s3://$BUCKET/$OBJECT can not be unpacked: $(last_words "$work/unpack.log")"
     mv "$work/artifact" "$target"

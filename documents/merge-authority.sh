@@ -210,7 +210,7 @@ main() {
   merge_revocations
   merge_serial
   while IFS= read -r name; do names+=("$name"); done < <(head -n "$names_told" "$work/signed")
-  answer "{\"living\":\"$living\",\"whole\":$(yes_or_no "$whole"),\"backup\":$(json_string "$(padded_hex "$(next_serial "$kept/restored")")"),\"known\":\"$(padded_hex "$known")\",\"serial\":\"$(padded_hex "$serial")\",\"signed\":$(wc -l <"$work/signed"),\"names\":$(json_list ${names[@]+"${names[@]}"}),\"revoked\":$(wc -l <"$work/revoked"),\"unreadList\":$(yes_or_no "$unread")}"
+  answer "{\"living\":\"$living\",\"whole\":$(yes_or_no "$whole"),\"backup\":$(json_string "$(padded_hex "$(next_serial "$kept/restored")")"),\"known\":\"$(padded_hex "$known")\",\"serial\":\"$(padded_hex "$serial")\",\"signed\":$(wc -l <"$work/signed"),\"names\":$(json_list ${names[@]+"${names[@]}"}),\"unreadList\":$(yes_or_no "$unread")}"
 }
 
 yes_or_no() { if [ "$1" = yes ]; then printf true; else printf false; fi; }

@@ -20,7 +20,7 @@ main() {
   begin_work "$RUN"
   require_client
   if ! upgrade_controller "$VERSION" --dry-run >"$work/dry-run.log" 2>&1; then problems+=("Juju's dry run says: $(juju_words "$work/dry-run.log")"); fi
-  answer "{\"best\":$(json_string "$(best_version "$work/dry-run.log")"),\"problems\":$(json_list ${problems[@]+"${problems[@]}"})}"
+  answer "{\"problems\":$(json_list ${problems[@]+"${problems[@]}"})}"
 }
 
 main "$@"

@@ -140,7 +140,7 @@ main() {
   done
   found=$(wc -l <"$directory/lists/$NAME.placed")
   remove_tree "$stage" || echo "$stage stays: $refused" >&2
-  answer "{\"archive\":$(json_string "$NAME"),\"replaced\":${#targets[@]},\"kept\":$kept,\"absent\":$(json_list ${absent[@]+"${absent[@]:0:20}"}),\"entries\":$entries,\"found\":$found,\"sha256\":\"$(sha256sum <"$directory/lists/$NAME.placed" | cut -d ' ' -f 1)\",\"privileged\":$(json_list ${privileged[@]+"${privileged[@]:0:20}"})}"
+  answer "{\"archive\":$(json_string "$NAME"),\"replaced\":${#targets[@]},\"kept\":$kept,\"absent\":$(json_list ${absent[@]+"${absent[@]:0:20}"}),\"entries\":$entries,\"found\":$found,\"privileged\":$(json_list ${privileged[@]+"${privileged[@]:0:20}"})}"
 }
 
 main "$@"

@@ -1,5 +1,5 @@
 #!/bin/bash
-#/ Usage: UNDO_RUN= undo.sh
+#/ Usage: RUN= undo.sh
 #/
 #/ Removes a run's traces from the node: lets none of its commands begin any more, ends its processes, puts back what it
 #/ replaced, starts the services that it stopped, deletes its directories. Doing it twice is the same as once.
@@ -20,21 +20,21 @@ umask 077
 main() {
   begin_answer
   refuse_late
-  mark_undone "$UNDO_RUN"
-  end_scripts "$UNDO_RUN"
-  kill_marked "HOLDFAST_RUN=$UNDO_RUN"
+  mark_undone "$RUN"
+  end_scripts "$RUN"
+  kill_marked "HOLDFAST_RUN=$RUN"
   ended=$((ended + killed))
-  recover "$UNDO_RUN"
-  forget_restore "$UNDO_RUN"
-  remove_archives "$UNDO_RUN"
-  remove_stored "$UNDO_RUN"
-  rm -rf --one-file-system "$state_directory/runs/$UNDO_RUN".???????? "/root/.holdfast-$UNDO_RUN"
+  recover "$RUN"
+  forget_restore "$RUN"
+  remove_archives "$RUN"
+  remove_stored "$RUN"
+  rm -rf --one-file-system "$state_directory/runs/$RUN".???????? "/root/.holdfast-$RUN"
   if [ -n "$not_rolled_back" ]; then
-    disarm_watchdog "$UNDO_RUN"
+    disarm_watchdog "$RUN"
     fail ServicesLeftDownError "these services stay down:${down:+ $down}, because:$not_rolled_back Start the restore again: it goes on from here."
   fi
   if [ -n "$down" ]; then fail ServicesDownError "still down:$down. Start them by hand (service NAME start) and look at their logs."; fi
-  disarm_watchdog "$UNDO_RUN"
+  disarm_watchdog "$RUN"
   # shellcheck disable=SC2086 # a list of names without spaces
   answer "{\"killed\":$ended,\"started\":$(json_list $started)}"
 }

@@ -1,11 +1,11 @@
 #!/bin/bash
-#/ Usage: URL= AGENT_VERSION= VERSION= RUN= upgrade-agent.sh
+#/ Usage: URL= AGENT_VERSION= SERVER_VERSION= RUN= upgrade-agent.sh
 #/
 #/ Upgrades a node by the script that its master serves, and proves versions and services. The script is fetched whole, with
 #/ the certificate of the authority, before anything of it is run.
 #/   URL            of the script
 #/   AGENT_VERSION  what the agent is to be
-#/   VERSION        what Puppet Enterprise is to be, on a compile master; empty elsewhere
+#/   SERVER_VERSION what Puppet Enterprise is to be, on a compile master; empty elsewhere
 #/ Exit status: 0 upgraded, or it was already; 1 failed, the answer says why.
 set -Eeuo pipefail
 umask 022
@@ -23,7 +23,7 @@ umask 022
 readonly watchdog_seconds=7800
 
 # A version proves nothing while the script that brought it has not ended well.
-has_versions() { [ "$(agent_version)" = "$AGENT_VERSION" ] && { [ -z "$VERSION" ] || [ "$(installed_version)" = "$VERSION" ]; }; }
+has_versions() { [ "$(agent_version)" = "$AGENT_VERSION" ] && { [ -z "$SERVER_VERSION" ] || [ "$(installed_version)" = "$SERVER_VERSION" ]; }; }
 
 fetch() {
   local curl=/opt/puppetlabs/puppet/bin/curl authority=$puppet_configuration/puppet/ssl/certs/ca.pem status=0
@@ -61,7 +61,7 @@ main() {
     arm_watchdog "$RUN" "$watchdog_seconds"
     printf '%s\n' "$before" >"$upgrade_marker"
     env -u HOLDFAST_RUN bash "$work/script" >"$work/log" 2>&1 </dev/null 4>&- || status=$?
-    has_versions || differs="; the agent is $(agent_version), expected $AGENT_VERSION${VERSION:+; Puppet Enterprise is $(installed_version), expected $VERSION}"
+    has_versions || differs="; the agent is $(agent_version), expected $AGENT_VERSION${SERVER_VERSION:+; Puppet Enterprise is $(installed_version), expected $SERVER_VERSION}"
     if [ "$status" -ne 0 ] || [ -n "$differs" ]; then
       leave_running
       fail UpgradeFailedError "the script of $URL ended with $status$differs. Its last words: $(last_words "$work/log")"

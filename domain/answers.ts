@@ -1,36 +1,57 @@
+import type { Contract } from './contracts/document.ts';
+import { archiveFiles } from './contracts/shared.ts';
 import { UnaskedAnswerError } from './errors.ts';
 import { type Collected, type Upload, uploadsOf } from './manifest.ts';
-import { decodeText, documentName } from './naming.ts';
-import type { Command } from './plan.ts';
+import { decodeText } from './naming.ts';
+import { answersOf, type NodeAnswer, type PhaseState } from './phase.ts';
+import { type Command, parameterOf } from './plan.ts';
+import { backupJuju } from './systems/juju-documents.ts';
+import { dumpDatabase, dumpGlobals } from './systems/puppet-documents.ts';
 import { nodeWords } from './words.ts';
 
 /** What a node answers is a claim: only the keys and names that its command was given count. */
 
 interface Promised {
+  readonly contract: Contract;
   readonly kind: Collected['kind'];
   /** What a document adds to its key for each object, before the compressor's ending. */
   readonly suffixes: readonly string[];
-  /** The parameter that names what is collected, as the answer should. */
-  readonly named: (parameters: Command['parameters']) => string | undefined;
+  /** What its command says is collected, as the answer should. */
+  readonly named: (command: Pick<Command, 'document' | 'parameters'>) => string | undefined;
 }
 
 const unnamed = (): undefined => undefined;
 
-/** By the documents that collect. */
-const promised: Readonly<Record<string, Promised>> = {
-  [documentName('dump-globals')]: { kind: 'globals', suffixes: [''], named: unnamed },
-  [documentName('dump-database')]: {
+/** What the documents that collect answer. */
+const promises: readonly Promised[] = [
+  { contract: dumpGlobals, kind: 'globals', suffixes: [''], named: unnamed },
+  {
+    contract: dumpDatabase,
     kind: 'database',
     suffixes: ['.dump', '.contents'],
-    named: ({ Database }) => Database && decodeText(Database),
+    named: (command) => {
+      const encoded = parameterOf(command, dumpDatabase, 'Database');
+      return encoded && decodeText(encoded);
+    },
   },
-  [documentName('archive-files')]: {
+  {
+    contract: archiveFiles,
     kind: 'files',
     suffixes: ['.tar', '.contents'],
-    named: ({ Group }) => Group,
+    named: (command) => parameterOf(command, archiveFiles, 'Group'),
   },
-  [documentName('backup-juju')]: { kind: 'juju', suffixes: ['.tar.gz', '.contents'], named: unnamed },
-};
+  { contract: backupJuju, kind: 'juju', suffixes: ['.tar.gz', '.contents'], named: unnamed },
+];
+
+/** What the nodes say that they have collected in a phase, as it stands in its commands' answers. */
+export const collectedIn = (state: PhaseState): readonly NodeAnswer<Collected>[] => [
+  ...answersOf(state, dumpGlobals),
+  ...answersOf(state, dumpDatabase),
+  ...answersOf(state, archiveFiles),
+  ...answersOf(state, backupJuju).flatMap(({ answer, ...of }) =>
+    answer.kind === 'nothing' ? [] : [{ ...of, answer }],
+  ),
+];
 
 const endings = { zstd: '.zst', gzip: '.gz', none: '' } as const satisfies Record<Upload['compression'], string>;
 
@@ -63,10 +84,10 @@ export const askedFor = (
     );
   const quoted = (text: string | undefined): string => JSON.stringify(nodeWords((text ?? '').slice(0, 200)));
   if (!command?.instanceIds.includes(instanceId)) throw refuse('though no command was sent to it');
-  const asked = promised[command.document];
+  const asked = promises.find(({ contract }) => contract.name === command.document);
   if (asked?.kind !== collected.kind) throw refuse(`with ${quoted(collected.kind)}`);
   const name = nameOf(collected);
-  if (name !== asked.named(command.parameters)) throw refuse(`for ${quoted(name)}`);
+  if (name !== asked.named(command)) throw refuse(`for ${quoted(name)}`);
   const uploads = uploadsOf(collected);
   for (const [index, { key, compression }] of uploads.entries())
     if (key !== `${command.parameters['Key']}${asked.suffixes[index]}${endings[compression]}`)

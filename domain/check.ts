@@ -1,23 +1,15 @@
 import * as z from 'zod';
+import { maxPathsChars } from './contracts/parameters.ts';
+import { archiveFiles, checkNode } from './contracts/shared.ts';
 import { CommandFailedError, WrongRoleError } from './errors.ts';
 import type { Inspection } from './inspection.ts';
-import { decodeList, documentName, encodeList, instanceArn, vaultKeys } from './naming.ts';
-import { optionalFailures, type PhaseState, resultsOf } from './phase.ts';
-import { commandsOn, type Phase, type Plan, type PlannedNode } from './plan.ts';
+import { decodeList, encodeList, instanceArn, vaultKeys } from './naming.ts';
+import { answersOf, optionalFailures, type PhaseState } from './phase.ts';
+import { commandsOn, type Phase, type Plan, type PlannedNode, parameterOf } from './plan.ts';
 import type { BackupOf, Inspected, Kind } from './systems/kind.ts';
 import { expiryWarnings } from './systems/puppet-authority.ts';
 
 /** Whether a backup could be made now: the preflight alone. Everything that is wrong is told at once. */
-
-/** What check-node.sh answers. */
-const NodeAnswer = z.object({
-  /** Seconds since 1970. */
-  clock: z.int(),
-  /** What was said to an upload; nothing when the vault took it. */
-  vault: z.string(),
-  /** Keys that a backup must have and can not read, each with the reason. */
-  unreadable: z.array(z.string()),
-});
 
 const CheckedNode = z.object({
   name: z.string(),
@@ -57,11 +49,6 @@ const workBytes = 64 * 1024 ** 2;
 /** S3 refuses who is a quarter of an hour off; certificates and logs suffer sooner. */
 const clockToleranceSeconds = 60;
 
-const checkName = 'check-node';
-
-/** Characters that the parameter of check-node takes. */
-const longestKeys = 40_000;
-
 /** A phase that no failure ends: it is told what each node has to say. */
 export const tolerant = ({ name, commands }: Phase): Phase => ({
   name,
@@ -99,23 +86,22 @@ export const checkPhase = (
   },
   backup: readonly Phase[],
 ): Phase => {
-  const archives = backup.flatMap(({ commands }) =>
-    commands.filter(({ document }) => document === documentName('archive-files')),
-  );
-  const pathsOn = (node: PlannedNode): readonly string[] => {
-    const lists = archives.flatMap(({ instanceIds, parameters }) =>
-      instanceIds.includes(node.instanceId) ? [parameters['Paths'] ?? ''] : [],
-    );
-    const whole = encodeList(lists.flatMap(decodeList));
+  const commands = backup.flatMap((phase) => phase.commands);
+  const pathsOn = (node: PlannedNode): readonly (readonly string[])[] => {
+    const lists = commands
+      .filter(({ instanceIds }) => instanceIds.includes(node.instanceId))
+      .flatMap((one) => parameterOf(one, archiveFiles, 'Paths') ?? [])
+      .map(decodeList);
+    const whole = lists.flat();
     // What an archive takes, a check takes: the documents' parameters are equally long.
-    return whole.length <= longestKeys ? [whole] : lists;
+    return encodeList(whole).length <= maxPathsChars ? [whole] : lists;
   };
   return tolerant({
     name: 'check',
     commands: nodes.flatMap(({ node }) =>
       pathsOn(node).map((Keys, index) =>
-        commandsOn(run, node)(
-          checkName,
+        commandsOn(node)(
+          checkNode,
           {
             Bucket: vaultBucket,
             Key: `${vaultKeys.check(system, run)}${instanceArn(execution, node.instanceId)}/upload-${index}`,
@@ -162,8 +148,8 @@ const checkedNode = (
       one.state === 'ended' &&
       one.invocations.some(({ instanceId, status }) => instanceId === node.instanceId && status === 'Success'),
   );
-  const answers = (state ? resultsOf(state, checkName, NodeAnswer) : []).flatMap(({ instanceId, result }) =>
-    instanceId === node.instanceId ? [result] : [],
+  const answers = answersOf(state, checkNode).flatMap(({ instanceId, answer: told }) =>
+    instanceId === node.instanceId ? [told] : [],
   );
   const [answer] = answers;
   const refusal = answers.map(({ vault }) => vault).find((said) => said !== '');

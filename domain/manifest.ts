@@ -22,7 +22,7 @@ export const Upload = z.object({
 });
 export type Upload = z.infer<typeof Upload>;
 
-const uploadedDump = z.object({
+export const UploadedDump = z.object({
   kind: z.literal('database'),
   database: z.string(),
   upload: Upload,
@@ -33,7 +33,7 @@ const uploadedDump = z.object({
   verified: z.literal('read to its end, its rows counted'),
 });
 
-const uploadedArchive = z.object({
+export const UploadedArchive = z.object({
   kind: z.literal('files'),
   group: z.string(),
   upload: Upload,
@@ -48,7 +48,7 @@ const uploadedArchive = z.object({
   warnings: z.array(z.string()),
 });
 
-const uploadedGlobals = z.object({
+export const UploadedGlobals = z.object({
   kind: z.literal('globals'),
   upload: Upload,
   roles: z.int().nonnegative(),
@@ -60,7 +60,7 @@ const uploadedGlobals = z.object({
 export const jujuDrivers = ['plugin', 'stored', 'file'] as const;
 export type JujuDriver = (typeof jujuDrivers)[number];
 
-const uploadedJuju = z.object({
+export const UploadedJuju = z.object({
   kind: z.literal('juju'),
   driver: z.enum(jujuDrivers),
   /** The archive as Juju's own tools take it. */
@@ -90,14 +90,8 @@ const uploadedJuju = z.object({
 });
 
 /** What a collecting command put into the vault. */
-export const Collected = z.discriminatedUnion('kind', [uploadedDump, uploadedArchive, uploadedGlobals, uploadedJuju]);
+export const Collected = z.discriminatedUnion('kind', [UploadedDump, UploadedArchive, UploadedGlobals, UploadedJuju]);
 export type Collected = z.infer<typeof Collected>;
-
-/** What a collecting command answers: of several controllers one alone has the archive. */
-export const CollectAnswer = z.discriminatedUnion('kind', [
-  ...Collected.options,
-  z.object({ kind: z.literal('nothing') }),
-]);
 
 /** The version that the commit found in the vault. What is written to the same key afterwards is another one. */
 const Stored = z.object({ versionId: z.string().min(1) });

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { Contract, Takes } from './contracts/document.ts';
 import {
   CommandCancelledError,
   CommandFailedError,
@@ -51,12 +52,15 @@ export const Progress = z.object({
 });
 export type Progress = z.infer<typeof Progress>;
 
+/** Which command of the plan it is, and of which document. */
+const which = { id: z.string(), document: z.string() };
+
 /** One command's way: not yet sent, being sent (its id may be lost with the sender), sent, ended on every node. */
 export const CommandState = z.discriminatedUnion('state', [
-  z.object({ id: z.string(), state: z.literal('waiting') }),
-  z.object({ id: z.string(), state: z.literal('sending'), since: z.iso.datetime() }),
+  z.object({ ...which, state: z.literal('waiting') }),
+  z.object({ ...which, state: z.literal('sending'), since: z.iso.datetime() }),
   z.object({
-    id: z.string(),
+    ...which,
     state: z.literal('sent'),
     commandId: z.string(),
     sentAt: z.iso.datetime(),
@@ -64,7 +68,7 @@ export const CommandState = z.discriminatedUnion('state', [
     progress: Progress.optional(),
   }),
   z.object({
-    id: z.string(),
+    ...which,
     state: z.literal('ended'),
     commandId: z.string(),
     sentAt: z.iso.datetime(),
@@ -90,7 +94,7 @@ export const startPhase = (phase: Phase, now: Date, attempt = 0): PhaseState => 
   phase: phase.name,
   attempt,
   startedAt: now.toISOString(),
-  commands: phase.commands.map(({ id }) => ({ id, state: 'waiting' })),
+  commands: phase.commands.map(({ id, document }) => ({ id, document, state: 'waiting' })),
 });
 
 /** The commands that may be sent now: at most four of Holdfast's are under way on a node at once. */
@@ -283,25 +287,31 @@ export const waitSeconds = (state: PhaseState, now: Date): number => {
 };
 
 /** What a node answered to a command that succeeded. */
-export interface NodeResult<T> {
+export interface NodeAnswer<A> {
   readonly command: string;
   readonly instanceId: string;
-  readonly result: T;
+  readonly answer: A;
 }
 
-/** The answers of a phase's commands whose id begins with `prefix`; those that failed, as optional ones may, are left out. Throws an UnreadableResultError when one is not what its document promises. */
-export const resultsOf = <T>(state: PhaseState, prefix: string, schema: z.ZodType<T>): readonly NodeResult<T>[] =>
-  state.commands.flatMap((command) =>
-    command.state !== 'ended' || !command.id.startsWith(prefix)
+/**
+ * What a phase's commands of one document answered; those that failed, as optional ones may, are left out. Throws an
+ * UnreadableResultError when one is not what its contract promises.
+ */
+export const answersOf = <A>(
+  state: PhaseState | undefined,
+  { name, answers }: Contract<Takes, A>,
+): readonly NodeAnswer<A>[] =>
+  (state?.commands ?? []).flatMap((command) =>
+    command.state !== 'ended' || command.document !== name
       ? []
       : command.invocations
           .filter(({ status }) => status === 'Success')
           .map(({ instanceId, stdout }) => {
-            const result = schema.safeParse(parsed(stdout));
-            if (!result.success)
+            const answer = answers.safeParse(parsed(stdout));
+            if (!answer.success)
               throw new UnreadableResultError(
-                `${command.id} on ${instanceId} answered something else than its document promises: ${nodeWords(z.prettifyError(result.error))}`,
+                `${command.id} on ${instanceId} answered something else than its document promises: ${nodeWords(z.prettifyError(answer.error))}`,
               );
-            return { command: command.id, instanceId, result: result.data };
+            return { command: command.id, instanceId, answer: answer.data };
           }),
   );

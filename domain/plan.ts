@@ -1,5 +1,7 @@
 import * as z from 'zod';
-import { Concurrency, documentName, InstanceId, PhaseName, RunId, Share, SystemId, stateKeys } from './naming.ts';
+import { type Contract, commonTakes, encoded, type Takes, type Values } from './contracts/document.ts';
+import { undo } from './contracts/shared.ts';
+import { Concurrency, InstanceId, PhaseName, RunId, Share, SystemId, stateKeys } from './naming.ts';
 import { operations } from './payloads.ts';
 
 /** A plan is data: the ordered phases of a run and their commands, computed before anything is touched. */
@@ -86,76 +88,78 @@ export const commonParameters = (
   { rollout }: Pick<Command, 'rollout'>,
   stateBucket: string,
   now: Date,
-) => ({
-  StartBefore: String(Math.floor(now.getTime() / 1000) + startWindowSeconds + (rollout ? rolloutSeconds : 0)),
-  Attempt: String(attempt),
-  Answers: `${stateBucket}/${stateKeys.answers(system, run)}`,
-});
+): Readonly<Record<string, string>> =>
+  encoded('Holdfast', commonTakes, {
+    Run: run,
+    StartBefore: Math.floor(now.getTime() / 1000) + startWindowSeconds + (rollout ? rolloutSeconds : 0),
+    Attempt: attempt,
+    Answers: `${stateBucket}/${stateKeys.answers(system, run)}`,
+  });
 
 /** A command that has no nodes yet. */
-export type Errand = Omit<Command, 'instanceIds'>;
+export type CommandTemplate = Omit<Command, 'instanceIds'>;
+
+/** An inspection may take this long, in seconds. */
+export const inspectionSeconds = 300;
 
 /** A step may take this long. */
 export const stepSeconds = 1800;
 
-/** Says what a document of this run is to do. `what` tells apart commands of one phase: `dump-database pe-puppetdb`. */
-export const errands =
-  (run: string) =>
-  (
-    script: string,
-    parameters: Readonly<Record<string, string>> = {},
-    { what, seconds = stepSeconds }: { readonly what?: string | undefined; readonly seconds?: number } = {},
-  ): Errand => ({
-    id: what === undefined ? script : `${script} ${what}`,
-    document: documentName(script),
-    parameters: { RunId: run, ...parameters },
-    executionTimeoutSeconds: seconds,
-  });
+interface CommandOptions {
+  /** Tells apart commands of one phase: `dump-database pe-puppetdb`. */
+  readonly what?: string | undefined;
+  readonly seconds?: number;
+}
 
-/** Commands of this run for one node; a person sees its name with each. */
-export const commandsOn = (run: string, { instanceId, name }: Pick<PlannedNode, 'instanceId' | 'name'>) => {
-  const errand = errands(run);
-  return (...of: Parameters<typeof errand>): Command => {
-    const command = errand(...of);
-    return { ...command, id: `${command.id} (${name})`, instanceIds: [instanceId] };
+/** Says what a document is to do. Throws a CommandFailedError for a value that SSM would refuse when it is too late. */
+export const command = <P extends Takes>(
+  contract: Contract<P>,
+  values: NoInfer<Values<P>>,
+  { what, seconds = stepSeconds }: CommandOptions = {},
+): CommandTemplate => ({
+  id: what === undefined ? contract.verb : `${contract.verb} ${what}`,
+  document: contract.name,
+  parameters: encoded(contract.verb, contract.takes, values),
+  executionTimeoutSeconds: seconds,
+});
+
+/** Commands for one node; a person sees its name with each. */
+export const commandsOn =
+  ({ instanceId, name }: Pick<PlannedNode, 'instanceId' | 'name'>) =>
+  <P extends Takes>(contract: Contract<P>, values: NoInfer<Values<P>>, options?: CommandOptions): Command => {
+    const template = command(contract, values, options);
+    return { ...template, id: `${template.id} (${name})`, instanceIds: [instanceId] };
   };
-};
+
+/** A parameter of a command as it was encoded; undefined when the command is of another document. */
+export const parameterOf = <P extends Takes>(
+  { document, parameters }: Pick<Command, 'document' | 'parameters'>,
+  contract: Contract<P>,
+  name: keyof P & string,
+): string | undefined => (document === contract.name ? parameters[name] : undefined);
 
 /** The same command for many nodes, cut into pieces that SendCommand takes. */
-export const forNodes = (command: Errand, instanceIds: readonly string[]): Command[] => {
+export const forNodes = (template: CommandTemplate, instanceIds: readonly string[]): Command[] => {
   const pieces = Math.ceil(instanceIds.length / instancesPerCommand);
   return Array.from({ length: pieces }, (_, piece) => ({
-    ...command,
-    id: pieces === 1 ? command.id : `${command.id} (${piece + 1} of ${pieces})`,
+    ...template,
+    id: pieces === 1 ? template.id : `${template.id} (${piece + 1} of ${pieces})`,
     instanceIds: instanceIds.slice(piece * instancesPerCommand, (piece + 1) * instancesPerCommand),
   }));
 };
 
 /** The same command for many nodes; its failure on an optional one does not end the phase. */
 export const forPlannedNodes = (
-  command: Errand,
+  template: CommandTemplate,
   nodes: readonly Pick<PlannedNode, 'instanceId' | 'optional'>[],
 ): Command[] => {
   const idsOf = (optional: boolean): string[] =>
     nodes.filter((node) => node.optional === optional).map(({ instanceId }) => instanceId);
   return [
-    ...forNodes(command, idsOf(false)),
-    ...forNodes({ ...command, id: `${command.id} (optional)`, optional: true }, idsOf(true)),
+    ...forNodes(template, idsOf(false)),
+    ...forNodes({ ...template, id: `${template.id} (optional)`, optional: true }, idsOf(true)),
   ];
 };
-
-/** A phase that asks what the nodes hold: a run of any kind begins with one. */
-export const inspectionPhase = (
-  name: string,
-  run: string,
-  script: string,
-  purpose: 'backup' | 'rescue',
-  nodes: readonly PlannedNode[],
-  more: Readonly<Record<string, string>> = {},
-): Phase => ({
-  name,
-  commands: forPlannedNodes(errands(run)(script, { Purpose: purpose, ...more }, { seconds: 300 }), nodes),
-});
 
 const undoPhase = /^undo-\d+$/;
 
@@ -171,23 +175,19 @@ export const withUndoPhase = (
   begun: readonly Phase[] = [],
 ): { readonly plan: Plan; readonly phase: string } => {
   const phase = `undo-${plan.phases.filter(({ name }) => isUndoPhase(name)).length + 1}`;
-  // One command a node, so that a node that is gone does not keep the others from being undone. What it undoes is another
-  // run's in name: processes of its own would be among those that it ends.
-  const commands = plan.nodes.map((node) => ({
-    ...commandsOn(plan.run, node)('undo', {}, { seconds: 1200 }),
-    parameters: { UndoRunId: plan.run },
-  }));
+  const seconds = 1200;
+  // One command a node, so that a node that is gone does not keep the others from being undone.
+  const commands = plan.nodes.map((node) => commandsOn(node)(undo, {}, { seconds }));
   const waves = new Map(
     begun.flatMap((one) => one.commands.flatMap(({ tags }) => (tags ? [[JSON.stringify(tags), tags] as const] : []))),
   );
   // Some of thousands are always off: that keeps nothing from being undone.
-  const tagged = Array.from(waves.values(), (tags): Command => {
-    const { id, document, executionTimeoutSeconds } = errands(plan.run)('undo', {}, { seconds: 1200 });
-    return {
-      ...{ id: `${id} (${Object.values(tags).join(' ')})`, document, executionTimeoutSeconds, tags, instanceIds: [] },
-      parameters: { UndoRunId: plan.run },
-      ...{ optional: true, rollout: { maxConcurrency: '10%', maxErrors: '100%' } },
-    };
-  });
+  const tagged = Array.from(
+    waves.values(),
+    (tags): Command => ({
+      ...command(undo, {}, { what: `(${Object.values(tags).join(' ')})`, seconds }),
+      ...{ tags, instanceIds: [], optional: true, rollout: { maxConcurrency: '10%', maxErrors: '100%' } },
+    }),
+  );
   return { plan: { ...plan, phases: [...plan.phases, { name: phase, commands: [...commands, ...tagged] }] }, phase };
 };

@@ -9,10 +9,8 @@ import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
 import type * as z from 'zod';
-import { scripts } from '#documents/compose';
 import type { Config } from '#domain/config';
 import {
-  documentName,
   scheduleGroup,
   stateKeys,
   stateMachineName,
@@ -21,6 +19,7 @@ import {
   type Verb,
   vaultKeys,
 } from '#domain/naming';
+import { documents } from '#domain/systems/documents';
 import type { Env as AcquireLockEnv } from '#lambdas/acquire-lock/env';
 import type { Env as AdvancePhaseEnv } from '#lambdas/advance-phase/env';
 import type { Env as ChooseBackupEnv } from '#lambdas/choose-backup/env';
@@ -443,9 +442,7 @@ export class ControlStack extends Stack {
     may(
       'advance-phase',
       ['ssm:SendCommand'],
-      scripts.map((script) =>
-        this.formatArn({ service: 'ssm', resource: 'document', resourceName: documentName(script) }),
-      ),
+      documents.map(({ name }) => this.formatArn({ service: 'ssm', resource: 'document', resourceName: name })),
     );
     // Never AWS-RunShellScript, and only to instances that carry the tag of one of our systems.
     may(

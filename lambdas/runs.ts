@@ -1,11 +1,11 @@
 import { CheckFailedError, InvalidInputError, UnreadableResultError } from '#domain/errors';
-import { Inspection } from '#domain/inspection';
 import type { Manifest } from '#domain/manifest';
 import { stateKeys, vaultKeys } from '#domain/naming';
 import { type RestoreRequest, RunRecord } from '#domain/payloads';
-import { PhaseState, resultsOf } from '#domain/phase';
+import { PhaseState } from '#domain/phase';
 import { type Phase, Plan, type PlannedNode } from '#domain/plan';
 import type { Bucket, State } from '#domain/ports';
+import { inspectionsIn } from '#domain/systems/documents';
 import type { Inspected, Restoration, RestoreOf } from '#domain/systems/kind';
 import { restorationOf } from '#domain/systems/kinds';
 import type { Fetchable } from '#domain/systems/transfer';
@@ -65,12 +65,12 @@ export const readPhase = (state: State, run: string, phase: string): Promise<Pha
 export const inspectedNodes = async (state: State, plan: Plan, phase: string): Promise<readonly Inspected[]> => {
   const inspected = await readPhase(state, plan.run, phase);
   if (!inspected) throw new UnreadableResultError(`Run ${plan.run} has not inspected its nodes.`);
-  const found = resultsOf(inspected, 'inspect', Inspection);
+  const found = inspectionsIn(inspected);
   const asked = new Set(
     phaseOf(plan, phase)?.commands.flatMap(({ instanceIds, optional }) => (optional ? [] : instanceIds)),
   );
   return plan.nodes.flatMap((node) => {
-    const inspection = found.find(({ instanceId }) => instanceId === node.instanceId)?.result;
+    const inspection = found.find(({ instanceId }) => instanceId === node.instanceId)?.answer;
     if (inspection) return [{ node, inspection }];
     if (node.optional || !asked.has(node.instanceId)) return [];
     throw new UnreadableResultError(`${node.name} (${node.instanceId}) gave no inspection.`);

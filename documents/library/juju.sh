@@ -244,9 +244,6 @@ printed_id() { { grep -ohE '[0-9]{8}-[0-9]{6}\.[0-9a-f-]{36}' "$said" "$work/cre
 # printed_path: where a version from 2.9.22 on says that it keeps the backup.
 printed_path() { sed -n 's/^Remote backup stored on the controller as //p' "$work/create.log" | sed 's/[[:space:]]*$//; s/^"\(.*\)"$/\1/; q'; }
 
-# best_version FILE: what a dry run has told, where this version tells it.
-best_version() { sed -n '/best version/{n;s/^[[:space:]]*//;s/[[:space:]]*$//;p;q;}' "$1"; }
-
 # upgrade_controller VERSION [--dry-run]: of the environment before 2.0.
 upgrade_controller() {
   local version=$1

@@ -1,10 +1,28 @@
-import * as z from 'zod';
+import { finishRestore, replaceFiles, startServices } from '#domain/contracts/shared';
 import { CheckFailedError } from '#domain/errors';
 import { type JujuManifest, objectsOf } from '#domain/manifest';
-import { encodeText, tagKeys } from '#domain/naming';
-import { type PhaseState, resultsOf } from '#domain/phase';
-import { type Command, commandsOn, inspectionPhase, type Phase, type PlannedNode, stepSeconds } from '#domain/plan';
+import { tagKeys } from '#domain/naming';
+import { answersOf, type PhaseState } from '#domain/phase';
+import {
+  type Command,
+  command,
+  commandsOn,
+  forPlannedNodes,
+  inspectionSeconds,
+  type Phase,
+  stepSeconds,
+} from '#domain/plan';
 import { clientOf, compare, jujuNodes } from './juju.ts';
+import {
+  checkFence,
+  checkJuju,
+  ensureAvailability,
+  holdAgents,
+  inspectJuju,
+  restoreController,
+  restoreEnvironment,
+  restoreJujuArchive,
+} from './juju-documents.ts';
 import { check, warn } from './juju-restore-check.ts';
 import { controllersNow, isByClient, isClassic, type JujuRestore, serversThen } from './juju-restore-scope.ts';
 import type { Inspected, Proof, Restoration, RestoreOf } from './kind.ts';
@@ -40,81 +58,72 @@ const plan = (of: JujuRestore): readonly Phase[] => {
   const { request, then, archive, client } = of;
   const options = { reconnectSeconds: 900, reconnectPercent: 100, ...request.juju };
   const classic = isClassic(of);
-  const on = (node: PlannedNode) => commandsOn(of.run, node);
-  const asClient = { Controller: then.name, User: then.user };
+  const on = commandsOn;
+  const asClient = { Controller: then.name, ClientUser: then.user };
   const controllers = classic ? [] : controllersNow(of);
   const [primary] = controllers;
   const holder = primary && !isByClient(of) ? primary.node : client;
   const lostDirectory = of.now === undefined ? of.directory : undefined;
   const commands: Readonly<Partial<Record<PhaseName, Command[]>>> = {
     fetch: [
-      fetching(of, holder)(archive.object, archiveName),
-      ...(lostDirectory ? [fetching(of, client)(lostDirectory, clientName, 'client')] : []),
+      fetching(of.vaultBucket, holder)(archive.object, archiveName),
+      ...(lostDirectory ? [fetching(of.vaultBucket, client)(lostDirectory, clientName, 'client')] : []),
     ],
     ...(lostDirectory && {
       'restore-client': [
-        on(client)('replace-files', { Name: clientName, Roots: encodeText(then.directory), Excludes: '' }),
+        on(client)(replaceFiles, { Name: clientName, Roots: [then.directory], MissingRoots: [], Excludes: [] }),
       ],
     }),
     ...(classic && {
       'check-fence': [
-        on(client)('check-fence', {
+        on(client)(checkFence, {
           ...asClient,
-          Instances: serversThen(of)
-            .map(({ instanceId }) => instanceId)
-            .join(' '),
+          Instances: serversThen(of).map(({ instanceId }) => instanceId),
           Stopped: request.allow.includes('stopped-server') ? 'allowed' : 'refused',
         }),
       ],
       'restore-environment': [
         on(client)(
-          'restore-environment',
-          { ...asClient, Name: archiveName, Constraints: encodeText(options.constraints ?? '') },
+          restoreEnvironment,
+          { ...asClient, Name: archiveName, Constraints: options.constraints ?? '' },
           { seconds: dataSeconds },
         ),
       ],
       ...(options.ensureAvailability !== undefined && {
-        'ensure-availability': [
-          on(client)('ensure-availability', { ...asClient, Count: String(options.ensureAvailability) }),
-        ],
+        'ensure-availability': [on(client)(ensureAvailability, { ...asClient, Count: options.ensureAvailability })],
       }),
     }),
     ...(primary && {
-      'hold-agents': controllers.map(({ node }) =>
-        on(node)('hold-agents', { WatchdogSeconds: String(watchdogSeconds) }),
-      ),
+      'hold-agents': controllers.map(({ node }) => on(node)(holdAgents, { WatchdogSeconds: watchdogSeconds })),
       'restore-controller': [
         isByClient(of)
-          ? on(client)('restore-juju-archive', { ...asClient, Name: archiveName }, { seconds: dataSeconds })
+          ? on(client)(restoreJujuArchive, { ...asClient, Name: archiveName }, { seconds: dataSeconds })
           : on(primary.node)(
-              'restore-controller',
+              restoreController,
               { Name: archiveName, Downgrade: request.allow.includes('version') ? 'allowed' : 'refused' },
               { seconds: dataSeconds },
             ),
       ],
-      'start-primary': [on(primary.node)('start-services', { Services: '' })],
-      'start-secondaries': controllers.slice(1).map(({ node }) => on(node)('start-services', { Services: '' })),
+      'start-primary': [on(primary.node)(startServices, { Services: [] })],
+      'start-secondaries': controllers.slice(1).map(({ node }) => on(node)(startServices, { Services: [] })),
     }),
     'check-health': [
       on(client)(
-        'check-juju',
-        { ...asClient, SecondsToWait: String(options.reconnectSeconds), Share: String(options.reconnectPercent) },
+        checkJuju,
+        { ...asClient, SecondsToWait: options.reconnectSeconds, Share: options.reconnectPercent },
         { seconds: options.reconnectSeconds + stepSeconds },
       ),
     ],
-    'inspect-restored': [...inspectionPhase('', of.run, 'inspect-juju', 'rescue', [client], asClient).commands],
+    'inspect-restored': forPlannedNodes(
+      command(inspectJuju, { ...asClient, Purpose: 'rescue' }, { seconds: inspectionSeconds }),
+      [client],
+    ),
     finish: [client, ...controllers.map(({ node }) => node)]
       .filter(({ instanceId }, at, all) => all.findIndex((one) => one.instanceId === instanceId) === at)
-      .map((node) => on(node)('finish-restore')),
+      .map((node) => on(node)(finishRestore, {})),
   };
   return jujuRestorePhases.map((name) => ({ name, commands: commands[name] ?? [] }));
 };
-
-/** The answer of documents/restore-environment.sh. */
-const NewServer = z.object({
-  servers: z.string(),
-  lacks: z.array(z.enum(['tag', 'profile', 'amazon-ssm-agent', 'aws'])),
-});
 
 /** What a state server that Juju has made itself needs before a backup finds it, each with its command. */
 const lacking = (system: string, instance: string) =>
@@ -127,7 +136,7 @@ const lacking = (system: string, instance: string) =>
 
 /** Tells what the next backup would miss on the new state server of 1.x. */
 const unprotected = (of: JujuRestore, phase: PhaseState | undefined): readonly string[] =>
-  (phase ? resultsOf(phase, 'restore-environment', NewServer) : []).flatMap(({ result: { servers, lacks } }) =>
+  answersOf(phase, restoreEnvironment).flatMap(({ answer: { servers, lacks } }) =>
     lacks.length === 0
       ? []
       : [
@@ -192,6 +201,9 @@ export const restoreJuju = (manifest: JujuManifest, { nodes, ...rest }: RestoreO
     plan: () => plan(of),
     // 1.x: the state server is gone, so there is nothing to save.
     replaces: !isClassic(of),
-    prove: (restored, phase) => prove(of, restored, phase('restore-environment')),
+    prove: (restored, phase) => {
+      const stateOf = (name: PhaseName) => phase(name);
+      return prove(of, restored, stateOf('restore-environment'));
+    },
   };
 };

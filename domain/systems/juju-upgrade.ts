@@ -1,15 +1,12 @@
-import * as z from 'zod';
 import type { Juju } from '#domain/config';
 import { CheckFailedError, UnreadableResultError } from '#domain/errors';
-import { resultsOf } from '#domain/phase';
-import { type Command, commandsOn, type Phase, stepSeconds } from '#domain/plan';
+import { answersOf } from '#domain/phase';
+import { commandsOn, type Phase, stepSeconds } from '#domain/plan';
 import { clientOf, compare, jujuNodes, numbersOf } from './juju.ts';
+import { checkJuju, preflightJuju, upgradeJuju as upgrade } from './juju-documents.ts';
 import type { UpgradeOf, Upgrading } from './kind.ts';
 
 /** What an upgrade of Juju consists of: the environment or controller, then its models. */
-
-/** The answer of documents/preflight-juju.sh. */
-const Preflight = z.object({ best: z.string(), problems: z.array(z.string()) });
 
 /** The phases, which are the states of upgrade-juju.asl.json. */
 export const jujuUpgradePhases = ['upgrade-controller', 'upgrade-models', 'check-health'] as const;
@@ -32,23 +29,19 @@ export const upgradeJuju = (config: Juju, of: UpgradeOf): Upgrading => {
   const nodes = jujuNodes(of.nodes);
   const client = clientOf(nodes);
   if (!client) throw new CheckFailedError('No node holds a Juju client. Correct the roles in holdfast.yaml.');
-  const preflight = resultsOf(of.inspected, 'preflight', Preflight)[0]?.result;
+  const preflight = answersOf(of.inspected, preflightJuju)[0]?.answer;
   if (!preflight) throw new UnreadableResultError(`${client.node.name} gave no preflight.`);
   const { version } = of.request;
   const status = client.client.status;
   const found = status?.version ?? '';
   const models = (status?.models ?? []).filter(({ name }) => !/(^|\/)controller$/.test(name));
-  const command = (script: string, parameters: Readonly<Record<string, string>>, seconds = stepSeconds): Command =>
-    commandsOn(of.run, client.node)(
-      script,
-      { Controller: client.client.name, User: config.user, ...parameters },
-      { seconds },
-    );
-  const stage = (Stage: string): Command =>
+  const command = commandsOn(client.node);
+  const asClient = { Controller: client.client.name, ClientUser: config.user };
+  const stage = (Stage: 'controller' | 'models') =>
     command(
-      'upgrade-juju',
-      { Version: version, Stage, SecondsToWait: String(agentsSeconds) },
-      agentsSeconds + stepSeconds,
+      upgrade,
+      { ...asClient, Version: version, Stage, SecondsToWait: agentsSeconds },
+      { seconds: agentsSeconds + stepSeconds },
     );
   return {
     check: () => {
@@ -79,7 +72,7 @@ export const upgradeJuju = (config: Juju, of: UpgradeOf): Upgrading => {
       { name: 'upgrade-models', commands: models.length > 0 ? [stage('models')] : [] },
       {
         name: 'check-health',
-        commands: [command('check-juju', { SecondsToWait: '900', Share: '100' })],
+        commands: [command(checkJuju, { ...asClient, SecondsToWait: 900, Share: 100 })],
       },
     ],
     foresee: () => [],

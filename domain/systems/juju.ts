@@ -1,11 +1,20 @@
-import * as z from 'zod';
 import type { Juju } from '#domain/config';
+import { archiveFiles } from '#domain/contracts/shared';
 import { CommandFailedError, WrongRoleError } from '#domain/errors';
 import type { JujuInspection } from '#domain/inspection';
 import type { JujuDriver } from '#domain/manifest';
-import { backupMoment, encodeText } from '#domain/naming';
-import { resultsOf } from '#domain/phase';
-import { type Command, commandsOn, errands, forNodes, inspectionPhase, type Phase } from '#domain/plan';
+import { backupMoment } from '#domain/naming';
+import { answersOf } from '#domain/phase';
+import {
+  type Command,
+  command,
+  commandsOn,
+  forNodes,
+  forPlannedNodes,
+  inspectionSeconds,
+  type Phase,
+} from '#domain/plan';
+import { backupJuju, createJujuArchive, inspectJuju, preflightJuju } from './juju-documents.ts';
 import type { BackupOf, Collection, Inspected, Kind } from './kind.ts';
 import { collecting, collectTimeoutSeconds } from './transfer.ts';
 import { compareNumbers } from './version.ts';
@@ -56,9 +65,6 @@ export const driverOf = (version: string): JujuDriver | undefined => {
 /** A node starts its database itself this long after the dump should have ended at the latest. */
 const watchdogMarginSeconds = 600;
 
-/** What create-juju-archive answers. */
-const Created = z.object({ sha1: z.string(), machine: z.string(), path: z.string() });
-
 const check = ({ node, inspection }: JujuNode): void => {
   for (const role of node.roles.filter((one) => !inspection.roles.includes(one)))
     throw new WrongRoleError(
@@ -93,22 +99,24 @@ const planJujuBackup = (of: BackupOf, config: Juju): readonly Phase[] => {
   const date = backupMoment(of.backup).toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
   // 1.x takes no name of its own but by the environment, and the plugin's dump is of machine 0 alone.
   const name = client.client.name || config.controller || '';
-  const backup = ({ node }: JujuNode, what: JujuDriver): Command =>
-    collecting(of, node, timeout)('backup-juju', { kind: 'juju' }, `juju/juju-backup-${date}`, {
-      expected: Math.max(...servers.map(({ server }) => server.databaseBytes), 100_000_000),
-      parameters: {
-        Driver: what,
-        Controller: name,
-        User: config.user,
-        Directory: encodeText(client.client.backupDirectory),
-        WatchdogSeconds: String(timeout + watchdogMarginSeconds),
-      },
+  const asClient = { Controller: name, ClientUser: config.user };
+  const backup = ({ node }: JujuNode, Driver: JujuDriver): Command => {
+    const { upload, command: collect } = collecting(of, node, timeout);
+    const expected = Math.max(...servers.map(({ server }) => server.databaseBytes), 100_000_000);
+    return collect(backupJuju, {
+      ...{ ...upload({ kind: 'juju' }, `juju/juju-backup-${date}`, expected), ...asClient, Driver },
+      Directory: client.client.backupDirectory,
+      WatchdogSeconds: timeout + watchdogMarginSeconds,
     });
-  const directory = collecting(of, client.node, timeout)(
-    'archive-files',
-    { kind: 'files', name: 'client' },
-    'files/client',
-    { expected: 10_000_000, parameters: { Group: 'client', Paths: encodeText(client.client.directory), Required: '' } },
+  };
+  const ofClient = collecting(of, client.node, timeout);
+  const directory = ofClient.command(
+    archiveFiles,
+    {
+      ...ofClient.upload({ kind: 'files', name: 'client' }, 'files/client', 10_000_000),
+      ...{ Group: 'client', Paths: [client.client.directory], Required: [] },
+    },
+    'client',
   );
   switch (driver) {
     case 'plugin': {
@@ -128,13 +136,7 @@ const planJujuBackup = (of: BackupOf, config: Juju): readonly Phase[] => {
       return [
         {
           name: 'create-archive',
-          commands: [
-            commandsOn(of.run, client.node)(
-              'create-juju-archive',
-              { Controller: name, User: config.user },
-              { seconds: timeout },
-            ),
-          ],
+          commands: [commandsOn(client.node)(createJujuArchive, asClient, { seconds: timeout })],
         },
         { name: 'collect', commands: [...servers.map((one) => backup(one, driver)), directory] },
       ];
@@ -146,7 +148,7 @@ const planJujuBackup = (of: BackupOf, config: Juju): readonly Phase[] => {
 const incompleteJuju = ({ rescue, collected, phases }: Collection): string | undefined => {
   const archives = collected.flatMap(({ collected: one }) => (one.kind === 'juju' ? [one] : []));
   const creation = phases.find(({ phase }) => phase === 'create-archive');
-  const created = creation && resultsOf(creation, 'create-juju-archive', Created)[0]?.result;
+  const created = answersOf(creation, createJujuArchive)[0]?.answer;
   const [archive] = archives;
   if (!archive)
     return created
@@ -166,22 +168,18 @@ export const juju = (config: Juju): Kind => ({
     operation === 'restore'
       ? config.nodes.map((one) => ({ ...one, optional: one.optional || !one.roles.includes('juju-client') }))
       : config.nodes,
-  inspect: ({ run, purpose, nodes, upgrade }) => {
-    const asClient = { Controller: config.controller ?? '', User: config.user };
-    const inspection = inspectionPhase('inspect', run, 'inspect-juju', purpose, nodes, asClient);
-    if (!upgrade) return inspection;
-    const preflight = errands(run)('preflight-juju', { ...asClient, Version: upgrade.version }, { seconds: 300 });
+  inspect: ({ purpose, nodes, upgrade }) => {
+    const asClient = { Controller: config.controller ?? '', ClientUser: config.user };
+    const seconds = inspectionSeconds;
+    const inspection = forPlannedNodes(command(inspectJuju, { ...asClient, Purpose: purpose }, { seconds }), nodes);
     const clients = nodes.filter(({ roles }) => roles.includes('juju-client')).slice(0, 1);
-    return {
-      ...inspection,
-      commands: [
-        ...inspection.commands,
-        ...forNodes(
-          preflight,
+    const preflight = upgrade
+      ? forNodes(
+          command(preflightJuju, { ...asClient, Version: upgrade.version }, { seconds }),
           clients.map(({ instanceId }) => instanceId),
-        ),
-      ],
-    };
+        )
+      : [];
+    return { name: 'inspect', commands: [...inspection, ...preflight] };
   },
   planBackup: (of) => planJujuBackup(of, config),
   missingFrom: ({ inspection }) => inspection.problems,

@@ -6,7 +6,7 @@ import { compare } from './puppet-upgrade-scope.ts';
 export const hasSettings = (version: string): boolean => compare(version, '2016.2') >= 0;
 
 /** The file that the installer of a version is told by. */
-export const answersOf = (version: string): string =>
+export const answersFileOf = (version: string): string =>
   hasSettings(version) ? '/etc/puppetlabs/enterprise/conf.d/pe.conf' : '/etc/puppetlabs/installer/answers.install';
 
 /** The version in the name that the vendor gives an installer's archive; undefined where it has another name. */

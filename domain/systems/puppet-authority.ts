@@ -1,6 +1,7 @@
-import * as z from 'zod';
+import type { AnswerOf } from '#domain/contracts/document';
 import type { CertificateAuthority, Inspection } from '#domain/inspection';
 import type { Manifest } from '#domain/manifest';
+import type { mergeAuthority } from './puppet-documents.ts';
 import type { PuppetRestore, RestoreTarget } from './puppet-restore-scope.ts';
 
 /** The certificate authority of Puppet: it never goes back in time, and people hear in time that it ends. */
@@ -71,24 +72,7 @@ const seen = (of: Authorities, { source }: Pick<RestoreTarget, 'source'>): reado
 export const knownSerial = (of: Authorities, target: Pick<RestoreTarget, 'source'>): string =>
   hexadecimal(greatest(seen(of, target).map(({ serial }) => serialNumber(serial))));
 
-/** The answer of documents/merge-authority.sh. */
-export const MergedAuthority = z.object({
-  /** What there was when the run began: the same authority, another one, or none. */
-  living: z.enum(['same', 'foreign', 'missing']),
-  /** Whether the living one could be read to its end: nothing had to be guessed. */
-  whole: z.boolean(),
-  /** Next serial numbers: the backup's, the greatest one known, and the one that was set. */
-  backup: z.string(),
-  known: z.string(),
-  serial: z.string(),
-  /** Certificates that it has signed since the backup, and the names of the first of them. */
-  signed: z.int(),
-  names: z.array(z.string()),
-  revoked: z.int(),
-  /** Whether a revocation list was there that could not be read. */
-  unreadList: z.boolean(),
-});
-export type MergedAuthority = z.infer<typeof MergedAuthority>;
+type MergedAuthority = AnswerOf<typeof mergeAuthority>;
 
 const count = (number: bigint | number, what: string): string => `${number} ${what}${`${number}` === '1' ? '' : 's'}`;
 

@@ -1,10 +1,12 @@
 import type { PuppetEnterprise } from '#domain/config';
+import { archiveFiles, startServices, stopServices } from '#domain/contracts/shared';
 import { BackupNotWholeError, CommandFailedError, WrongRoleError } from '#domain/errors';
 import type { PuppetInspection } from '#domain/inspection';
 import type { Collected } from '#domain/manifest';
-import { encodeList, encodeText, keySafe } from '#domain/naming';
-import { type Command, errands, forPlannedNodes, type Phase } from '#domain/plan';
+import { keySafe } from '#domain/naming';
+import { type Command, type CommandTemplate, command, forPlannedNodes, type Phase } from '#domain/plan';
 import type { BackupOf, Collection, Inspected } from './kind.ts';
+import { dumpDatabase, dumpGlobals } from './puppet-documents.ts';
 import { archivesOf } from './puppet-paths.ts';
 import { collecting, collectTimeoutSeconds } from './transfer.ts';
 
@@ -110,34 +112,35 @@ export const incompletePuppet = (of: Collection & { readonly nodes: readonly Ins
 };
 
 const dumpsOf = (of: PuppetBackup, { node, inspection }: InspectedNode, seconds: number): Command[] => {
-  const collect = collecting(of, node, seconds);
+  const { upload, command: collect } = collecting(of, node, seconds);
   if (inspection.postgres === null) return [];
   return [
     ...inspection.postgres.databases
       .toSorted((a, b) => b.bytes - a.bytes)
       .map(({ name, bytes }) =>
-        collect('dump-database', { kind: 'database', name }, `databases/${keySafe(name)}`, {
-          // A raw dump may be nine times the size on disk and packs to less than a third of that.
-          expected: bytes * 3,
-          parameters: { Database: encodeText(name) },
-        }),
+        // A raw dump may be nine times the size on disk and packs to less than a third of that.
+        collect(
+          dumpDatabase,
+          { ...upload({ kind: 'database', name }, `databases/${keySafe(name)}`, bytes * 3), Database: name },
+          name,
+        ),
       ),
-    collect('dump-globals', { kind: 'globals' }, 'databases/globals.sql', { expected: 1_000_000 }),
+    collect(dumpGlobals, upload({ kind: 'globals' }, 'databases/globals.sql', 1_000_000)),
   ];
 };
 
 const archiving = (of: PuppetBackup, { node, inspection }: InspectedNode, seconds: number): Command[] => {
-  const collect = collecting(of, node, seconds);
+  const { upload, command: collect } = collecting(of, node, seconds);
   return archivesOf(inspection.paths, node.roles.includes('master') ? of.config.extraPaths : []).map(
     ({ name, roots }) =>
-      collect('archive-files', { kind: 'files', name }, `files/${name}`, {
-        expected: 1_000_000_000,
-        parameters: {
-          Group: name,
-          Paths: encodeList(roots.map(({ path }) => path)),
-          Required: encodeList(inspection.required),
+      collect(
+        archiveFiles,
+        {
+          ...upload({ kind: 'files', name }, `files/${name}`, 1_000_000_000),
+          ...{ Group: name, Paths: roots.map(({ path }) => path), Required: inspection.required },
         },
-      }),
+        name,
+      ),
   );
 };
 
@@ -158,16 +161,15 @@ export const planPuppetBackup = (of: PuppetBackup): readonly Phase[] => {
   // What is broken may run and yet not start again: a look at it before a restore stops nothing.
   if (of.config.consistency === 'live' || of.rescue) return [collect];
   const nodes = of.nodes.map(({ node }) => node);
-  const services = (script: string, parameters: Readonly<Record<string, string>>): Phase => ({
-    name: script,
-    commands: forPlannedNodes(errands(of.run)(script, parameters, { seconds: servicesTimeoutSeconds }), nodes),
+  const seconds = servicesTimeoutSeconds;
+  const WatchdogSeconds = timeout + watchdogMarginSeconds;
+  const onAll = (name: string, template: CommandTemplate): Phase => ({
+    name,
+    commands: forPlannedNodes(template, nodes),
   });
   return [
-    services('stop-services', {
-      Services: orderOfStopping.join(' '),
-      WatchdogSeconds: String(timeout + watchdogMarginSeconds),
-    }),
+    onAll('stop-services', command(stopServices, { Services: orderOfStopping, WatchdogSeconds }, { seconds })),
     collect,
-    services('start-services', { Services: '' }),
+    onAll('start-services', command(startServices, { Services: [] }, { seconds })),
   ];
 };

@@ -1,8 +1,10 @@
-import * as z from 'zod';
+import type { AnswerOf } from '#domain/contracts/document';
+import type { replaceFiles } from '#domain/contracts/shared';
 import type { Database, PuppetInspection } from '#domain/inspection';
-import type { NodeResult } from '#domain/phase';
+import type { NodeAnswer } from '#domain/phase';
 import type { Proof } from './kind.ts';
-import { type MergedAuthority, proveAuthority } from './puppet-authority.ts';
+import { proveAuthority } from './puppet-authority.ts';
+import type { countRows, mergeAuthority } from './puppet-documents.ts';
 import {
   artifactsOf,
   fetchedName,
@@ -14,36 +16,14 @@ import {
 
 /** What a restore has to prove: that what is there now is what the manifest says. */
 
-/** The answer of documents/count-rows.sh. */
-export const RowCount = z.object({
-  database: z.string(),
-  tables: z.number(),
-  rows: z.number(),
-  /** The first tables whose rows differ from the dump's; empty when none does. */
-  different: z.string(),
-});
-export type RowCount = z.infer<typeof RowCount>;
-
-/** The answer of documents/replace-files.sh. */
-export const FilesPut = z.object({
-  /** The fetched archive. */
-  archive: z.string(),
-  /** Paths that were put in place, each compared with what was unpacked. */
-  replaced: z.int().nonnegative(),
-  /** Paths that something is at, where only nothing was to be replaced. */
-  kept: z.int().nonnegative(),
-  /** The first paths that the archive does not hold. */
-  absent: z.array(z.string()),
-  /** Entries of the archive, each compared with what was unpacked. */
-  entries: z.int().nonnegative(),
-  /** Files and directories that are in place now. */
-  found: z.int().nonnegative(),
-  /** Of their kinds, modes, owners, sizes, times and names. */
-  sha256: z.string(),
-  /** The first files that run with the rights of their owner or group. */
-  privileged: z.array(z.string()),
-});
-export type FilesPut = z.infer<typeof FilesPut>;
+/** What the nodes answered when they were restored. */
+export interface Restored {
+  /** By the nodes' instance ids. */
+  readonly inspections: ReadonlyMap<string, PuppetInspection>;
+  readonly counts: readonly NodeAnswer<AnswerOf<typeof countRows>>[];
+  readonly files: readonly NodeAnswer<AnswerOf<typeof replaceFiles>>[];
+  readonly merged: readonly NodeAnswer<AnswerOf<typeof mergeAuthority>>[];
+}
 
 /** The same whatever the order of its entries: PostgreSQL keeps grants in the order in which they were given. */
 const grants = (acl: string): string => acl.replace(/^{|}$/g, '').split(',').toSorted().join(',');
@@ -73,13 +53,7 @@ const compare = (what: string, expected: Readonly<Record<string, string>>, found
   );
 
 /** Compares every restored database, archive of files and certificate authority with the manifest. Pure. */
-export const proveRestore = (
-  of: PuppetRestore,
-  inspections: ReadonlyMap<string, PuppetInspection>,
-  counts: readonly NodeResult<RowCount>[],
-  files: readonly NodeResult<FilesPut>[],
-  merged: readonly NodeResult<MergedAuthority>[],
-): Proof => {
+export const proveRestore = (of: PuppetRestore, { inspections, counts, files, merged }: Restored): Proof => {
   const compared: string[] = [];
   const different: string[] = [];
   const told: string[] = [];
@@ -93,8 +67,8 @@ export const proveRestore = (
     for (const database of wantedDatabases(of, target)) {
       const what = `database ${database.name}`;
       const found = now?.postgres?.databases.find(({ name }) => name === database.name);
-      const count = counts.find(({ instanceId: id, result }) => id === instanceId && result.database === database.name);
-      const { rows, tables } = count?.result ?? { rows: 0, tables: 0 };
+      const count = counts.find(({ instanceId: id, answer }) => id === instanceId && answer.database === database.name);
+      const { rows, tables } = count?.answer ?? { rows: 0, tables: 0 };
       judge(
         found ? compare(what, properties(database), properties(found)) : [`${what} is not there`],
         `${what}: owner ${database.owner}, tablespace ${database.tablespace}, encoding, collation, connection limit, comment, grants, extensions and settings are equal`,
@@ -102,9 +76,9 @@ export const proveRestore = (
       judge(
         count === undefined
           ? [`${what}: its rows were not counted`]
-          : count.result.different === ''
+          : count.answer.different === ''
             ? []
-            : [`${what}: rows differ: ${count.result.different}`],
+            : [`${what}: rows differ: ${count.answer.different}`],
         `${what}: ${rows} rows in ${tables} tables are equal, table by table`,
       );
     }
@@ -114,7 +88,7 @@ export const proveRestore = (
       if (!part) continue;
       const what = `files of ${collected.group} on ${node}`;
       const archive = fetchedName(collected.upload.key);
-      const put = files.find(({ instanceId: id, result }) => id === instanceId && result.archive === archive)?.result;
+      const put = files.find(({ instanceId: id, answer }) => id === instanceId && answer.archive === archive)?.answer;
       if (!put) {
         judge([`${what}: they were not put in place`], '');
         continue;
@@ -139,7 +113,7 @@ export const proveRestore = (
       );
     }
     if (target.source.inspection.certificateAuthority && restoresCertificates(of, target)) {
-      const answer = merged.find((one) => one.instanceId === instanceId)?.result;
+      const answer = merged.find((one) => one.instanceId === instanceId)?.answer;
       const authority = proveAuthority(of, target, now?.certificateAuthority, answer);
       judge(authority.faults, authority.proof);
       told.push(...authority.told);

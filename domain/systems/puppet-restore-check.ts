@@ -1,7 +1,7 @@
 import { type PuppetInspection, spaceFault } from '#domain/inspection';
 import { backupMoment } from '#domain/naming';
 import { isLimited } from '#domain/payloads';
-import { answersOf, installerVersion } from './puppet-answers.ts';
+import { answersFileOf, installerVersion } from './puppet-answers.ts';
 import { warnAuthority } from './puppet-authority.ts';
 import { isWithin } from './puppet-paths.ts';
 import {
@@ -147,9 +147,9 @@ const reinstallFaults = (of: PuppetRestore, target: RestoreTarget): readonly str
       : [
           `the backup has no /etc/puppetlabs of ${source.name}, without which it can't be installed again: restore another one`,
         ]),
-    ...(archived && version !== '' && !answers.includes(answersOf(version))
+    ...(archived && version !== '' && !answers.includes(answersFileOf(version))
       ? [
-          `the backup has no ${answersOf(version)} of ${source.name}, by which the installer of ${version} is told what to install: restore without reinstall, or another backup`,
+          `the backup has no ${answersFileOf(version)} of ${source.name}, by which the installer of ${version} is told what to install: restore without reinstall, or another backup`,
         ]
       : []),
     ...(offered !== undefined && version !== '' && offered !== version

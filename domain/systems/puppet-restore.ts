@@ -1,9 +1,30 @@
 import { coreRoles } from '#domain/config';
+import { finishRestore, replaceFiles, startServices, stopServices } from '#domain/contracts/shared';
 import type { Database } from '#domain/inspection';
-import { artifactName, encodeList, encodeText } from '#domain/naming';
+import { artifactName } from '#domain/naming';
 import { type Command, commandsOn, type Phase } from '#domain/plan';
-import { answersOf } from './puppet-answers.ts';
+import { answersFileOf } from './puppet-answers.ts';
 import { knownSerial } from './puppet-authority.ts';
+import {
+  checkHealth,
+  configurePuppet,
+  countRows,
+  dropDatabases,
+  forgetCatalog,
+  inspectPuppet,
+  installPuppet,
+  keepAuthority,
+  mergeAuthority,
+  prepareInstallation,
+  prepareTablespaces,
+  purgePuppet,
+  restartPostgresql,
+  restoreDatabase,
+  restoreGlobals,
+  setOwners,
+  setUpPuppetdbSsl,
+  swapDatabases,
+} from './puppet-documents.ts';
 import { type InspectedNode, orderOfStopping } from './puppet-enterprise.ts';
 import { hasRoomBeside } from './puppet-restore-check.ts';
 import {
@@ -54,45 +75,40 @@ export const puppetRestorePhases = [
   'check-health',
   'finish',
 ] as const;
-type PhaseName = (typeof puppetRestorePhases)[number];
+export type PuppetRestorePhase = (typeof puppetRestorePhases)[number];
 
 /** The node recovers by itself when nobody has for this long: two steps of data may follow each other. */
 const watchdogSeconds = 2 * dataSeconds + 3600;
-const text = (lines: readonly string[]): string => encodeText(lines.join('\n'));
-
-/** A name may hold a line feed, but no NUL. */
-const names = (of: readonly string[]): string => encodeText(of.join('\0'));
-
-/** What documents/restore-database.sh takes. */
-export const specOf = (of: Database): string => {
-  const fields: readonly (readonly [string, string])[] = [
-    ['name', of.name],
-    ['owner', of.owner],
-    ['tablespace', of.tablespace],
-    ['encoding', of.encoding],
-    ['collate', of.collate],
-    ['ctype', of.ctype],
-    ['limit', String(of.connectionLimit)],
-    ['template', String(of.isTemplate)],
-    ['comment', of.comment],
-    ['acl', of.acl],
-    ['schema', of.publicOwner],
-    ...of.extensions.map((name) => ['extension', name] as const),
-    ...of.settings.flatMap(({ role, values }) => [
-      ['role', role] as const,
-      ...values.map((value) => ['setting', value] as const),
-    ]),
-  ];
-  return encodeText(fields.map(([key, value]) => `${key}=${value}\0`).join(''));
-};
+/** What a restored database is to be, in the order that restore-database reads it in. */
+export const fieldsOf = (of: Database): readonly (readonly [string, string])[] => [
+  ['name', of.name],
+  ['owner', of.owner],
+  ['tablespace', of.tablespace],
+  ['encoding', of.encoding],
+  ['collate', of.collate],
+  ['ctype', of.ctype],
+  ['limit', String(of.connectionLimit)],
+  ['template', String(of.isTemplate)],
+  ['comment', of.comment],
+  ['acl', of.acl],
+  ['schema', of.publicOwner],
+  ...of.extensions.map((name) => ['extension', name] as const),
+  ...of.settings.flatMap(({ role, values }) => [
+    ['role', role] as const,
+    ...values.map((value) => ['setting', value] as const),
+  ]),
+];
 
 /** The commands of every phase for one node. */
-const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<Record<PhaseName, Command[]>>> => {
+const commandsOf = (
+  of: PuppetRestore,
+  target: RestoreTarget,
+): Readonly<Partial<Record<PuppetRestorePhase, Command[]>>> => {
   const { node, source } = target;
   const { request } = of;
-  const command = commandsOn(of.run, node);
+  const command = commandsOn(node);
   const databases = wantedDatabases(of, target).toSorted((a, b) => b.bytes - a.bytes);
-  const Databases = names(databases.map(({ name }) => name));
+  const Databases = databases.map(({ name }) => name);
   const artifacts = artifactsOf(of, target);
   const globals = artifacts.flatMap(({ collected }) => (collected.kind === 'globals' ? [collected.upload.key] : []))[0];
   const dumps = new Map(
@@ -108,13 +124,13 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
     return part ? [{ group: collected.group, key: collected.upload.key, ...part }] : [];
   });
   const certificates = restoresCertificates(of, target);
-  const services = stoppedBy(of).join(' ');
-  const started = runningThen(target, request.scope ? stoppedBy(of) : orderOfStopping).join(' ');
+  const services = stoppedBy(of);
+  const started = runningThen(target, request.scope ? services : orderOfStopping);
   const answers = replacements.find(({ group }) => group === 'configuration');
-  const fetch = fetching(of, node);
+  const fetch = fetching(of.vaultBucket, node);
   const installer = target.whole && isCore(source) ? of.installer : undefined;
   const { version } = source.inspection;
-  const installation = { Name: 'installer.tar', AnswersFile: answersOf(version), Version: version };
+  const installation = { Name: 'installer.tar', AnswersFile: answersFileOf(version), Version: version };
   // The manual's order: each of master, PuppetDB and console asks the one before.
   const stage = coreRoles.find((role) => source.roles.includes(role)) ?? 'master';
   return {
@@ -125,51 +141,51 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
     ...(installer !== undefined &&
       answers && {
         'prepare-installation': [
-          command('prepare-installation', { ...installation, AnswersArchive: fetchedName(answers.key) }),
+          command(prepareInstallation, { ...installation, AnswersArchive: fetchedName(answers.key) }),
         ],
-        purge: [command('purge-puppet', { Name: installation.Name })],
-        [`reinstall-${stage}` as const]: [command('install-puppet', installation, { seconds: 7200 })],
+        purge: [command(purgePuppet, { Name: installation.Name })],
+        [`reinstall-${stage}` as const]: [command(installPuppet, installation, { seconds: 7200 })],
       }),
-    ...(services !== '' && {
-      'stop-services': [command('stop-services', { Services: services, WatchdogSeconds: String(watchdogSeconds) })],
+    ...(services.length > 0 && {
+      'stop-services': [command(stopServices, { Services: services, WatchdogSeconds: watchdogSeconds })],
     }),
     ...(databases.length > 0 && {
-      'restart-postgresql': [command('restart-postgresql', { Databases })],
+      'restart-postgresql': [command(restartPostgresql, { Databases })],
       ...(dropFirst && {
         'drop-databases': [
-          command('drop-databases', {
+          command(dropDatabases, {
             Databases,
-            Roles: globalsMode ? names(rolesToDrop(target)) : '',
-            Tablespaces: globalsMode ? names(tablespacesToDrop(target)) : '',
+            Roles: globalsMode ? rolesToDrop(target) : [],
+            Tablespaces: globalsMode ? tablespacesToDrop(target) : [],
           }),
         ],
       }),
       'prepare-tablespaces': [
-        command('prepare-tablespaces', {
-          Locations: text((source.inspection.postgres?.tablespaces ?? []).map(({ location }) => location)),
+        command(prepareTablespaces, {
+          Locations: (source.inspection.postgres?.tablespaces ?? []).map(({ location }) => location),
         }),
       ],
-      ...(globals !== undefined && { 'restore-globals': [command('restore-globals', { Name: fetchedName(globals) })] }),
+      ...(globals !== undefined && { 'restore-globals': [command(restoreGlobals, { Name: fetchedName(globals) })] }),
       'restore-databases': databases.flatMap((database) => {
         const dump = dumps.get(database.name);
         return dump
           ? [
               command(
-                'restore-database',
-                { Name: fetchedName(dump.upload.key), Spec: specOf(database) },
+                restoreDatabase,
+                { Name: fetchedName(dump.upload.key), Spec: fieldsOf(database) },
                 { what: database.name, seconds: dataSeconds },
               ),
             ]
           : [];
       }),
-      'swap-databases': [command('swap-databases', { Databases })],
+      'swap-databases': [command(swapDatabases, { Databases })],
       'count-rows': databases.flatMap(({ name }) => {
         const dump = dumps.get(name);
         return dump
           ? [
               command(
-                'count-rows',
-                { Name: fetchedName(dump.contents.key), Database: encodeText(name) },
+                countRows,
+                { Name: fetchedName(dump.contents.key), Database: name },
                 { what: name, seconds: dataSeconds },
               ),
             ]
@@ -178,39 +194,28 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
     }),
     'replace-files': replacements.map(({ group, key, roots, missing, excludes }) =>
       command(
-        'replace-files',
-        {
-          Name: fetchedName(key),
-          Roots: encodeList(roots),
-          MissingRoots: encodeList(missing),
-          Excludes: encodeList(excludes),
-        },
+        replaceFiles,
+        { Name: fetchedName(key), Roots: roots, MissingRoots: missing, Excludes: excludes },
         { what: group, seconds: dataSeconds },
       ),
     ),
     ...(certificates &&
       source.inspection.certificateAuthority && {
-        'keep-authority': [command('keep-authority')],
-        'merge-authority': [command('merge-authority', { KnownSerial: knownSerial(of, target) })],
+        'keep-authority': [command(keepAuthority, {})],
+        'merge-authority': [command(mergeAuthority, { KnownSerial: knownSerial(of, target) })],
       }),
     ...(certificates && {
-      'set-owners': [command('set-owners')],
-      ...(source.inspection.roles.includes('puppetdb') && { 'set-up-puppetdb-ssl': [command('set-up-puppetdb-ssl')] }),
-      'forget-catalog': [command('forget-catalog')],
+      'set-owners': [command(setOwners, {})],
+      ...(source.inspection.roles.includes('puppetdb') && { 'set-up-puppetdb-ssl': [command(setUpPuppetdbSsl, {})] }),
+      'forget-catalog': [command(forgetCatalog, {})],
     }),
-    'inspect-restored': [command('inspect-puppet', { Purpose: 'rescue' })],
-    'start-services': [command('start-services', { Services: started })],
+    'inspect-restored': [command(inspectPuppet, { Purpose: 'rescue' })],
+    'start-services': [command(startServices, { Services: started })],
     // From 2015.2 on the product mends rights and settings by itself when it is told to.
     ...(source.roles.includes('master') &&
-      !source.inspection.version.startsWith('3.') && { configure: [command('configure-puppet')] }),
-    'check-health': [
-      command('check-health', {
-        Services: [...runningThen(target, ['pe-postgresql']), ...started.split(' ').filter((name) => name !== '')].join(
-          ' ',
-        ),
-      }),
-    ],
-    finish: [command('finish-restore')],
+      !source.inspection.version.startsWith('3.') && { configure: [command(configurePuppet, {})] }),
+    'check-health': [command(checkHealth, { Services: [...runningThen(target, ['pe-postgresql']), ...started] })],
+    finish: [command(finishRestore, {})],
   };
 };
 
@@ -218,16 +223,15 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): Readonly<Partial<
 const bystanderCommands = (
   of: PuppetRestore,
   { node, inspection }: InspectedNode,
-): Readonly<Partial<Record<PhaseName, Command[]>>> => {
+): Readonly<Partial<Record<PuppetRestorePhase, Command[]>>> => {
   const running = new Set(inspection.services.filter((one) => one.running).map(({ name }) => name));
   const services = stoppedBy(of).filter((name) => running.has(name));
   if (services.length === 0 || !restoresDatabases(of)) return {};
-  const command = commandsOn(of.run, node);
-  const Services = services.join(' ');
+  const command = commandsOn(node);
   return {
-    'stop-services': [command('stop-services', { Services, WatchdogSeconds: String(watchdogSeconds) })],
-    'start-services': [command('start-services', { Services: '' })],
-    'check-health': [command('check-health', { Services })],
+    'stop-services': [command(stopServices, { Services: services, WatchdogSeconds: watchdogSeconds })],
+    'start-services': [command(startServices, { Services: [] })],
+    'check-health': [command(checkHealth, { Services: services })],
   };
 };
 

@@ -1,7 +1,7 @@
 import { coreRoles } from '#domain/config';
 import { spaceFault } from '#domain/inspection';
 import { instancesPerCommand } from '#domain/plan';
-import { answersOf, hasSettings } from './puppet-answers.ts';
+import { answersFileOf, hasSettings } from './puppet-answers.ts';
 import { isKnownVersion } from './puppet-enterprise.ts';
 import {
   agentSelectors,
@@ -61,10 +61,10 @@ export const checkPuppetUpgrade = (of: PuppetUpgrade): readonly string[] => {
   // PuppetDB and console are given the master's pe.conf.
   const answers = (hasSettings(of.request.version) ? inStage(pendingCore(of), 'master') : pendingCore(of)).flatMap(
     ({ node, inspection }) =>
-      inspection.answers.includes(answersOf(of.request.version))
+      inspection.answers.includes(answersFileOf(of.request.version))
         ? []
         : [
-            `${node.name} has no ${answersOf(of.request.version)}, without which the installer would ask: write it as the manual of ${of.request.version} says`,
+            `${node.name} has no ${answersFileOf(of.request.version)}, without which the installer would ask: write it as the manual of ${of.request.version} says`,
           ],
   );
   const modules = isWanted(of, 'agents')

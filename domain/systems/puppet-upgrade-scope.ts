@@ -1,24 +1,16 @@
-import * as z from 'zod';
 import { coreRoles, isInfrastructure, type NodeSelector, type PuppetEnterprise } from '#domain/config';
+import type { AnswerOf } from '#domain/contracts/document';
 import { type UpgradeRequest, type UpgradeStage, upgradeStages } from '#domain/payloads';
+import type { preflightUpgrade } from './puppet-documents.ts';
 import type { InspectedNode } from './puppet-enterprise.ts';
 import type { Fetchable } from './transfer.ts';
 import { compareNumbers } from './version.ts';
 
 /** What an upgrade of Puppet Enterprise covers: its nodes by stage, and which of them have yet to be upgraded. */
 
-/** The answer of documents/preflight-upgrade.sh. */
-export const Preflight = z.object({
-  problems: z.array(z.string()),
-  modules: z.array(z.string()),
-  /** The version from which an earlier upgrade was begun that has not ended well; empty when there is none. */
-  interrupted: z.string(),
-});
-export type Preflight = z.infer<typeof Preflight>;
-
 /** A node, what it holds and what is against its upgrade. */
 export interface UpgradeNode extends InspectedNode {
-  readonly preflight: Preflight;
+  readonly preflight: AnswerOf<typeof preflightUpgrade>;
 }
 
 /** Everything that the plan of an upgrade depends on. */

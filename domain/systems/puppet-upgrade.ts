@@ -1,17 +1,28 @@
 import type { NodeSelector } from '#domain/config';
+import { archiveFiles, startServices, stopServices } from '#domain/contracts/shared';
 import { CheckFailedError } from '#domain/errors';
-import { encodeText, instanceArn, tagKeys, vaultKeys } from '#domain/naming';
+import { instanceArn, tagKeys, vaultKeys } from '#domain/naming';
 import {
   type Command,
+  type CommandTemplate,
+  command,
   commandsOn,
-  type Errand,
-  errands,
   forNodes,
-  inspectionPhase,
+  forPlannedNodes,
+  inspectionSeconds,
   type Phase,
   type Rollout,
 } from '#domain/plan';
-import { answersOf, hasSettings } from './puppet-answers.ts';
+import { answersFileOf, hasSettings } from './puppet-answers.ts';
+import {
+  checkModules,
+  fetchUrl,
+  finishUpgrade,
+  inspectPuppet,
+  runPuppet,
+  upgradeAgent,
+  upgradePuppet,
+} from './puppet-documents.ts';
 import type { InspectedNode } from './puppet-enterprise.ts';
 import {
   agentSelectors,
@@ -71,18 +82,18 @@ export const planCoreUpgrade = (of: PuppetUpgrade): readonly Phase[] => {
   const { request, run } = of;
   const pending = pendingCore(of);
   const core = pending.length > 0 ? coreOf(of.nodes) : [];
-  const on = ({ node }: InspectedNode) => commandsOn(run, node);
+  const on = ({ node }: InspectedNode) => commandsOn(node);
   const fetch = (target: InspectedNode): Command => {
     const { installer } = request;
     if (!installer) throw new CheckFailedError('An upgrade of master, PuppetDB or console needs an installer.');
     if ('url' in installer)
       return on(target)(
-        'fetch-url',
+        fetchUrl,
         { Url: installer.url, Sha256: installer.sha256, Name: installerName },
         { seconds: fetchSeconds },
       );
     if (!of.installer) throw new CheckFailedError(`The vault has no installer ${installer.name} of ${of.system}.`);
-    return fetching(of, target.node)(of.installer, installerName);
+    return fetching(of.vaultBucket, target.node)(of.installer, installerName);
   };
   const others = inStage(pending, 'puppetdb', 'console');
   // PuppetDB and console need the master's.
@@ -90,33 +101,33 @@ export const planCoreUpgrade = (of: PuppetUpgrade): readonly Phase[] => {
   const upgrade = (stage: 'master' | 'puppetdb' | 'console'): Command[] =>
     inStage(pending, stage).map((target) =>
       on(target)(
-        'upgrade-puppet',
+        upgradePuppet,
         {
           Name: installerName,
           Settings: shared && stage !== 'master' ? settingsName : '',
-          AnswersFile: answersOf(request.version),
+          AnswersFile: answersFileOf(request.version),
           Version: request.version,
         },
         { seconds: installSeconds },
       ),
     );
-  const runPuppet = (stage: 'master' | 'puppetdb' | 'console'): Command[] =>
-    inStage(core, stage).map((target) => on(target)('run-puppet'));
+  const runAgent = (stage: 'master' | 'puppetdb' | 'console'): Command[] =>
+    inStage(core, stage).map((target) => on(target)(runPuppet, {}));
   const commands: Readonly<Record<CorePhase, Command[]>> = {
     'fetch-installer': pending.map(fetch),
     'hold-agents': core.map((target) =>
-      on(target)('stop-services', { Services: 'pe-puppet puppet', WatchdogSeconds: String(watchdogSeconds) }),
+      on(target)(stopServices, { Services: ['pe-puppet', 'puppet'], WatchdogSeconds: watchdogSeconds }),
     ),
     'upgrade-master': upgrade('master'),
     'collect-settings': shared
       ? inStage(of.nodes, 'master').map((target) =>
-          on(target)('archive-files', {
+          on(target)(archiveFiles, {
             Bucket: of.vaultBucket,
             Key: `${vaultKeys.upgrade(of.system, run)}${instanceArn(of.execution, target.node.instanceId)}/settings`,
-            ExpectedBytes: '1000000',
+            ExpectedBytes: 1_000_000,
             Group: 'settings',
-            Paths: encodeText('/etc/puppetlabs/enterprise/conf.d'),
-            Required: '',
+            Paths: ['/etc/puppetlabs/enterprise/conf.d'],
+            Required: [],
           }),
         )
       : [],
@@ -124,17 +135,14 @@ export const planCoreUpgrade = (of: PuppetUpgrade): readonly Phase[] => {
     'fetch-settings': [],
     'upgrade-puppetdb': upgrade('puppetdb'),
     'upgrade-console': upgrade('console'),
-    'run-puppet-master': runPuppet('master'),
-    'run-puppet-puppetdb': runPuppet('puppetdb'),
-    'run-puppet-console': runPuppet('console'),
-    'release-agents': core.map((target) => on(target)('start-services', { Services: '' })),
-    'inspect-upgraded': inspectionPhase(
-      'inspect-upgraded',
-      run,
-      'inspect-puppet',
-      'backup',
+    'run-puppet-master': runAgent('master'),
+    'run-puppet-puppetdb': runAgent('puppetdb'),
+    'run-puppet-console': runAgent('console'),
+    'release-agents': core.map((target) => on(target)(startServices, { Services: [] })),
+    'inspect-upgraded': forPlannedNodes(
+      command(inspectPuppet, { Purpose: 'backup' }, { seconds: inspectionSeconds }),
       coreOf(of.nodes).map(({ node }) => node),
-    ).commands,
+    ),
   };
   return coreUpgradePhases.map((name) => ({ name, commands: commands[name] }));
 };
@@ -147,7 +155,7 @@ export type Upgraded = Pick<InspectedNode, 'node' | 'inspection'>;
  * Throws a CheckFailedError when one of these three does not have the version.
  */
 export const planRollout = (of: PuppetUpgrade, upgraded: readonly Upgraded[]): readonly Phase[] => {
-  const { request, config, run } = of;
+  const { request, config } = of;
   const behind = upgraded.filter(({ inspection }) => inspection.version !== request.version);
   if (behind.length > 0)
     throw new CheckFailedError(
@@ -156,9 +164,8 @@ export const planRollout = (of: PuppetUpgrade, upgraded: readonly Upgraded[]): r
   const master = inStage(upgraded, 'master')[0]?.inspection;
   if (!master) throw new CheckFailedError('No master was found.');
   const url = (host: string, script: string): string => `https://${host}:8140/packages/current/${script}`;
-  const errand = errands(run);
-  const upgradeOf = (id: string, Url: string, ServerVersion = ''): Errand => ({
-    ...errand('upgrade-agent', { Url, AgentVersion: master.agentVersion, ServerVersion }, { seconds: fetchSeconds }),
+  const upgradeOf = (id: string, Url: string, ServerVersion = ''): CommandTemplate => ({
+    ...command(upgradeAgent, { Url, AgentVersion: master.agentVersion, ServerVersion }, { seconds: fetchSeconds }),
     id,
   });
   const oneByOne = (atOnce = 1): Rollout => ({ maxConcurrency: String(atOnce), maxErrors: '0' });
@@ -196,7 +203,7 @@ export const planRollout = (of: PuppetUpgrade, upgraded: readonly Upgraded[]): r
     'check-modules':
       modules.length > 0 && selectors.length > 0
         ? forNodes(
-            errand('check-modules', { Modules: modules.join(' ') }),
+            command(checkModules, { Modules: modules }),
             compilers(of.nodes).map(({ node }) => node.instanceId),
           )
         : [],
@@ -214,7 +221,7 @@ export const planRollout = (of: PuppetUpgrade, upgraded: readonly Upgraded[]): r
     {
       name: 'finish',
       commands: forNodes(
-        errand('finish-upgrade'),
+        command(finishUpgrade, {}),
         coreOf(of.nodes).map(({ node }) => node.instanceId),
       ),
     },

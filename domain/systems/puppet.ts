@@ -1,19 +1,19 @@
-import * as z from 'zod';
 import { isInfrastructure, type PuppetEnterprise } from '#domain/config';
+import { replaceFiles } from '#domain/contracts/shared';
 import { UnreadableResultError } from '#domain/errors';
 import type { PuppetManifest } from '#domain/manifest';
-import { resultsOf } from '#domain/phase';
-import { errands, forNodes, inspectionPhase } from '#domain/plan';
+import { answersOf } from '#domain/phase';
+import { command, forNodes, forPlannedNodes, inspectionSeconds } from '#domain/plan';
 import type { Inspected, Kind, Restoration, RestoreOf, UpgradeOf, Upgrading } from './kind.ts';
-import { MergedAuthority } from './puppet-authority.ts';
+import { countRows, inspectPuppet, mergeAuthority, preflightUpgrade } from './puppet-documents.ts';
 import { type InspectedNode, incompletePuppet, missingFrom, planPuppetBackup } from './puppet-enterprise.ts';
-import { FilesPut, proveRestore, RowCount } from './puppet-proof.ts';
-import { planPuppetRestore } from './puppet-restore.ts';
+import { proveRestore } from './puppet-proof.ts';
+import { type PuppetRestorePhase, planPuppetRestore } from './puppet-restore.ts';
 import { checkPuppetRestore, warnPuppetRestore } from './puppet-restore-check.ts';
 import { targetsOf } from './puppet-restore-scope.ts';
 import { planCoreUpgrade, planRollout } from './puppet-upgrade.ts';
 import { checkPuppetUpgrade, isNothingToDo, warnPuppetUpgrade } from './puppet-upgrade-check.ts';
-import { Preflight, type PuppetUpgrade } from './puppet-upgrade-scope.ts';
+import type { PuppetUpgrade } from './puppet-upgrade-scope.ts';
 
 /** Puppet Enterprise as one kind among others. */
 
@@ -22,12 +22,12 @@ export const puppetNodes = (nodes: readonly Inspected[]): readonly InspectedNode
 
 export const puppetEnterprise = (config: PuppetEnterprise): Kind => ({
   selectors: () => config.nodes.filter(isInfrastructure),
-  inspect: ({ run, purpose, nodes, upgrade }) => {
-    const inspection = inspectionPhase('inspect', run, 'inspect-puppet', purpose, nodes);
-    if (!upgrade) return inspection;
-    const preflight = errands(run)('preflight-upgrade', {}, { seconds: 300 });
+  inspect: ({ purpose, nodes, upgrade }) => {
+    const seconds = inspectionSeconds;
+    const inspection = forPlannedNodes(command(inspectPuppet, { Purpose: purpose }, { seconds }), nodes);
     const ids = nodes.map(({ instanceId }) => instanceId);
-    return { ...inspection, commands: [...inspection.commands, ...forNodes(preflight, ids)] };
+    const preflight = upgrade ? forNodes(command(preflightUpgrade, {}, { seconds }), ids) : [];
+    return { name: 'inspect', commands: [...inspection, ...preflight] };
   },
   planBackup: (of) => planPuppetBackup({ ...of, config, nodes: puppetNodes(of.nodes) }),
   missingFrom: (one) => puppetNodes([one]).flatMap(missingFrom),
@@ -46,28 +46,25 @@ export const restorePuppet = (manifest: PuppetManifest, { nodes, ...rest }: Rest
     // Where nothing is installed, nothing can be lost.
     replaces: of.targets.some(({ inspection }) => inspection.version !== ''),
     prove: (restored, phase) => {
-      const counts = phase('count-rows');
-      const files = phase('replace-files');
-      const merged = phase('merge-authority');
-      return proveRestore(
-        of,
-        new Map(puppetNodes(restored).map(({ node, inspection }) => [node.instanceId, inspection])),
-        counts ? resultsOf(counts, 'count-rows', z.object(RowCount.shape)) : [],
-        files ? resultsOf(files, 'replace-files', FilesPut) : [],
-        merged ? resultsOf(merged, 'merge-authority', MergedAuthority) : [],
-      );
+      const stateOf = (name: PuppetRestorePhase) => phase(name);
+      return proveRestore(of, {
+        inspections: new Map(puppetNodes(restored).map(({ node, inspection }) => [node.instanceId, inspection])),
+        counts: answersOf(stateOf('count-rows'), countRows),
+        files: answersOf(stateOf('replace-files'), replaceFiles),
+        merged: answersOf(stateOf('merge-authority'), mergeAuthority),
+      });
     },
   };
 };
 
 /** Throws an UnreadableResultError when a node did not tell what is against its upgrade. */
 export const puppetUpgradeOf = (config: PuppetEnterprise, { inspected, nodes, ...of }: UpgradeOf): PuppetUpgrade => {
-  const preflights = resultsOf(inspected, 'preflight', Preflight);
+  const preflights = answersOf(inspected, preflightUpgrade);
   return {
     ...of,
     config,
     nodes: puppetNodes(nodes).map((one) => {
-      const preflight = preflights.find(({ instanceId }) => instanceId === one.node.instanceId)?.result;
+      const preflight = preflights.find(({ instanceId }) => instanceId === one.node.instanceId)?.answer;
       if (!preflight) throw new UnreadableResultError(`${one.node.name} gave no preflight.`);
       return { ...one, preflight };
     }),

@@ -1,6 +1,8 @@
+import type { Contract, Takes, Values } from '#domain/contracts/document';
+import { fetchArtifact } from '#domain/contracts/shared';
 import { type Collected, type Manifest, type StoredUpload, uploadsOf } from '#domain/manifest';
-import { documentName, instanceArn, vaultKeys } from '#domain/naming';
-import { type Command, commandsOn, type Phase, type PlannedNode } from '#domain/plan';
+import { instanceArn, vaultKeys } from '#domain/naming';
+import { type Command, commandsOn, type Phase, type PlannedNode, parameterOf } from '#domain/plan';
 import type { BackupOf } from './kind.ts';
 
 /** Commands that move artifacts between nodes and the vault, and what a backup is expected to take, judged by the one before. */
@@ -25,70 +27,63 @@ const sameThing = (a: Collected, b: Collectable): boolean =>
  * Bytes that an upload is expected to have, which sizes its parts: half as much again as last time, else the fallback.
  * Too small a number ends an upload at 10,000 parts of 8 MiB, too large a one costs the node memory (ten parts of it).
  */
-const expectedBytes = (previous: Manifest | undefined, node: string, what: Collectable, fallback: number): string => {
+const expectedBytes = (previous: Manifest | undefined, node: string, what: Collectable, fallback: number): number => {
   const last = previous?.artifacts.find((artifact) => artifact.node === node && sameThing(artifact.collected, what));
   const bytes = last && uploadsOf(last.collected)[0]?.bytes;
-  return String(Math.max(1, Math.ceil(bytes === undefined ? fallback : bytes * 1.5)));
+  return Math.max(1, Math.ceil(bytes === undefined ? fallback : bytes * 1.5));
 };
 
-const fetchScript = 'fetch-artifact';
-
-/** Commands that collect on a node into this backup, below its own keys; `expected` bytes count where nothing is known. */
-export const collecting = (of: BackupOf, node: PlannedNode, seconds: number) => {
-  const command = commandsOn(of.run, node);
-  return (
-    script: string,
-    what: Collectable,
-    key: string,
-    { expected, parameters }: { readonly expected: number; readonly parameters?: Readonly<Record<string, string>> },
-  ): Command => ({
-    ...command(
-      script,
-      {
-        Bucket: of.vaultBucket,
-        Key: vaultKeys.artifact(of.system, of.backup, instanceArn(of.execution, node.instanceId), key),
-        ExpectedBytes: expectedBytes(of.previous, node.instanceId, what, expected),
-        ...parameters,
-      },
-      { what: what.name, seconds },
-    ),
+/** Commands that collect on a node into this backup, below its own keys. */
+export const collecting = (of: BackupOf, node: PlannedNode, seconds: number) => ({
+  /** Where a thing goes; `expected` bytes count where nothing is known of it. */
+  upload: (what: Collectable, key: string, expected: number) => ({
+    Bucket: of.vaultBucket,
+    Key: vaultKeys.artifact(of.system, of.backup, instanceArn(of.execution, node.instanceId), key),
+    ExpectedBytes: expectedBytes(of.previous, node.instanceId, what, expected),
+  }),
+  command: <P extends Takes>(contract: Contract<P>, values: NoInfer<Values<P>>, what?: string): Command => ({
+    ...commandsOn(node)(contract, values, { what, seconds }),
     ...(node.optional && { optional: true }),
-  });
-};
+  }),
+});
 
 /** An object of the vault that a node fetches: this version, and no other content. */
 export type Fetchable = Pick<StoredUpload, 'key' | 'versionId' | 'bytes' | 'sha256' | 'compression'>;
 
 /** Commands that fetch objects of the vault to a node, below the name that the run's later commands know. */
-export const fetching = (of: { readonly run: string; readonly vaultBucket: string }, node: PlannedNode) => {
-  const command = commandsOn(of.run, node);
-  return ({ key, versionId, bytes, sha256, compression }: Fetchable, name: string, what?: string): Command =>
-    command(
-      fetchScript,
+export const fetching =
+  (vaultBucket: string, node: PlannedNode) =>
+  ({ key, versionId, bytes, sha256, compression }: Fetchable, name: string, what?: string): Command =>
+    commandsOn(node)(
+      fetchArtifact,
       {
-        Bucket: of.vaultBucket,
+        Bucket: vaultBucket,
         Object: key,
         VersionId: versionId,
-        Bytes: String(bytes),
+        Bytes: bytes,
         Sha256: sha256,
         Compression: compression,
         Name: name,
       },
       { what, seconds: dataSeconds },
     );
-};
+
+/** The keys that commands fetch. */
+export const fetchedKeys = (commands: readonly Command[]): readonly string[] =>
+  commands.flatMap((one) => parameterOf(one, fetchArtifact, 'Object') ?? []);
 
 /** The versions that commands fetch, each with the nodes that have to read it, and no others. */
 export const fetchedBy = (
   phases: readonly Phase[],
 ): readonly { readonly key: string; readonly versionId: string; readonly instanceIds: readonly string[] }[] => {
   const fetched = new Map<string, { key: string; versionId: string; instanceIds: string[] }>();
-  for (const { document, parameters, instanceIds } of phases.flatMap(({ commands }) => commands)) {
-    const { Object: key, VersionId: versionId } = parameters;
-    if (document !== documentName(fetchScript) || key === undefined || versionId === undefined) continue;
+  for (const command of phases.flatMap(({ commands }) => commands)) {
+    const key = parameterOf(command, fetchArtifact, 'Object');
+    const versionId = parameterOf(command, fetchArtifact, 'VersionId');
+    if (key === undefined || versionId === undefined) continue;
     const id = `${key} ${versionId}`;
     const readers = fetched.get(id)?.instanceIds ?? [];
-    fetched.set(id, { key, versionId, instanceIds: [...new Set([...readers, ...instanceIds])] });
+    fetched.set(id, { key, versionId, instanceIds: [...new Set([...readers, ...command.instanceIds])] });
   }
   return [...fetched.values()];
 };

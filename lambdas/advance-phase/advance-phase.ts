@@ -59,6 +59,7 @@ export const advancePhase = async (
   const stored = await readPhase(state, run, name);
   // What an earlier attempt of the run did is told anew: its nodes may have changed since.
   let current: PhaseState = stored?.attempt === plan.attempt ? stored : startPhase(phase, now(), plan.attempt);
+  const whichOf = ({ id, document }: Command) => ({ id, document });
   const put = (changed: CommandState): void => {
     current = { ...current, commands: current.commands.map((one) => (one.id === changed.id ? changed : one)) };
   };
@@ -71,8 +72,8 @@ export const advancePhase = async (
     const commandId = await runCommand.find(command.document, commandToken(run, phase, command), new Date(lost.since));
     put(
       commandId === undefined
-        ? { id: lost.id, state: 'waiting' }
-        : { id: lost.id, state: 'sent', commandId, sentAt: lost.since },
+        ? { ...whichOf(command), state: 'waiting' }
+        : { ...whichOf(command), state: 'sent', commandId, sentAt: lost.since },
     );
   }
 
@@ -82,7 +83,7 @@ export const advancePhase = async (
     try {
       const parameters = { ...command.parameters, ...commonParameters(plan, command, stateBucket, now()) };
       const commandId = await runCommand.send({ ...command, parameters }, commandToken(run, phase, command));
-      return { id: command.id, state: 'sent', commandId, sentAt };
+      return { ...whichOf(command), state: 'sent', commandId, sentAt };
     } catch (error) {
       if (!(error instanceof NodeUnreachableError)) throw error;
       const refused = {
@@ -93,7 +94,7 @@ export const advancePhase = async (
         stderr: error.message,
       } as const;
       const invocations = command.instanceIds.map((instanceId) => ({ instanceId, ...refused }));
-      return { id: command.id, state: 'ended', commandId: '', sentAt, endedAt: sentAt, invocations };
+      return { ...whichOf(command), state: 'ended', commandId: '', sentAt, endedAt: sentAt, invocations };
     }
   };
 
@@ -163,7 +164,7 @@ export const advancePhase = async (
   }
 
   const toSend = sendable(phase, current);
-  for (const command of toSend) put({ id: command.id, state: 'sending', since: now().toISOString() });
+  for (const command of toSend) put({ ...whichOf(command), state: 'sending', since: now().toISOString() });
   await save();
   for (const command of toSend) {
     put(await send(command));

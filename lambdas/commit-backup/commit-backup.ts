@@ -1,11 +1,10 @@
 import { jsonState } from '#aws/bucket';
-import { askedFor } from '#domain/answers';
+import { askedFor, collectedIn } from '#domain/answers';
 import type { Config } from '#domain/config';
 import { AlreadyExistsError, ArtifactMismatchError, UnknownSystemError, UnreadableResultError } from '#domain/errors';
 import { holdOf } from '#domain/history';
 import {
   type Artifact,
-  CollectAnswer,
   type Collected,
   isGood,
   Manifest,
@@ -16,7 +15,7 @@ import {
 } from '#domain/manifest';
 import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import type { RunRef } from '#domain/payloads';
-import { optionalFailures, type PhaseState, resultsOf } from '#domain/phase';
+import { optionalFailures, type PhaseState } from '#domain/phase';
 import type { Plan } from '#domain/plan';
 import type { Bucket, StoredVersion } from '#domain/ports';
 import { classify, type Kept, type RetentionTag, retentionTags } from '#domain/retention';
@@ -155,14 +154,13 @@ export const commitBackup = async (
     ...(rescue ? inspected.flatMap((one) => kind.missingFrom(one).map((what) => `${one.node.name}: ${what}`)) : []),
   ];
   const asked = phaseOf(plan, 'collect')?.commands ?? [];
-  const collected = resultsOf(collect, '', CollectAnswer).flatMap(({ command, instanceId, result }) => {
-    if (result.kind === 'nothing') return [];
+  const collected = collectedIn(collect).map(({ command, instanceId, answer }) => {
     askedFor(
       asked.find(({ id }) => id === command),
       instanceId,
-      result,
+      answer,
     );
-    return [{ instanceId, collected: result }];
+    return { instanceId, collected: answer };
   });
   const lacking = kind.incomplete({ rescue, nodes: inspected, collected, phases });
   if (lacking !== undefined) throw new ArtifactMismatchError(lacking);

@@ -4,6 +4,7 @@ import { backupMoment, stateKeys } from '#domain/naming';
 import type { PlanRestoreOutput, RunRef } from '#domain/payloads';
 import type { Phase } from '#domain/plan';
 import type { Bucket, State } from '#domain/ports';
+import { fetchedKeys } from '#domain/systems/transfer';
 import { readPlan, readRestore, stepsOf } from '../runs.ts';
 
 export interface Services {
@@ -26,11 +27,7 @@ const estimate = (manifest: Manifest, phases: readonly Phase[]): number =>
 
 /** Bytes in the vault of what the plan fetches, and what they become. */
 const bytesOf = (manifest: Manifest, phases: readonly Phase[]): { stored: number; raw: number; artifacts: number } => {
-  const objects = new Set(
-    phases.flatMap(({ name, commands }) =>
-      name === 'fetch' ? commands.flatMap(({ parameters }) => parameters['Object'] ?? []) : [],
-    ),
-  );
+  const objects = new Set(phases.flatMap(({ commands }) => fetchedKeys(commands)));
   const uploads = manifest.artifacts
     .flatMap(({ collected }) => uploadsOf(collected))
     .filter(({ key }) => objects.has(key));

@@ -1,9 +1,9 @@
 import { askedFor } from '#domain/answers';
+import { archiveFiles } from '#domain/contracts/shared';
 import { ArtifactMismatchError, UnreadableResultError } from '#domain/errors';
-import { Collected } from '#domain/manifest';
 import { stateKeys } from '#domain/naming';
 import type { RunRef } from '#domain/payloads';
-import { resultsOf } from '#domain/phase';
+import { answersOf } from '#domain/phase';
 import type { Bucket, State } from '#domain/ports';
 import { settingsName } from '#domain/systems/puppet-upgrade';
 import { fetching } from '#domain/systems/transfer';
@@ -27,16 +27,15 @@ export const shareSettings = async (
   const plan = await readPlan(state, run);
   if ((phaseOf(plan, 'collect-settings')?.commands.length ?? 0) === 0) return { shared: 0 };
   const collected = await readPhase(state, run, 'collect-settings');
-  const [answer] = collected ? resultsOf(collected, 'archive-files', Collected) : [];
-  if (answer?.result.kind !== 'files')
-    throw new UnreadableResultError(`Run ${run} has collected no settings of the master.`);
-  const { command, instanceId, result } = answer;
+  const [told] = answersOf(collected, archiveFiles);
+  if (!told) throw new UnreadableResultError(`Run ${run} has collected no settings of the master.`);
+  const { command, instanceId, answer } = told;
   askedFor(
     phaseOf(plan, 'collect-settings')?.commands.find(({ id }) => id === command),
     instanceId,
-    result,
+    answer,
   );
-  const { key, bytes, sha256, compression } = result.upload;
+  const { key, bytes, sha256, compression } = answer.upload;
   const stored = (await vault.versions(key)).find((version) => version.key === key && version.isLatest);
   if (stored?.bytes !== bytes)
     throw new ArtifactMismatchError(
@@ -48,7 +47,7 @@ export const shareSettings = async (
   );
   const commands = plan.nodes
     .filter(({ instanceId }) => upgraded.includes(instanceId))
-    .map((node) => fetching({ run, vaultBucket }, node)(settings, settingsName, 'settings'));
+    .map((node) => fetching(vaultBucket, node)(settings, settingsName, 'settings'));
   const { execution } = await readRun(state, run);
   await openTo(
     vault,

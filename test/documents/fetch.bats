@@ -27,7 +27,7 @@ A
 
 fetch() {
   BUCKET=b OBJECT=backups/s/b/n/x VERSION_ID=$1 BYTES=18 COMPRESSION=none NAME=x RUN=run-1 ATTEMPT=0 START_BEFORE=$(($(date +%s) + 3600)) \
-    DIGEST=$(printf 'what was committed' | sha256sum | cut -d ' ' -f 1) \
+    SHA256=$(printf 'what was committed' | sha256sum | cut -d ' ' -f 1) \
     PATH="$TEST_ROOT/bin:$PATH" run bash "$TEST_ROOT/fetch.sh"
 }
 

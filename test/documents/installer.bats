@@ -134,7 +134,7 @@ document() {
   echo 00FF >"$root/etc/puppetlabs/puppet/ssl/ca/serial"
   document purge-puppet
   [ "$(cat "$fetched/authority/living/serial")" = 00FF ]
-  UNDO_RUN=run PATH=$root/bin:$PATH bash "$root/documents/undo.sh" 2>/dev/null || true
+  RUN=run PATH=$root/bin:$PATH bash "$root/documents/undo.sh" 2>/dev/null || true
   [ "$(cat "$fetched/authority/living/serial")" = 00FF ]
   [ ! -e "$fetched/fetched/installer.tar" ]
 }

@@ -95,14 +95,6 @@ created() { juju create-backup >"$said" 2>"$work/create.log"; }
   done
 }
 
-@test "what a dry run tells of the best version is read where it tells it" {
-  for each in 1.18: 1.22:1.22.9 2.0:2.0.5 2.2:2.2.10 2.4:2.4.8 2.5:2.5.9 2.8:2.8.14 2.9.22:2.9.23 3.6:3.6.9; do
-    as "${each%:*}"
-    upgrade_controller 9.9.9 --dry-run >"$work/dry-run.log" 2>&1
-    [ "$(best_version "$work/dry-run.log")" = "${each#*:}" ]
-  done
-}
-
 @test "a Juju whose own create-backup says that it makes none is refused with its words" {
   as 4.0
   answer() { printf '%s\n' "$1" >"$work/answer"; }

@@ -19,7 +19,7 @@ pack() {
   tar -C /var/lib/new -cf "/var/lib/holdfast/restore/run/fetched/$1" "${@:2}"
 }
 # document NAME VARIABLE=VALUE...: what it answers.
-document() { env START_BEFORE=9999999999 ATTEMPT=1 RUN=run UNDO_RUN=run NAME=files.tar MISSING_ROOTS= EXCLUDES= "${@:2}" bash "$documents/$1.sh" 2>/var/lib/log || true; }
+document() { env START_BEFORE=9999999999 ATTEMPT=1 RUN=run NAME=files.tar MISSING_ROOTS= EXCLUDES= "${@:2}" bash "$documents/$1.sh" 2>/var/lib/log || true; }
 replace() { document replace-files "ROOTS=$(list "$@")"; }
 # Undoing and finishing as documents do both, without the services around.
 undo() { library 'roll_back run; echo "not rolled back:$not_rolled_back"; forget_restore run'; }
@@ -243,7 +243,7 @@ mkdir -p srv/a bin && touch srv/a/new /srv/mine
 for name in journal finished databases staged lists left; do
   printf 'new-path\t/srv/mine\npath\t/srv/a\t/srv/mine\n/srv/mine\n' >"/var/lib/new/object"
   printf '#!/bin/bash\ncat /var/lib/new/object >"${@: -1}"\n' >bin/aws && chmod +x bin/aws
-  PATH=$PWD/bin:$PATH document fetch-artifact COMPRESSION=none VERSION_ID=v1 BUCKET=b "OBJECT=backups/$name" "BYTES=$(wc -c <object)" "DIGEST=$(sha256sum <object | cut -d ' ' -f 1)" "NAME=$name" | grep -v '"fetched"' || true
+  PATH=$PWD/bin:$PATH document fetch-artifact COMPRESSION=none VERSION_ID=v1 BUCKET=b "OBJECT=backups/$name" "BYTES=$(wc -c <object)" "SHA256=$(sha256sum <object | cut -d ' ' -f 1)" "NAME=$name" | grep -v '"fetched"' || true
 done
 undo; ls /srv
 SH

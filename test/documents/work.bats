@@ -36,7 +36,7 @@ SH
 
 teardown() {
   # A watchdog of a test that failed.
-  UNDO_RUN=$RUN run_document undo >/dev/null 2>&1 || true
+  run_document undo >/dev/null 2>&1 || true
 }
 
 run_document() { bash "$BATS_TEST_TMPDIR/documents/$1.sh"; }
@@ -51,7 +51,7 @@ body() {
   bash "$BATS_TEST_TMPDIR/body.sh" 2>/dev/null
 }
 
-undo() { UNDO_RUN=$RUN run_document undo 2>/dev/null; }
+undo() { run_document undo 2>/dev/null; }
 
 # A plain `!` fails no test.
 refute() { if "$@"; then return 1; fi; }

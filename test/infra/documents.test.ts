@@ -45,7 +45,7 @@ describe.each(Object.entries(composeDocuments()))('%s', (_, content) => {
     const own = Object.keys(parameters).filter((name) => name !== 'ExecutionTimeout');
     expect(used.toSorted()).toEqual(own.toSorted());
     expect(runCommand[0]).toBe('#!/bin/bash');
-    for (const line of runCommand.slice(1, own.length + 1)) expect(line).toMatch(/^[A-Z_]+='\{\{ \w+ \}\}'$/);
+    for (const line of runCommand.slice(1, own.length + 1)) expect(line).toMatch(/^[A-Z][A-Z0-9_]*='\{\{ \w+ \}\}'$/);
   });
 
   it.each(Object.entries(parameters))(

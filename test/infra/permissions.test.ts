@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { scripts } from '#documents/compose';
-import { documentName, readersTag } from '#domain/naming';
+import { readersTag } from '#domain/naming';
 import { nodeStatements } from '#domain/node-policy';
+import { documents } from '#domain/systems/documents';
 import { isAllowed } from '#local/runtime/node-policy';
 import { deployed, example, grants, here, ownKey, rich, Statement } from './deployed.ts';
 
@@ -62,7 +62,7 @@ describe.each([
     expect(new Set(sending.map(({ who }) => who)).size).toBe(1);
     const instances = `arn:aws:ec2:${here}:instance/*`;
     expect(sending.flatMap(({ Resource }) => Resource).toSorted()).toEqual(
-      [instances, ...scripts.map((script) => `arn:aws:ssm:${here}:document/${documentName(script)}`)].toSorted(),
+      [instances, ...documents.map(({ name }) => `arn:aws:ssm:${here}:document/${name}`)].toSorted(),
     );
     const systems = Object.values(stacks.all('AWS::IAM::ManagedPolicy'))
       .map(({ ManagedPolicyName }) => String(ManagedPolicyName))

@@ -1,7 +1,7 @@
 import { Stack } from 'aws-cdk-lib';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { scripts } from '#documents/compose';
+import { documents } from '#domain/systems/documents';
 import { documentStacks } from '#infra/documents-stack';
 import { deployed, example } from './deployed.ts';
 
@@ -39,7 +39,7 @@ it('documents are deployed before the lambdas that send them, each in the stack 
   const names = stacks.flatMap((stack) =>
     Object.keys(z.object({ Resources: z.record(z.string(), z.json()) }).parse(templates[stack]).Resources),
   );
-  expect(names).toHaveLength(scripts.length);
+  expect(names).toHaveLength(documents.length);
 });
 
 describe.each([

@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeText } from '#domain/naming';
+import type { Contract, Takes, Values } from '#domain/contracts/document';
+import {
+  countRows,
+  dropDatabases,
+  restartPostgresql,
+  restoreGlobals,
+  swapDatabases,
+} from '#domain/systems/puppet-documents';
 import { runDocument } from '../../bench/contest.ts';
 import { type Bench, monolithic, startBench } from './harness.ts';
 import { emptyServer, inDatabase, odd, oddServer, serverOf } from './odd-databases.ts';
@@ -17,9 +24,13 @@ beforeAll(async () => {
 afterAll(() => bench.close());
 
 /** What a document answers that fails. */
-const refusalOf = async (...of: Parameters<typeof runDocument>): Promise<{ error: string; message: string }> =>
+const refusalOf = async <P extends Takes>(
+  contract: Contract<P>,
+  run: string,
+  values: NoInfer<Values<P>>,
+): Promise<{ error: string; message: string }> =>
   JSON.parse(
-    await runDocument(...of)
+    await runDocument(bench.node, contract, run, values)
       .then(() => '{}', String)
       .then((said) => said.slice(said.indexOf('{'))),
   );
@@ -91,7 +102,7 @@ describe('a document does not answer success for what it did not do', () => {
   const fetched = (run: string): string => `/var/lib/holdfast/restore/${run}/fetched`;
 
   it('swap-databases, where nothing was restored', async () => {
-    expect(await refusalOf(bench.node, 'swap-databases', { RunId: 'swap', Databases: encodeText('console') })).toEqual({
+    expect(await refusalOf(swapDatabases, 'swap', { Databases: ['console'] })).toEqual({
       error: 'SwapFailedError',
       message: expect.stringMatching(/no restored copy of console/),
     });
@@ -103,7 +114,7 @@ describe('a document does not answer success for what it did not do', () => {
     await bench.shell(`mv ${script} /root/script; printf '#!/bin/sh\nexit 0\n' > ${script}; chmod +x ${script}`);
     // The wait of half a minute for the new process is over at once.
     await bench.shell('mv /usr/bin/sleep /root/sleep; ln -s /bin/true /usr/bin/sleep');
-    const said = await refusalOf(bench.node, 'restart-postgresql', { RunId: 'restart', Databases: encodeText('raw') });
+    const said = await refusalOf(restartPostgresql, 'restart', { Databases: ['raw'] });
     await bench.shell(`mv /root/sleep /usr/bin/sleep; mv /root/script ${script}`);
     expect(said).toEqual({
       error: 'RestartFailedError',
@@ -114,9 +125,7 @@ describe('a document does not answer success for what it did not do', () => {
   it('drop-databases, where something holds a role, and says what', async () => {
     await bench.shell('install -d -o pe-postgres -g pe-postgres -m 0700 /srv/later');
     await bench.sql('postgres', "CREATE ROLE holder; CREATE TABLESPACE later OWNER holder LOCATION '/srv/later'");
-    const said = await refusalOf(bench.node, 'drop-databases', {
-      ...{ RunId: 'drop', Databases: '', Tablespaces: '', Roles: encodeText('holder') },
-    });
+    const said = await refusalOf(dropDatabases, 'drop', { Databases: [], Tablespaces: [], Roles: ['holder'] });
     await bench.sql('postgres', 'DROP TABLESPACE later; DROP ROLE holder');
     expect(said).toEqual({
       error: 'DropFailedError',
@@ -128,7 +137,7 @@ describe('a document does not answer success for what it did not do', () => {
     await bench.shell(
       `install -d ${fetched('globals')} && echo 'CREATE ROLE console; GRANT nobody_knows TO console;' >${fetched('globals')}/globals.sql`,
     );
-    expect(await refusalOf(bench.node, 'restore-globals', { RunId: 'globals', Name: 'globals.sql' })).toEqual({
+    expect(await refusalOf(restoreGlobals, 'globals', { Name: 'globals.sql' })).toEqual({
       error: 'GlobalsFailedError',
       message: expect.stringMatching(/could not be restored: 42704: role "nobody_knows" does not exist/),
     });
@@ -157,9 +166,7 @@ it('a table in a statement of its own: a database of many tables is counted unde
   await bench.shell(
     `{ echo "rows	table"; for n in $(seq 1500); do echo "$((n % 5))	public.t$n"; done; } >/var/lib/holdfast/restore/many/fetched/list`,
   );
-  const answer = JSON.parse(
-    await runDocument(bench.node, 'count-rows', { RunId: 'many', Name: 'list', Database: encodeText('many') }),
-  );
+  const answer = JSON.parse(await runDocument(bench.node, countRows, 'many', { Name: 'list', Database: 'many' }));
   await bench.sql('postgres', 'DROP DATABASE many');
   expect(answer).toEqual({ database: 'many', tables: 1500, rows: 3000, different: '' });
 });

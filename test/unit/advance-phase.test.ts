@@ -3,20 +3,22 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { jsonState } from '#aws/bucket';
+import { undo } from '#domain/contracts/shared';
 import { CommandFailedError, CommandLateError, NodeUnreachableError, RunUndoneError } from '#domain/errors';
 import { stateKeys } from '#domain/naming';
 import {
+  answersOf,
   failureOf,
   type Invocation,
   optionalFailures,
   PhaseState,
   type Progress,
-  resultsOf,
   sendable,
   startPhase,
 } from '#domain/phase';
 import { type Command, forNodes, type Phase, type Plan, withUndoPhase } from '#domain/plan';
 import type { RunCommand } from '#domain/ports';
+import { dumpDatabase } from '#domain/systems/puppet-documents';
 import { advancePhase, commandToken } from '../../lambdas/advance-phase/advance-phase.ts';
 import { memoryBucket } from './memory.ts';
 
@@ -24,7 +26,7 @@ const instance = (index: number): string => `i-${index.toString(16).padStart(17,
 
 const command = (id: string, node = instance(1)): Command => ({
   id,
-  document: 'Holdfast-DumpDatabase',
+  document: dumpDatabase.name,
   instanceIds: [node],
   parameters: {},
   executionTimeoutSeconds: 3600,
@@ -104,7 +106,7 @@ describe('a phase', () => {
             ...state,
             commands: state.commands.map((one) =>
               ids.has(one.id)
-                ? { id: one.id, state: 'ended', commandId: 'x', sentAt: moment, endedAt: moment, invocations: [] }
+                ? { ...one, state: 'ended', commandId: 'x', sentAt: moment, endedAt: moment, invocations: [] }
                 : one,
             ),
           };
@@ -216,7 +218,8 @@ describe('a phase', () => {
       await advance();
       await advance();
       const after = await state.read(stateKeys.phase('run-1', 'inspect'), PhaseState);
-      return after && resultsOf(after, 'inspect', z.object({ paths: z.array(z.string()) }))[0]?.result.paths.length;
+      return answersOf(after, { ...dumpDatabase, answers: z.object({ paths: z.array(z.string()) }) })[0]?.answer.paths
+        .length;
     };
 
     it('reads it as if it had been printed', async () => {
@@ -254,7 +257,7 @@ describe('a phase', () => {
     const plan = { ...planOf(wave), nodes: [] };
     expect(withUndoPhase(plan).plan.phases.at(-1)?.commands).toEqual([]);
     expect(withUndoPhase(plan, [wave]).plan.phases.at(-1)?.commands).toMatchObject([
-      { tags, instanceIds: [], optional: true, parameters: { UndoRunId: 'run-1' }, rollout: { maxErrors: '100%' } },
+      { tags, instanceIds: [], optional: true, document: undo.name, parameters: {}, rollout: { maxErrors: '100%' } },
     ]);
   });
 
@@ -301,7 +304,9 @@ describe('a command on an optional node', () => {
       { instanceId: instance(2), message: expect.stringMatching(/archive \(compile1\) .*no room/) },
     ]);
     // Only the other node's answer is there to be read.
-    expect(resultsOf(after, 'archive', z.object({})).map(({ instanceId }) => instanceId)).toEqual([instance(1)]);
+    expect(answersOf(after, { ...dumpDatabase, answers: z.object({}) }).map(({ instanceId }) => instanceId)).toEqual([
+      instance(1),
+    ]);
   });
 });
 

@@ -16,7 +16,7 @@ const command = {
   id: 'dump-database console (master)',
   document: documentName('dump-database'),
   instanceIds: [node],
-  parameters: { RunId: 'run-1', Bucket: 'vault', Key: keyOf(node), Database: encodeText('console') },
+  parameters: { Bucket: 'vault', Key: keyOf(node), Database: encodeText('console') },
 };
 const upload = (key: string, compression: Upload['compression'] = 'zstd'): Upload => ({
   ...{ key, bytes: 10, rawBytes: 20, sha256: 'ab'.repeat(32), compression },

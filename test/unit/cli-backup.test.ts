@@ -189,7 +189,12 @@ describe('following a run', () => {
     const write = (run: string, phase: string, commandState: object) =>
       connection.state.write(
         stateKeys.phase(run, phase),
-        JSON.stringify({ phase, attempt: 0, startedAt: now, commands: [{ id: phase, ...commandState }] }),
+        JSON.stringify({
+          phase,
+          attempt: 0,
+          startedAt: now,
+          commands: [{ id: phase, document: 'Holdfast-X', ...commandState }],
+        }),
       );
     lambdas['plan-backup'] = async ({ run }) => {
       const phases = ['collect', 'start-services'].map((name) => ({ name, commands: [command(name)] }));

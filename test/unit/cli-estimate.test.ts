@@ -90,7 +90,17 @@ describe('the last run of the same kind', () => {
     const times = { startedAt: '2026-11-20T02:00:00Z', sentAt: '2026-11-20T02:00:00Z' };
     const load = (endedAt: string) => ({
       ...{ phase: 'load', attempt: 0, startedAt: times.startedAt },
-      commands: [{ id: 'load', state: 'ended', commandId: 'c', sentAt: times.sentAt, endedAt, invocations: [] }],
+      commands: [
+        {
+          id: 'load',
+          document: 'Holdfast-X',
+          state: 'ended',
+          commandId: 'c',
+          sentAt: times.sentAt,
+          endedAt,
+          invocations: [],
+        },
+      ],
     });
     await state.write(stateKeys.phase('wanted', 'load'), JSON.stringify(load('2026-11-20T02:00:40Z')));
     await state.write(stateKeys.phase('older', 'load'), JSON.stringify(load('2026-11-20T02:00:10Z')));

@@ -18,13 +18,15 @@ const iso = (second: number): string => at(second).toISOString();
 
 const ended = (id: string, from: number, to: number, status: 'Success' | 'Failed' = 'Success') => ({
   id,
+  document: 'Holdfast-X',
   state: 'ended' as const,
   commandId: id,
   sentAt: iso(from),
   endedAt: iso(to),
   invocations: [invocation(status)],
 });
-const sent = (id: string, from: number) => ({ id, state: 'sent', commandId: id, sentAt: iso(from) }) as const;
+const sent = (id: string, from: number) =>
+  ({ id, document: 'Holdfast-X', state: 'sent', commandId: id, sentAt: iso(from) }) as const;
 const phase = (...commands: PhaseState['commands']): PhaseState => ({
   phase: 'collect',
   attempt: 0,
@@ -34,7 +36,11 @@ const phase = (...commands: PhaseState['commands']): PhaseState => ({
 
 describe('a phase', () => {
   it('is running while a command is, and tells how long each takes', () => {
-    const state = phase(ended('globals', 1, 3), sent('dump pe-puppetdb', 2), { id: 'archive', state: 'waiting' });
+    const state = phase(ended('globals', 1, 3), sent('dump pe-puppetdb', 2), {
+      id: 'archive',
+      document: 'Holdfast-X',
+      state: 'waiting',
+    });
     expect(phaseProgress(state, at(12))).toEqual({
       name: 'collect',
       state: 'running',

@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { composeDocument, scripts } from '#documents/compose';
+import { composeDocument } from '#documents/compose';
+import { documents } from '#domain/systems/documents';
 
 /** What no script may do, whatever it is for. */
 
@@ -44,12 +45,12 @@ describe('a script that may undo a restore', () => {
 
   it('carries it as a document, also where a watchdog alone calls it', () => {
     const needed = ['recover', 'roll_back', 'roll_back_path', 'remove_tree', 'rename_path', 'start_recorded'];
-    const without = scripts.flatMap((script) => {
-      const text = JSON.stringify(composeDocument(script));
+    const without = documents.flatMap((contract) => {
+      const text = JSON.stringify(composeDocument(contract));
       return /\b(arm_watchdog|recover) \\"\$/.test(text)
         ? needed
             .filter((name) => !text.includes(`\n${name}()`) && !text.includes(`"${name}()`))
-            .map((name) => `${script}: ${name}`)
+            .map((name) => `${contract.script}: ${name}`)
         : [];
     });
     expect(without).toEqual([]);

@@ -6,6 +6,7 @@ import { encodeText } from '#domain/naming';
 import { RestoreRequest } from '#domain/payloads';
 import { PhaseState } from '#domain/phase';
 import { driverOf, numbersOf } from '#domain/systems/juju';
+import { restoreEnvironment } from '#domain/systems/juju-documents';
 import { restoreJuju } from '#domain/systems/juju-restore';
 import { jujuVersionFault } from '#domain/systems/juju-upgrade';
 import { manifestOf } from './cli-fixtures.ts';
@@ -191,6 +192,7 @@ describe('a restore of Juju', () => {
             commands: [
               {
                 id: 'restore-environment',
+                document: restoreEnvironment.name,
                 state: 'ended',
                 commandId: 'c',
                 sentAt: '2026-11-20T02:00:00Z',
@@ -199,12 +201,7 @@ describe('a restore of Juju', () => {
                   {
                     instanceId,
                     status: 'Success',
-                    stdout: JSON.stringify({
-                      restored: 'my-env',
-                      servers: 'i-0aaaaaaaaaaaaaaa1',
-                      lacks,
-                      allMachinesTold: true,
-                    }),
+                    stdout: JSON.stringify({ servers: 'i-0aaaaaaaaaaaaaaa1', lacks }),
                     stderr: '',
                     detail: '',
                     exitCode: 0,

@@ -142,7 +142,9 @@ describe('the documents', () => {
       expect(lines.filter((line) => line.startsWith('. "$(dirname'))).toEqual([]);
       for (const name of Object.keys(document.parameters)) {
         const uses = lines.filter((line) => line.includes(`{{ ${name} }}`));
-        expect(uses).toEqual(name === 'ExecutionTimeout' ? [] : [expect.stringMatching(/^[A-Z_]+='\{\{ \w+ \}\}'$/)]);
+        expect(uses).toEqual(
+          name === 'ExecutionTimeout' ? [] : [expect.stringMatching(/^[A-Z][A-Z0-9_]*='\{\{ \w+ \}\}'$/)],
+        );
       }
     },
   );

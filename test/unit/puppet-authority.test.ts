@@ -1,15 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { AnswerOf } from '#domain/contracts/document';
 import type { CertificateAuthority, PuppetInspection } from '#domain/inspection';
 import {
   authorityDaysLeft,
   expiryWarnings,
   knownSerial,
-  type MergedAuthority,
   proveAuthority,
   warnAuthority,
 } from '#domain/systems/puppet-authority';
+import type { mergeAuthority } from '#domain/systems/puppet-documents';
 import { manifestOf } from './cli-fixtures.ts';
+
+type MergedAuthority = AnswerOf<typeof mergeAuthority>;
 
 const plain: CertificateAuthority = {
   fingerprint: 'AA:BB',
@@ -48,7 +51,7 @@ const merged: MergedAuthority = {
   serial: '0012',
   signed: 2,
   names: ['a.example.com', 'b.example.com'],
-  revoked: 1,
+
   unreadList: false,
 };
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { fields } from '#domain/contracts/parameters';
 import type { Database } from '#domain/inspection';
 import { decodeText } from '#domain/naming';
 import { RestoreRequest } from '#domain/payloads';
 import { proveRestore } from '#domain/systems/puppet-proof';
-import { planPuppetRestore, specOf } from '#domain/systems/puppet-restore';
+import { fieldsOf, planPuppetRestore } from '#domain/systems/puppet-restore';
 import { targetsOf } from '#domain/systems/puppet-restore-scope';
 import { manifestOf } from './cli-fixtures.ts';
 
@@ -44,10 +45,13 @@ describe('the proof of a restored database', () => {
     const counted = {
       instanceId: node.instanceId,
       command: 'count-rows',
-      result: { database: database.name, tables: 1, rows: 1, different: '' },
+      answer: { database: database.name, tables: 1, rows: 1, different: '' },
     };
     const prove = (found: Database) =>
-      proveRestore(of, new Map([[node.instanceId, inspectionWith(found)]]), [counted], [], []);
+      proveRestore(of, {
+        inspections: new Map([[node.instanceId, inspectionWith(found)]]),
+        ...{ counts: [counted], files: [], merged: [] },
+      });
     expect(prove(database).different).toHaveLength(1);
     expect(prove({ ...database, ...change })).toMatchObject({
       different: [],
@@ -63,7 +67,9 @@ describe('what a document is told of databases', () => {
       { role: '', values: ['search_path="$user", public', 'app.text=a\nb=c'] },
       { role: 'odd\nrole', values: ['work_mem=64MB'] },
     ];
-    const spec = decodeText(specOf({ ...database, name: 'odd\nname', settings, extensions: ['a', 'b'] })).split('\0');
+    const spec = decodeText(
+      fields.encode(fieldsOf({ ...database, name: 'odd\nname', settings, extensions: ['a', 'b'] })),
+    ).split('\0');
     expect(spec).toEqual(expect.arrayContaining(['name=odd\nname', 'limit=-1', 'extension=a', 'extension=b']));
     expect(spec.slice(-6)).toEqual([
       'role=',

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { AnswerOf } from '#domain/contracts/document';
+import type { replaceFiles } from '#domain/contracts/shared';
 import type { FoundPath, PuppetInspection } from '#domain/inspection';
 import { decodeList } from '#domain/naming';
 import { RestoreRequest, type Scope } from '#domain/payloads';
-import { type FilesPut, proveRestore } from '#domain/systems/puppet-proof';
+import { proveRestore } from '#domain/systems/puppet-proof';
 import { planPuppetRestore } from '#domain/systems/puppet-restore';
 import { checkPuppetRestore, warnPuppetRestore } from '#domain/systems/puppet-restore-check';
 import { type PuppetRestore, targetsOf } from '#domain/systems/puppet-restore-scope';
@@ -152,7 +154,7 @@ describe('a plan', () => {
 describe('the proof of files', () => {
   const of = restoreWith(undefined, { found: [product('/etc/puppetlabs'), link('/srv/shared', '/etc/puppetlabs/x')] });
   const files = of.manifest.artifacts.flatMap(({ collected }) => (collected.kind === 'files' ? [collected] : []))[0];
-  const put: FilesPut = {
+  const put: AnswerOf<typeof replaceFiles> = {
     archive: `${files?.upload.key
       .split('/')
       .slice(5)
@@ -163,14 +165,13 @@ describe('the proof of files', () => {
     absent: [],
     entries: files?.entries ?? 0,
     found: 12,
-    sha256: '',
     privileged: [],
   };
-  const differences = (changes: Partial<FilesPut> | undefined): string => {
+  const differences = (changes: Partial<typeof put> | undefined): string => {
     const results = changes
-      ? [{ command: 'replace-files', instanceId: 'i-0123456789abcdef0', result: { ...put, ...changes } }]
+      ? [{ command: 'replace-files', instanceId: 'i-0123456789abcdef0', answer: { ...put, ...changes } }]
       : [];
-    return proveRestore(of, new Map(), [], results, [])
+    return proveRestore(of, { inspections: new Map(), counts: [], files: results, merged: [] })
       .different.filter((line) => line.startsWith('files of'))
       .join();
   };

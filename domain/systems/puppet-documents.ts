@@ -1,0 +1,172 @@
+import * as z from 'zod';
+import { document } from '#domain/contracts/document';
+import * as p from '#domain/contracts/parameters';
+import { PuppetInspection } from '#domain/inspection';
+import { UploadedDump, UploadedGlobals } from '#domain/manifest';
+
+/** The documents of Puppet Enterprise. */
+
+const upload = { Bucket: p.vault, Key: p.storedKey, ExpectedBytes: p.expectedBytes };
+const installation = { Name: p.fetchedFile, AnswersFile: p.answersFile, Version: p.version };
+
+export const inspectPuppet = document('inspect-puppet', {
+  does: 'Tells what a node of Puppet Enterprise holds.',
+  onlyLooks: true,
+  takes: { Purpose: p.purpose },
+  answers: PuppetInspection,
+});
+
+export const dumpGlobals = document('dump-globals', {
+  does: 'Streams roles and tablespaces into the vault.',
+  takes: upload,
+  answers: UploadedGlobals,
+});
+
+export const dumpDatabase = document('dump-database', {
+  does: 'Streams a verified dump of one database into the vault.',
+  takes: { ...upload, Database: p.database },
+  answers: UploadedDump,
+});
+
+export const prepareInstallation = document('prepare-installation', {
+  does: 'Looks whether Puppet Enterprise could be installed again from what was fetched.',
+  takes: { ...installation, AnswersArchive: p.fetchedAnswers },
+});
+
+export const purgePuppet = document('purge-puppet', {
+  does: 'Removes Puppet Enterprise and proves it.',
+  takes: { Name: p.fetchedFile },
+});
+
+export const installPuppet = document('install-puppet', {
+  does: 'Installs Puppet Enterprise with the backed-up answers.',
+  takes: installation,
+});
+
+export const restartPostgresql = document('restart-postgresql', {
+  does: 'Restarts PostgreSQL and proves that no session is left.',
+  takes: { Databases: p.databases },
+});
+
+export const dropDatabases = document('drop-databases', {
+  does: 'Drops databases, roles and tablespaces and proves it.',
+  takes: { Databases: p.databases, Roles: p.roles, Tablespaces: p.tablespaces },
+});
+
+export const prepareTablespaces = document('prepare-tablespaces', {
+  does: 'Makes the directories of tablespaces.',
+  takes: { Locations: p.locations },
+});
+
+export const restoreGlobals = document('restore-globals', {
+  does: 'Restores roles and tablespaces.',
+  takes: { Name: p.fetchedFile },
+});
+
+export const restoreDatabase = document('restore-database', {
+  does: 'Restores one database beside the one that it will replace.',
+  takes: { Name: p.fetchedFile, Spec: p.fields },
+});
+
+export const swapDatabases = document('swap-databases', {
+  does: 'Gives restored databases their names.',
+  takes: { Databases: p.databases },
+});
+
+export const keepAuthority = document('keep-authority', {
+  does: 'Copies what the living certificate authority has signed and revoked.',
+  takes: {},
+});
+
+export const mergeAuthority = document('merge-authority', {
+  does: 'Merges it into the restored one, whose serial numbers never repeat.',
+  takes: { KnownSerial: p.knownSerial },
+  answers: z.strictObject({
+    /** What there was when the run began: the same authority, another one, or none. */
+    living: z.enum(['same', 'foreign', 'missing']),
+    /** Whether the living one could be read to its end: nothing had to be guessed. */
+    whole: z.boolean(),
+    /** Next serial numbers: the backup's, the greatest one known, and the one that was set. */
+    backup: z.string(),
+    known: z.string(),
+    serial: z.string(),
+    /** Certificates that it has signed since the backup, and the names of the first of them. */
+    signed: z.int(),
+    names: z.array(z.string()),
+    /** Whether a revocation list was there that could not be read. */
+    unreadList: z.boolean(),
+  }),
+});
+
+export const setOwners = document('set-owners', { does: 'Gives certificates to their users.', takes: {} });
+
+export const setUpPuppetdbSsl = document('set-up-puppetdb-ssl', {
+  does: "Gives PuppetDB the agent's certificates.",
+  takes: {},
+});
+
+export const forgetCatalog = document('forget-catalog', {
+  does: 'Removes the cached catalog of the agent.',
+  takes: {},
+});
+
+export const countRows = document('count-rows', {
+  does: 'Counts the rows of a database and compares them with its backup.',
+  onlyLooks: true,
+  takes: { Name: p.fetchedFile, Database: p.database },
+  answers: z.strictObject({
+    database: z.string(),
+    tables: z.number(),
+    rows: z.number(),
+    /** The first tables whose rows differ from the dump's; empty when none does. */
+    different: z.string(),
+  }),
+});
+
+export const checkHealth = document('check-health', {
+  does: 'Looks whether services run and answer.',
+  onlyLooks: true,
+  takes: { Services: p.services },
+});
+
+export const configurePuppet = document('configure-puppet', {
+  does: 'Lets Puppet Enterprise put rights and settings in order.',
+  takes: {},
+});
+
+export const preflightUpgrade = document('preflight-upgrade', {
+  does: 'Tells what is against an upgrade of this node.',
+  onlyLooks: true,
+  takes: {},
+  answers: z.strictObject({
+    problems: z.array(z.string()),
+    modules: z.array(z.string()),
+    /** The version from which an earlier upgrade was begun that has not ended well; empty when there is none. */
+    interrupted: z.string(),
+  }),
+});
+
+export const fetchUrl = document('fetch-url', {
+  does: 'Downloads an archive and compares it with its SHA-256.',
+  takes: { Url: p.url, Sha256: p.sha256, Name: p.fetchedFile },
+});
+
+export const upgradePuppet = document('upgrade-puppet', {
+  does: 'Upgrades master, PuppetDB or console with their installer.',
+  takes: { ...installation, Settings: p.fetchedSettings },
+});
+
+export const runPuppet = document('run-puppet', { does: 'Runs the agent once.', takes: {} });
+
+export const checkModules = document('check-modules', {
+  does: 'Looks whether the modules are there that an upgrade of agents needs.',
+  onlyLooks: true,
+  takes: { Modules: p.modules },
+});
+
+export const upgradeAgent = document('upgrade-agent', {
+  does: 'Upgrades a node by the script that its master serves.',
+  takes: { Url: p.url, AgentVersion: p.agentVersion, ServerVersion: p.serverVersion },
+});
+
+export const finishUpgrade = document('finish-upgrade', { does: 'Removes what an upgrade has fetched.', takes: {} });
