@@ -2,14 +2,14 @@
 #/ Usage: local/setup.sh
 #/
 #/ Installs what the local runtime, the demo and the tests need on a Debian 12 with Node.js and npm: the npm packages, some
-#/ Debian packages and a Python environment in .local/venv. Says what it does, does nothing twice, needs root.
+#/ Debian packages, a Python environment in .local/venv and an S3 server. Says what it does and how long it takes, does nothing
+#/ twice, needs root.
 #/
 #/ Exit status: 0 when all is in place, 1 when something is missing or failed.
 set -eu
 
 repository=$(cd "$(dirname "$0")/.." && pwd)
 state=$repository/.local
-log=$state/setup.log
 venv=$state/venv
 # docs/adr/0001-local-s3-server.md says why.
 s3_server=github.com/versity/versitygw/cmd/versitygw@v1.8.0
@@ -32,16 +32,15 @@ packages='
 '
 
 main() {
+  began=$(date +%s)
   check_host
   mkdir -p "$state"
   exec 9>"$state/setup.lock"
   flock 9
   cd "$repository"
   install_debian_packages
-  install_npm_packages
-  install_python_packages
-  build_s3_server
-  say 'everything is in place'
+  side_by_side install_npm_packages install_python_packages build_s3_server
+  say "everything is in place ($(seconds_since "$began") s)"
 }
 
 say() {
@@ -53,15 +52,35 @@ die() {
   exit 1
 }
 
-# step WHAT COMMAND...: names the step, keeps its output for the case that it fails.
+seconds_since() {
+  echo $(($(date +%s) - $1))
+}
+
+# step WHAT COMMAND...: names the step and its seconds, keeps its output for the case that it fails.
 step() {
   what=$1
   shift
+  step_began=$(date +%s)
   say "$what"
   "$@" >"$log" 2>&1 || {
     tail -n 15 "$log" >&2
     die "failed: $what (the whole output is in $log)"
   }
+  say "$what: done in $(seconds_since "$step_began") s"
+}
+
+# side_by_side FUNCTION...: each in a process and with a log of its own. Waits for all of them, and fails when one did.
+side_by_side() {
+  running='' failed=no
+  for part; do
+    (
+      log=$state/setup-$part.log
+      "$part"
+    ) &
+    running="$running $!"
+  done
+  for part in $running; do wait "$part" || failed=yes; done
+  [ "$failed" = no ] || exit 1
 }
 
 check_host() {
@@ -80,6 +99,7 @@ missing_debian_packages() {
 }
 
 install_debian_packages() {
+  log=$state/setup-install_debian_packages.log
   missing=$(missing_debian_packages | xargs)
   [ -n "$missing" ] || return 0
   export DEBIAN_FRONTEND=noninteractive
