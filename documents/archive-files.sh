@@ -31,6 +31,16 @@ refuse_broken_links() {
   done < <(broken_secrets "$@")
 }
 
+# leave_out_devices PATH...: an archive that could let root make a device is not restored.
+leave_out_devices() {
+  local device
+  tar_options+=(--anchored --no-wildcards)
+  while IFS= read -r -d '' device; do
+    tar_options+=("--exclude=${device#/}")
+    note device "$(shown "$device") is a device, and is not backed up"
+  done < <(find "$@" -xdev \( -type b -o -type c \) -print0)
+}
+
 require_secrets() {
   local missing
   { find_secrets -type f -- "$@" && secrets_by_content "$@"; } | listed | sed 's|^/||' | LC_ALL=C sort -u >"$work/secrets"
@@ -70,6 +80,7 @@ main() {
     printf '%s\0' "${path#/}"
   done < <(trees_of "${paths[@]}") >"$work/paths"
   find_tar_options
+  leave_out_devices "${trees[@]}"
   refuse_broken_links "${trees[@]}"
 
   for ((attempt = 1; ; attempt++)); do

@@ -66,7 +66,7 @@ not_backed_up_sql() {
   fi
   if [ "$1" -ge 100000 ]; then
     printf "
-      UNION ALL SELECT 'the subscription ' || quote_ident(subname) || ' of the database ' || quote_ident(datname) || ' would keep a restore from dropping what it has replaced: drop it before, and make it again afterwards'
+      UNION ALL SELECT 'the subscription ' || quote_ident(subname) || ' of the database ' || quote_ident(datname) || ' comes back disabled: enable it after a restore (ALTER SUBSCRIPTION ... ENABLE)'
       FROM pg_subscription JOIN pg_database d ON d.oid = subdbid"
   fi
   if [ "$1" -ge 150000 ]; then

@@ -98,11 +98,22 @@ without_sessions() {
   wait "$statement"
 }
 
+# leave_subscriptions DATABASE: what is subscribed to something can't be dropped. The slot on the other side belongs to the database
+# that stays. Before 10 there are none.
+leave_subscriptions() {
+  local name
+  while IFS= read -r name; do
+    name=$(quoted_identifier "$(decode_text "$name")")
+    query "$1" "ALTER SUBSCRIPTION $name DISABLE; ALTER SUBSCRIPTION $name SET (slot_name = NONE); DROP SUBSCRIPTION $name" || return 1
+  done < <(sql "SELECT $(encoded_sql subname) FROM pg_subscription JOIN pg_database d ON d.oid = subdbid WHERE datname = $(quoted_literal "$1")" 2>/dev/null)
+}
+
 # drop_database NAME: and proves that it is gone.
 drop_database() {
   if database_exists "$1"; then
     # One that is marked as a template can't be dropped.
     sql "UPDATE pg_database SET datistemplate = false WHERE datistemplate AND datname = $(quoted_literal "$1")" &&
+      leave_subscriptions "$1" &&
       without_sessions "$1" "DROP DATABASE $(quoted_identifier "$1")" || return 1
   fi
   [ "$(databases_called "$1")" = 0 ]

@@ -204,3 +204,19 @@ CONF
   REQUIRED='' run archive "$etc/store" "$etc/plain" "$etc/other"
   [[ $output == *'"secrets":2,'* ]]
 }
+
+@test "devices are left out, with a warning each, so that the archive can be restored; nothing beside them is" {
+  [ "$(id -u)" = 0 ] || skip 'only root makes devices'
+  mknod "$etc/puppet/null" c 1 3
+  mknod "$etc/puppet/"$'odd *\\n\n\377' b 7 0
+  touch "$etc/puppet/null2" "$etc/puppet/odd a" "$etc/puppet/nul"
+  mkfifo "$etc/puppet/pipe"
+  archive "$etc" >"$node/answer"
+  contents | grep -q 'puppet/null2$'
+  contents | grep -q 'puppet/odd a$'
+  contents | grep -q 'puppet/pipe$'
+  zstd -dc "$VAULT/files.tar.zst" >"$node/archive.tar"
+  . "$BATS_TEST_DIRNAME/../../documents/library/archive.sh"
+  check_archive "$node/archive.tar" "$node/list"
+  [ "$(grep -o 'is a device, and is not backed up' "$node/answer" | wc -l)" -eq 2 ]
+}

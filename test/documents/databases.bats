@@ -112,3 +112,21 @@ undo() { not_rolled_back='' && roll_back run && [ -z "$not_rolled_back" ]; }
   [ "$(ls "$server" | wc -l)" -eq 0 ]
   [ ! -e "$state_directory/restore/run" ]
 }
+
+@test "a database that is subscribed to something is dropped, and the other side keeps its slot" {
+  . "$BATS_TEST_DIRNAME/../../documents/library/restore.sh"
+  : >"$BATS_TEST_TMPDIR/said"
+  maintenance=template1
+  without_sessions() { echo "$1: $2" >>"$BATS_TEST_TMPDIR/said" && touch "$BATS_TEST_TMPDIR/dropped"; }
+  databases_called() { if [ -e "$BATS_TEST_TMPDIR/dropped" ]; then echo 0; else echo 1; fi; }
+  query() {
+    case $2 in
+      SELECT*pg_subscription*) encode_text 'it"s' && echo ;;
+      UPDATE*) ;;
+      *) echo "$1: $2" >>"$BATS_TEST_TMPDIR/said" ;;
+    esac
+  }
+  drop_database "$name"
+  [ "$(sed -n '2p' "$BATS_TEST_TMPDIR/said")" = 'name: ALTER SUBSCRIPTION "it""s" DISABLE; ALTER SUBSCRIPTION "it""s" SET (slot_name = NONE); DROP SUBSCRIPTION "it""s"' ]
+  tail -n 2 "$BATS_TEST_TMPDIR/said" | grep -q 'DROP DATABASE'
+}
