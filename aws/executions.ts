@@ -3,11 +3,13 @@ import {
   type DescribeExecutionCommandOutput,
   ExecutionAlreadyExists,
   ExecutionDoesNotExist,
+  SendTaskFailureCommand,
+  SendTaskSuccessCommand,
   type SFNClient,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
 import { stateMachineName } from '#domain/naming';
-import type { DeadRuns, Executions } from '#domain/ports';
+import type { DeadRuns, Executions, Tasks } from '#domain/ports';
 
 /**
  * DescribeExecution is eventually consistent: an execution that just began may be unknown for a while. One that is unknown
@@ -56,3 +58,13 @@ export const sfnExecutions = (client: SFNClient, now: () => Date = () => new Dat
     },
   };
 };
+
+/** States of Step Functions that wait for a task's token. */
+export const sfnTasks = (client: SFNClient): Tasks => ({
+  succeed: async (taskToken) => {
+    await client.send(new SendTaskSuccessCommand({ taskToken, output: '{}' }));
+  },
+  fail: async (taskToken, error, cause) => {
+    await client.send(new SendTaskFailureCommand({ taskToken, error, cause }));
+  },
+});

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { type Verb, verbs } from '#domain/naming';
+import { type Verb, verbNames } from '#lambdas/verbs';
 
 /** A lambda's bundle: its size, and how long a fresh process needs to import it beyond a bare node. */
 export interface Bundle {
@@ -37,7 +37,7 @@ export const benchBundles = async (config: object): Promise<readonly Bundle[]> =
   try {
     const bare = importing(undefined, directory);
     const bundles: Bundle[] = [];
-    for (const verb of verbs) {
+    for (const verb of verbNames) {
       const outfile = join(directory, `${verb}.mjs`);
       await build({
         entryPoints: [new URL(`../lambdas/${verb}/handler.ts`, import.meta.url).pathname],

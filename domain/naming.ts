@@ -227,6 +227,9 @@ export const consoleUrl = (executionArn: string): string | undefined => {
   return `https://${region}.${domain}/states/home?region=${region}#/v2/executions/details/${executionArn}`;
 };
 
+/** The kinds of systems. */
+export const systemKinds = ['puppet-enterprise', 'juju'] as const;
+
 export const stateMachineNames = [
   'backup',
   'restore',
@@ -244,45 +247,18 @@ export type StateMachineName = (typeof stateMachineNames)[number];
 /** The machines that people and schedules start: when one is aborted or times out, a rule undoes it. */
 export const undoneMachines = ['backup', 'restore', 'upgrade'] as const satisfies readonly StateMachineName[];
 
-export const verbs = [
-  'acquire-lock',
-  'plan-inspection',
-  'plan-backup',
-  'choose-backup',
-  'plan-restore',
-  'request-approval',
-  'thaw-backup',
-  'open-backup',
-  'prove-restore',
-  'plan-upgrade',
-  'share-settings',
-  'plan-rollout',
-  'advance-phase',
-  'commit-backup',
-  'conclude-check',
-  'release-lock',
-  'explain-failure',
-  'fail-run',
-  'plan-undo',
-  'clean-up',
-  'measure-age',
-  'verify-backup',
-  'janitor',
-  'tell-end',
-] as const;
-/** What a lambda does; its function is named `holdfast-<verb>`. */
-export type Verb = (typeof verbs)[number];
-
-const pascal = (name: string): string => name.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
+/** A name of several words in one, `AcquireLock` from `acquire-lock`. */
+export const pascal = (name: string): string =>
+  name.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
 
 /** The name of a verb's function, `holdfast-acquire-lock`. */
-export const functionName = (verb: Verb): string => `holdfast-${verb}`;
+export const functionName = (verb: string): string => `holdfast-${verb}`;
 
 /** The name of a state machine, `holdfast-backup`. */
 export const stateMachineName = (machine: StateMachineName): string => `holdfast-${machine}`;
 
 /** The placeholder that stands for a function's ARN in a state machine's file. */
-export const functionPlaceholder = (verb: Verb): string => `${pascal(verb)}FunctionArn`;
+export const functionPlaceholder = (verb: string): string => `${pascal(verb)}FunctionArn`;
 
 /** The placeholder that stands for a state machine's ARN in a state machine's file. */
 export const stateMachinePlaceholder = (machine: StateMachineName): string => `${pascal(machine)}StateMachineArn`;

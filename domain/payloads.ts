@@ -1,6 +1,16 @@
 import * as z from 'zod';
 import { ApprovalRejectedError } from './errors.ts';
-import { BackupId, Concurrency, InstanceId, PhaseName, RunId, Share, SystemId } from './naming.ts';
+import {
+  BackupId,
+  Concurrency,
+  InstanceId,
+  PhaseName,
+  RunId,
+  Share,
+  SystemId,
+  systemKinds,
+  systemMetricNames,
+} from './naming.ts';
 
 /**
  * What travels between states and lambdas: a run's name and no more. Plans, results and manifests lie in S3, so that a
@@ -209,6 +219,31 @@ export const JanitorInput = z.strictObject({
 });
 export type JanitorInput = z.infer<typeof JanitorInput>;
 
+/** What the janitor did for a system, or would do. */
+const Tidied = z.strictObject({
+  system: z.string(),
+  outcome: z.enum(['done', 'dry run', 'refused']),
+  objects: z.int(),
+  touched: z.int(),
+  /** One line each. */
+  chores: z.array(z.string()).readonly(),
+  /** One line for each that was left, since somebody else was at it. */
+  left: z.array(z.string()).readonly(),
+  /** Committed objects on which something else lies now. */
+  replaced: z.array(z.string()).readonly(),
+});
+export type Tidied = z.infer<typeof Tidied>;
+
+/** Made by janitor, read by people. */
+export const JanitorOutput = z.strictObject({ systems: z.array(Tidied).readonly() });
+
+/** The metrics of each system. Made by measure-age, read by people. */
+export const MeasureAgeOutput = z.record(z.string(), z.partialRecord(z.enum(systemMetricNames), z.number()));
+
+/** A failure for people: an error's name, and one sentence that says where, why and what to do. */
+export const Failure = z.strictObject({ error: z.string(), cause: z.string() });
+export type Failure = Readonly<z.infer<typeof Failure>>;
+
 /** What a verification has come to; its state machine ends with it. */
 export const VerifySummary = z.object({
   operation: z.literal('verify'),
@@ -223,9 +258,12 @@ export const VerifySummary = z.object({
 export type VerifySummary = z.infer<typeof VerifySummary>;
 
 /** Made by verify-backup, read by the state machine's choice: read on, or end. */
-export type VerifyBackupOutput =
-  | { readonly status: 'reading' }
-  | (VerifySummary & ({ readonly status: 'read' } | ({ readonly status: 'damaged' } & Failure)));
+export const VerifyBackupOutput = z.union([
+  z.strictObject({ status: z.literal('reading') }),
+  VerifySummary.extend({ status: z.literal('read') }).strict(),
+  VerifySummary.extend({ status: z.literal('damaged'), ...Failure.shape }).strict(),
+]);
+export type VerifyBackupOutput = z.infer<typeof VerifyBackupOutput>;
 
 /** How often an execution was redriven; an emulator may not know. */
 const Redrives = z
@@ -246,27 +284,25 @@ export const AcquireLockInput = z.strictObject({
 export type AcquireLockInput = z.infer<typeof AcquireLockInput>;
 
 /** How an attempt to get the lock ended. Made by acquire-lock, read by the state machine's choice. */
-export type AcquireLockOutput = RunRef & { backup: string; attempt: number } & (
-    | { outcome: 'acquired' }
-    | { outcome: 'duplicate' }
-    | { outcome: 'acquired-from-dead'; deadRun: string }
-  );
+const Asked = RunRef.extend({ backup: BackupId, attempt: z.int() }).strict();
+export const AcquireLockOutput = z.union([
+  Asked.extend({ outcome: z.literal('acquired') }),
+  Asked.extend({ outcome: z.literal('duplicate') }),
+  Asked.extend({ outcome: z.literal('acquired-from-dead'), deadRun: RunId }),
+]);
+export type AcquireLockOutput = z.infer<typeof AcquireLockOutput>;
 
 /** Made by choose-backup and thaw-backup, read by the state machine's choices. */
-export interface ChooseBackupOutput {
-  readonly backup: string;
+export const ChooseBackupOutput = z.strictObject({
+  backup: BackupId,
   /** Objects in cold storage that can't be read yet. */
-  readonly cold: number;
-}
+  cold: z.int(),
+});
+export type ChooseBackupOutput = z.infer<typeof ChooseBackupOutput>;
 
-/** Made by plan-restore, read by the state machine: what it decides by, and what a person reads. */
-export interface PlanRestoreOutput {
-  readonly kind: string;
-  readonly next: 'plan-only' | 'confirmed' | 'approval';
-  readonly approvalSeconds: number;
-  readonly safetyBackup: boolean;
-  readonly summary: RestoreSummary;
-}
+/** Made by open-backup, read by the state machine: the schedules that were enabled before it paused them. */
+export const OpenBackupOutput = z.strictObject({ paused: z.array(z.string()).readonly() });
+export type OpenBackupOutput = z.infer<typeof OpenBackupOutput>;
 
 /** The plan of a restore for people; the whole of it lies in the state bucket. */
 export const RestoreSummary = z.object({
@@ -285,13 +321,21 @@ export const RestoreSummary = z.object({
 });
 export type RestoreSummary = z.infer<typeof RestoreSummary>;
 
-/** Made by plan-upgrade, read by the state machine. */
-export interface PlanUpgradeOutput {
-  readonly kind: string;
-  readonly next: 'nothing-to-do' | 'plan-only' | 'confirmed' | 'approval';
-  readonly approvalSeconds: number;
-  readonly summary: UpgradeSummary;
-}
+/** Made by plan-restore, read by the state machine: what it decides by, and what a person reads. */
+export const PlanRestoreOutput = z.strictObject({
+  kind: z.enum(systemKinds),
+  next: z.enum(['plan-only', 'confirmed', 'approval']),
+  approvalSeconds: z.int(),
+  safetyBackup: z.boolean(),
+  summary: RestoreSummary,
+});
+export type PlanRestoreOutput = z.infer<typeof PlanRestoreOutput>;
+
+/** What was restored, in comparison with the manifest. Made by prove-restore, read by the state machine. */
+export const ProveRestoreOutput = z.strictObject({
+  compared: z.array(z.string()).readonly(),
+  told: z.array(z.string()).readonly(),
+});
 
 /** The plan of an upgrade for people. */
 export const UpgradeSummary = z.object({
@@ -306,6 +350,23 @@ export const UpgradeSummary = z.object({
 });
 export type UpgradeSummary = z.infer<typeof UpgradeSummary>;
 
+/** Made by plan-upgrade, read by the state machine. */
+export const PlanUpgradeOutput = z.strictObject({
+  kind: z.enum(systemKinds),
+  next: z.enum(['nothing-to-do', 'plan-only', 'confirmed', 'approval']),
+  approvalSeconds: z.int(),
+  summary: UpgradeSummary,
+});
+export type PlanUpgradeOutput = z.infer<typeof PlanUpgradeOutput>;
+
+/** Nodes that may fetch the master's settings. Made by share-settings, read by nobody but people. */
+export const ShareSettingsOutput = z.strictObject({ shared: z.int() });
+export type ShareSettingsOutput = z.infer<typeof ShareSettingsOutput>;
+
+/** The phases that upgrade agents, in order. Made by plan-rollout, read by the state machine's map. */
+export const PlanRolloutOutput = z.strictObject({ waves: z.array(PhaseName).readonly() });
+export type PlanRolloutOutput = z.infer<typeof PlanRolloutOutput>;
+
 /** Made by request-approval, read by the command line: what a decision is sent to. */
 export const Approval = z.object({ run: RunId, token: z.string(), deadline: z.iso.datetime() });
 export type Approval = z.infer<typeof Approval>;
@@ -319,15 +380,34 @@ export const Safety = z.object({ backup: BackupId });
 /** Made by the state machine, read by request-approval. */
 export const RequestApprovalInput = z.strictObject({ run: RunId, token: z.string() });
 
-/** The phases to run, in order. Made by the planning lambdas, read by the state machine's map. */
-export interface PlanOutput {
-  readonly phases: readonly string[];
-}
+/** Until when somebody may approve. Made by request-approval, read by nobody: the state waits for a decision. */
+export const RequestApprovalOutput = z.strictObject({ deadline: z.iso.datetime() });
 
-/** Made by plan-backup, read by the state machine: what it does, and whether a check is all that was asked for. */
-export interface PlanBackupOutput extends PlanOutput {
-  readonly planOnly: boolean;
-}
+/** The phases to run, in order. Made by plan-inspection, read by nobody but people. */
+export const PlanOutput = z.strictObject({ phases: z.array(PhaseName).readonly() });
+export type PlanOutput = z.infer<typeof PlanOutput>;
+
+/** Made by plan-backup, read by the state machine: what its map goes through, and whether a check is all that was asked for. */
+export const PlanBackupOutput = PlanOutput.extend({ planOnly: z.boolean() });
+export type PlanBackupOutput = z.infer<typeof PlanBackupOutput>;
+
+/** Made by plan-undo, read by the state machine's map: one phase, or none when the run never planned anything. */
+export const PlanUndoOutput = z.union([
+  z.strictObject({ run: RunId, phases: z.array(PhaseName).max(0).readonly() }),
+  RunRef.extend({ phases: z.array(PhaseName).min(1).readonly() }).strict(),
+]);
+export type PlanUndoOutput = z.infer<typeof PlanUndoOutput>;
+
+/** What was removed. Made by clean-up, read by nobody but people. */
+export const CleanUpOutput = z.strictObject({ abortedUploads: z.int(), deletedObjects: z.int() });
+export type CleanUpOutput = z.infer<typeof CleanUpOutput>;
+
+/** The manifest's key. Made by commit-backup, read by the state machine. */
+export const CommitBackupOutput = z.strictObject({ manifest: z.string() });
+export type CommitBackupOutput = z.infer<typeof CommitBackupOutput>;
+
+/** Made by release-lock, read by nobody but people. */
+export const ReleaseLockOutput = z.strictObject({ system: SystemId, run: RunId });
 
 /** What a check has come to; the whole of it lies in the state bucket. */
 export const CheckSummary = z.object({ nodes: z.int(), problems: z.int(), warnings: z.int() });
@@ -338,7 +418,8 @@ export const AdvancePhaseInput = RunRef.extend({ phase: PhaseName }).strict();
 export type AdvancePhaseInput = z.infer<typeof AdvancePhaseInput>;
 
 /** Made by advance-phase, read by run-phase: look again after `waitSeconds`, or go on. */
-export type AdvancePhaseOutput = { status: 'running'; waitSeconds: number } | { status: 'done'; waitSeconds: 0 };
+export const AdvancePhaseOutput = z.strictObject({ status: z.enum(['running', 'done']), waitSeconds: z.int() });
+export type AdvancePhaseOutput = z.infer<typeof AdvancePhaseOutput>;
 
 const Cause = z
   .string()
@@ -370,12 +451,6 @@ export const FailRunInput = z.strictObject({
 });
 
 export type FailRunInput = z.infer<typeof FailRunInput>;
-
-/** A failure for people: an error's name, and one sentence that says where, why and what to do. */
-export interface Failure {
-  readonly error: string;
-  readonly cause: string;
-}
 
 /** What is known of a run before anything else happens: written by acquire-lock, read by the undoing. */
 export const RunRecord = RunRef.extend({

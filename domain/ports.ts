@@ -119,6 +119,14 @@ export interface DeadRuns {
   undo(run: string, executionArn: string): Promise<boolean>;
 }
 
+/** States of machines that wait for an answer, each known by its token. */
+export interface Tasks {
+  /** The state succeeds, and its machine goes on. */
+  succeed(token: string): Promise<void>;
+  /** The state fails with just this error and cause. */
+  fail(token: string, error: string, cause: string): Promise<void>;
+}
+
 /** Who is told of the end of a run. */
 export interface Notices {
   /** Puts an event on the bus. */

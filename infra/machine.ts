@@ -9,28 +9,43 @@ import {
   functionPlaceholder,
   type StateMachineName,
   stateMachineName,
+  stateMachineNames,
   stateMachinePlaceholder,
-  type Verb,
 } from '#domain/naming';
+import { type Verb, verbNames } from '#lambdas/verbs';
+
+/** The names among those known whose placeholders stand in a text. */
+const namedIn = <Name extends string>(
+  text: string,
+  names: readonly Name[],
+  placeholder: (name: Name) => string,
+): Name[] => names.filter((name) => text.includes(`\${${placeholder(name)}}`));
 
 export interface MachineProps {
   readonly name: StateMachineName;
-  readonly functions: readonly (readonly [Verb, LambdaFunction])[];
-  readonly children?: readonly (readonly [StateMachineName, StateMachine])[];
+  /** Returns the function of a verb. */
+  readonly lambda: (verb: Verb) => LambdaFunction;
+  /** Returns a machine that this one starts. */
+  readonly machine: (name: StateMachineName) => StateMachine;
 }
 
 /** One state machine from its file, allowed to call just what its placeholders name. */
 export class Machine extends Construct {
   readonly stateMachine: StateMachine;
 
-  constructor(scope: Construct, id: string, { name, functions, children = [] }: MachineProps) {
+  constructor(scope: Construct, id: string, props: MachineProps) {
     super(scope, id);
-    const file = new URL(`../statemachines/${name}.asl.json`, import.meta.url);
+    const { name } = props;
+    const text = readFileSync(new URL(`../statemachines/${name}.asl.json`, import.meta.url), 'utf8');
+    const functions = namedIn(text, verbNames, functionPlaceholder).map((verb) => [verb, props.lambda(verb)] as const);
+    const children = namedIn(text, stateMachineNames, stateMachinePlaceholder).map(
+      (child) => [child, props.machine(child)] as const,
+    );
     this.stateMachine = new StateMachine(this, 'StateMachine', {
       stateMachineName: stateMachineName(name),
       stateMachineType: StateMachineType.STANDARD,
       // Without its white space: a template may have a megabyte, and the console lays it out anew.
-      definitionBody: DefinitionBody.fromString(JSON.stringify(JSON.parse(readFileSync(file, 'utf8')))),
+      definitionBody: DefinitionBody.fromString(JSON.stringify(JSON.parse(text))),
       definitionSubstitutions: {
         ...Object.fromEntries(functions.map(([verb, fn]) => [functionPlaceholder(verb), fn.functionArn])),
         ...Object.fromEntries(

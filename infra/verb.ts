@@ -5,26 +5,27 @@ import { Architecture, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { functionName, type Verb } from '#domain/naming';
+import { type EnvironmentName, environmentOf } from '#domain/contracts/verb';
+import { functionName } from '#domain/naming';
+import { contractOf, type Verb } from '#lambdas/verbs';
 
 export interface VerbProps {
   readonly verb: Verb;
-  readonly environment: Readonly<Record<string, string>>;
-  /** The file that becomes holdfast.json beside the bundle, so that a changed configuration is a changed lambda. */
-  readonly configFile?: string;
-  readonly timeout?: Duration;
-  /** In MiB; processors come with it: 1769 are one. */
-  readonly memorySize?: number;
+  /** What the environments of lambdas are made of; each gets what its row asks for. */
+  readonly environment: Readonly<Record<EnvironmentName, string>>;
+  /** The file that becomes holdfast.json beside the bundles that read it, so that a changed configuration is a changed lambda. */
+  readonly configFile: string;
 }
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 
-/** One lambda: bundled, with a role and a log group of its own. */
+/** The lambda of a verb as its row describes it: bundled, with a role and a log group of its own. */
 export class VerbFunction extends Construct {
   readonly function: NodejsFunction;
 
-  constructor(scope: Construct, id: string, { verb, environment, configFile, timeout, memorySize }: VerbProps) {
+  constructor(scope: Construct, id: string, { verb, environment, configFile }: VerbProps) {
     super(scope, id);
+    const row = contractOf(verb);
     const logGroup = new LogGroup(this, 'Log', {
       logGroupName: `/holdfast/lambda/${verb}`,
       retention: RetentionDays.THREE_MONTHS,
@@ -34,18 +35,22 @@ export class VerbFunction extends Construct {
     logGroup.grantWrite(role);
     this.function = new NodejsFunction(this, 'Function', {
       functionName: functionName(verb),
-      description: `Holdfast: ${verb}`,
+      description: `Holdfast: ${row.does}`,
       entry: `${repository}lambdas/${verb}/handler.ts`,
       projectRoot: repository,
       depsLockFilePath: `${repository}package-lock.json`,
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
-      memorySize: memorySize ?? 512,
-      timeout: timeout ?? Duration.seconds(60),
+      memorySize: row.memorySize ?? 512,
+      timeout: Duration.seconds(row.timeoutSeconds ?? 60),
       role,
       logGroup,
       tracing: Tracing.ACTIVE,
-      environment: { ...environment, POWERTOOLS_SERVICE_NAME: 'holdfast', NODE_OPTIONS: '--enable-source-maps' },
+      environment: {
+        ...Object.fromEntries(environmentOf(row).map((name) => [name, environment[name]])),
+        POWERTOOLS_SERVICE_NAME: 'holdfast',
+        NODE_OPTIONS: '--enable-source-maps',
+      },
       bundling: {
         format: OutputFormat.ESM,
         target: 'node24',
@@ -56,7 +61,7 @@ export class VerbFunction extends Construct {
         bundleAwsSDK: true,
         // Some of its parts are CommonJS and call require, which an ES module has not.
         banner: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
-        ...(configFile !== undefined && {
+        ...(row.config && {
           commandHooks: {
             beforeBundling: () => [],
             beforeInstall: () => [],

@@ -4,11 +4,12 @@ import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import * as z from 'zod';
 import { errorNames, InvalidInputError, UnexpectedError } from '#domain/errors';
+import { type InputOf, inputs, type OutputOf, type Verb } from './verbs.ts';
 
 /** Writes structured lines; never give it the content of an object or an output of a node. */
 export const logger = new Logger({ serviceName: 'holdfast' });
 
-/** The value in the agreed shape; throws an InvalidInputError that says what else was found. */
+/** Returns the value in the agreed shape. Throws an InvalidInputError that says what else was found. */
 export const parse = <Output>(schema: z.ZodType<Output>, value: unknown): Output => {
   const result = schema.safeParse(value);
   if (!result.success) throw new InvalidInputError(z.prettifyError(result.error).replaceAll('\n', ' '));
@@ -22,13 +23,13 @@ const known = (error: unknown): Error => {
   return new UnexpectedError(`${name}: ${message}`, { cause: error });
 };
 
-/** A lambda's handler: parses its input strictly and does its work. Decisions pass as they are: the state machine owns failure. */
-export const entry = <Input, Output>(schema: z.ZodType<Input>, work: (input: Input) => Promise<Output>) =>
-  middy<unknown, Output, Error, Context>()
+/** Returns a verb's handler: it parses its input as its row says and does its work. Decisions pass as they are: the state machine owns failure. */
+export const entry = <V extends Verb>(verb: V, work: (input: InputOf<V>) => Promise<OutputOf<V>>) =>
+  middy<unknown, OutputOf<V>, Error, Context>()
     .use(injectLambdaContext(logger, { resetKeys: true }))
     .handler(async (event) => {
       try {
-        return await work(parse(schema, event));
+        return await work(parse(inputs[verb].input, event));
       } catch (error) {
         const told = known(error);
         if (told !== error) logger.error(told.message, error instanceof Error ? error : String(error));

@@ -10,14 +10,15 @@ import {
   type RunRecord,
   type UpgradeRequest,
 } from '#domain/payloads';
-import type { Bucket, Executions } from '#domain/ports';
+import type { Bucket } from '#domain/ports';
 import { slotFault } from '#domain/schedule';
+import type { ExecutionsOf } from '../verbs.ts';
 
 export interface Services {
   readonly config: Config;
   readonly state: Bucket;
   readonly vault: Bucket;
-  readonly executions: Executions;
+  readonly executions: ExecutionsOf<'acquire-lock'>;
 }
 
 /** What a run was asked for, by its operation. */

@@ -1,22 +1,18 @@
-import { s3Bucket } from '#aws/bucket';
-import { s3Client, sfnClient } from '#aws/clients';
-import { sfnExecutions } from '#aws/executions';
-import { AcquireLockInput, BackupRequest, RestoreRequest, UpgradeRequest } from '#domain/payloads';
-import { deployedConfig } from '../config.ts';
+import { type AcquireLockInput, BackupRequest, RestoreRequest, UpgradeRequest } from '#domain/payloads';
 import { entry, parse } from '../entry.ts';
+import { stateOf, vaultOf } from '../ports/buckets.ts';
+import { configOf } from '../ports/config.ts';
+import { executionsOf } from '../ports/step-functions.ts';
 import { acquireLock, type Request } from './acquire-lock.ts';
-import { Env } from './env.ts';
 
-const env = Env.parse(process.env);
-const s3 = s3Client();
 const services = {
-  config: deployedConfig(),
-  state: s3Bucket(s3, env.STATE_BUCKET),
-  vault: s3Bucket(s3, env.VAULT_BUCKET),
-  executions: sfnExecutions(sfnClient()),
+  config: configOf('acquire-lock'),
+  state: stateOf('acquire-lock'),
+  vault: vaultOf('acquire-lock'),
+  executions: executionsOf('acquire-lock'),
 };
 
-export const handler = entry(AcquireLockInput, ({ request, operation, ...run }) =>
+export const handler = entry('acquire-lock', ({ request, operation, ...run }) =>
   acquireLock(services, run, asked(operation, request)),
 );
 

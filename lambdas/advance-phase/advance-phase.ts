@@ -16,15 +16,16 @@ import {
   waitSeconds,
 } from '#domain/phase';
 import { type Command, commonParameters, isUndoPhase, type Phase } from '#domain/plan';
-import type { Bucket, RunCommand, State } from '#domain/ports';
+import type { Bucket, State } from '#domain/ports';
 import { readPhase, readPlan } from '../runs.ts';
+import type { RunCommandOf } from '../verbs.ts';
 
 export interface Services {
   readonly state: State;
   /** The bucket of the state, where nodes put answers that are too long for Run Command. */
   readonly answers: Pick<Bucket, 'read'>;
   readonly stateBucket: string;
-  readonly runCommand: RunCommand;
+  readonly runCommand: RunCommandOf<'advance-phase'>;
   readonly now: () => Date;
 }
 

@@ -1,17 +1,16 @@
-import { jsonState, s3Bucket } from '#aws/bucket';
-import { s3Client, ssmClient } from '#aws/clients';
-import { ssmRunCommand } from '#aws/run-command';
-import { AdvancePhaseInput } from '#domain/payloads';
+import { jsonState } from '#aws/bucket';
 import { entry } from '../entry.ts';
+import { stateBucketName, stateOf } from '../ports/buckets.ts';
+import { runCommandOf } from '../ports/run-command.ts';
 import { advancePhase } from './advance-phase.ts';
-import { Env } from './env.ts';
 
-const env = Env.parse(process.env);
-const answers = s3Bucket(s3Client(), env.STATE_BUCKET);
+const answers = stateOf('advance-phase');
 const services = {
-  ...{ answers, stateBucket: env.STATE_BUCKET, state: jsonState(answers) },
-  runCommand: ssmRunCommand(ssmClient()),
+  answers,
+  stateBucket: stateBucketName('advance-phase'),
+  state: jsonState(answers),
+  runCommand: runCommandOf('advance-phase'),
   now: () => new Date(),
 };
 
-export const handler = entry(AdvancePhaseInput, (input) => advancePhase(services, input));
+export const handler = entry('advance-phase', (input) => advancePhase(services, input));

@@ -1,12 +1,8 @@
-import { jsonState, s3Bucket } from '#aws/bucket';
-import { s3Client } from '#aws/clients';
-import { RunRef } from '#domain/payloads';
+import { jsonState } from '#aws/bucket';
 import { entry } from '../entry.ts';
+import { stateOf, vaultOf } from '../ports/buckets.ts';
 import { chooseBackup } from './choose-backup.ts';
-import { Env } from './env.ts';
 
-const env = Env.parse(process.env);
-const s3 = s3Client();
-const services = { state: jsonState(s3Bucket(s3, env.STATE_BUCKET)), vault: s3Bucket(s3, env.VAULT_BUCKET) };
+const services = { state: jsonState(stateOf('choose-backup')), vault: vaultOf('choose-backup') };
 
-export const handler = entry(RunRef, (ref) => chooseBackup(services, ref));
+export const handler = entry('choose-backup', (ref) => chooseBackup(services, ref));

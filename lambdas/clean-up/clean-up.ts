@@ -1,22 +1,17 @@
 import { jsonState } from '#aws/bucket';
 import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
-import { Paused, RunRecord } from '#domain/payloads';
+import { type CleanUpOutput, Paused, RunRecord } from '#domain/payloads';
 import { Plan } from '#domain/plan';
-import type { Bucket, Schedules } from '#domain/ports';
+import type { Bucket } from '#domain/ports';
 import { fetchedBy } from '#domain/systems/transfer';
 import { discard } from '../catalog.ts';
 import { readLock, releaseLock } from '../release-lock/release-lock.ts';
+import type { SchedulesOf } from '../verbs.ts';
 
 export interface Services {
   readonly state: Bucket;
   readonly vault: Bucket;
-  readonly schedules: Schedules;
-}
-
-/** What was removed, for the execution's history. */
-export interface CleanedUp {
-  readonly abortedUploads: number;
-  readonly deletedObjects: number;
+  readonly schedules: SchedulesOf<'clean-up'>;
 }
 
 /** Ends what open-backup has begun: nodes can no longer read anything, the system's schedules start backups again. */
@@ -38,7 +33,7 @@ const closeVault = async ({ state, vault, schedules }: Services, { run, system }
  * taken over the lock for the same backup, the vault is left to that run: it writes the same keys. Of others it removes the
  * tags that let nodes read, and what nodes handed to each other.
  */
-export const cleanUp = async (services: Services, run: string): Promise<CleanedUp> => {
+export const cleanUp = async (services: Services, run: string): Promise<CleanUpOutput> => {
   const { state, vault } = services;
   const record = await jsonState(state).read(stateKeys.run(run), RunRecord);
   if (!record) return { abortedUploads: 0, deletedObjects: 0 };

@@ -1,18 +1,12 @@
-import { s3Bucket } from '#aws/bucket';
-import { s3Client, schedulerClient } from '#aws/clients';
-import { eventSchedules } from '#aws/schedules';
-import { scheduleGroup } from '#domain/naming';
-import { UndoInput } from '#domain/payloads';
 import { entry } from '../entry.ts';
+import { stateOf, vaultOf } from '../ports/buckets.ts';
+import { schedulesOf } from '../ports/schedules.ts';
 import { cleanUp } from './clean-up.ts';
-import { Env } from './env.ts';
 
-const env = Env.parse(process.env);
-const s3 = s3Client();
 const services = {
-  state: s3Bucket(s3, env.STATE_BUCKET),
-  vault: s3Bucket(s3, env.VAULT_BUCKET),
-  schedules: eventSchedules(schedulerClient(), scheduleGroup),
+  state: stateOf('clean-up'),
+  vault: vaultOf('clean-up'),
+  schedules: schedulesOf('clean-up'),
 };
 
-export const handler = entry(UndoInput, ({ run }) => cleanUp(services, run));
+export const handler = entry('clean-up', ({ run }) => cleanUp(services, run));

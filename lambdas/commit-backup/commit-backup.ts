@@ -14,7 +14,7 @@ import {
   uploadsOf,
 } from '#domain/manifest';
 import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
-import type { RunRef } from '#domain/payloads';
+import type { CommitBackupOutput, RunRef } from '#domain/payloads';
 import { optionalFailures, type PhaseState } from '#domain/phase';
 import type { Plan } from '#domain/plan';
 import type { Bucket, StoredVersion } from '#domain/ports';
@@ -127,7 +127,7 @@ const phasesOf = async (state: Bucket, { run, phases }: Plan): Promise<readonly 
 export const commitBackup = async (
   { config, state, vault, now }: Services,
   { system, run }: RunRef,
-): Promise<{ manifest: string }> => {
+): Promise<CommitBackupOutput> => {
   const configured = config.systems[system];
   if (!configured) throw new UnknownSystemError(`holdfast.yaml has no system ${system}.`);
   const record = await readRun(jsonState(state), run);

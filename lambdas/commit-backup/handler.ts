@@ -1,18 +1,13 @@
-import { s3Bucket } from '#aws/bucket';
-import { s3Client } from '#aws/clients';
-import { RunRef } from '#domain/payloads';
-import { deployedConfig } from '../config.ts';
 import { entry } from '../entry.ts';
+import { stateOf, vaultOf } from '../ports/buckets.ts';
+import { configOf } from '../ports/config.ts';
 import { commitBackup } from './commit-backup.ts';
-import { Env } from './env.ts';
 
-const env = Env.parse(process.env);
-const s3 = s3Client();
 const services = {
-  config: deployedConfig(),
-  state: s3Bucket(s3, env.STATE_BUCKET),
-  vault: s3Bucket(s3, env.VAULT_BUCKET),
+  config: configOf('commit-backup'),
+  state: stateOf('commit-backup'),
+  vault: vaultOf('commit-backup'),
   now: () => new Date(),
 };
 
-export const handler = entry(RunRef, (ref) => commitBackup(services, ref));
+export const handler = entry('commit-backup', (ref) => commitBackup(services, ref));

@@ -1,17 +1,14 @@
-import { jsonState, s3Bucket } from '#aws/bucket';
-import { s3Client } from '#aws/clients';
-import { RunRef } from '#domain/payloads';
-import { deployedConfig } from '../config.ts';
+import { jsonState } from '#aws/bucket';
 import { entry } from '../entry.ts';
+import { stateOf, vaultBucketName } from '../ports/buckets.ts';
+import { configOf } from '../ports/config.ts';
 import { concludeCheck } from './conclude-check.ts';
-import { Env } from './env.ts';
 
-const env = Env.parse(process.env);
 const services = {
-  config: deployedConfig(),
-  state: jsonState(s3Bucket(s3Client(), env.STATE_BUCKET)),
-  vaultBucket: env.VAULT_BUCKET,
+  config: configOf('conclude-check'),
+  state: jsonState(stateOf('conclude-check')),
+  vaultBucket: vaultBucketName('conclude-check'),
   now: () => new Date(),
 };
 
-export const handler = entry(RunRef, (ref) => concludeCheck(services, ref));
+export const handler = entry('conclude-check', (ref) => concludeCheck(services, ref));

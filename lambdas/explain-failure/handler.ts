@@ -1,14 +1,13 @@
-import { jsonState, s3Bucket } from '#aws/bucket';
-import { s3Client } from '#aws/clients';
+import { jsonState } from '#aws/bucket';
 import { explainFailure, withWayBack } from '#domain/failure';
 import { stateKeys } from '#domain/naming';
-import { ExplainFailureInput, type Failure, RunRecord, Safety } from '#domain/payloads';
+import { RunRecord, Safety } from '#domain/payloads';
 import { entry } from '../entry.ts';
-import { Env } from './env.ts';
+import { stateOf } from '../ports/buckets.ts';
 
-const state = jsonState(s3Bucket(s3Client(), Env.parse(process.env).STATE_BUCKET));
+const state = jsonState(stateOf('explain-failure'));
 
-export const handler = entry(ExplainFailureInput, async ({ run, failure, undoFailure }): Promise<Failure> => {
+export const handler = entry('explain-failure', async ({ run, failure, undoFailure }) => {
   const safety = await state.read(stateKeys.safety(run), Safety);
   const record = await state.read(stateKeys.run(run), RunRecord);
   const of = record ?? { system: '', operation: 'backup' as const, kind: undefined };

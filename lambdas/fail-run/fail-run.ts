@@ -1,14 +1,15 @@
-import { SendTaskFailureCommand, SendTaskSuccessCommand, type SFNClient } from '@aws-sdk/client-sfn';
 import type { FailRunInput } from '#domain/payloads';
+import type { Tasks } from '#domain/ports';
 
 /**
  * Ends a run with its own error and cause, which a lambda's exception would wrap. A Fail state would do so too, but fail again
  * whenever the execution is redriven; this lets a redriven one go on.
  */
 export const failRun = async (
-  client: SFNClient,
-  { token: taskToken, error, cause, attempt, redrives }: FailRunInput,
-): Promise<void> => {
-  if (redrives > attempt) await client.send(new SendTaskSuccessCommand({ taskToken, output: '{}' }));
-  else await client.send(new SendTaskFailureCommand({ taskToken, error, cause }));
+  tasks: Tasks,
+  { token, error, cause, attempt, redrives }: FailRunInput,
+): Promise<null> => {
+  if (redrives > attempt) await tasks.succeed(token);
+  else await tasks.fail(token, error, cause);
+  return null;
 };

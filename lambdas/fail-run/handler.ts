@@ -1,8 +1,7 @@
-import { sfnClient } from '#aws/clients';
-import { FailRunInput } from '#domain/payloads';
 import { entry } from '../entry.ts';
+import { tasksOf } from '../ports/step-functions.ts';
 import { failRun } from './fail-run.ts';
 
-const client = sfnClient();
+const tasks = tasksOf('fail-run');
 
-export const handler = entry(FailRunInput, (input) => failRun(client, input));
+export const handler = entry('fail-run', (input) => failRun(tasks, input));

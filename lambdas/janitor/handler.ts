@@ -1,25 +1,20 @@
-import { s3Bucket } from '#aws/bucket';
-import { s3Client, sfnClient } from '#aws/clients';
-import { sfnExecutions } from '#aws/executions';
-import { JanitorInput } from '#domain/payloads';
-import { deployedConfig } from '../config.ts';
 import { entry, logger } from '../entry.ts';
+import { stateOf, vaultOf } from '../ports/buckets.ts';
+import { configOf } from '../ports/config.ts';
+import { executionsOf } from '../ports/step-functions.ts';
 import { publishMetrics } from '../publish.ts';
-import { Env } from './env.ts';
 import { tidy } from './janitor.ts';
 
-const env = Env.parse(process.env);
-const s3 = s3Client();
 const services = {
-  state: s3Bucket(s3, env.STATE_BUCKET),
-  vault: s3Bucket(s3, env.VAULT_BUCKET),
-  runs: sfnExecutions(sfnClient()),
-  config: deployedConfig(),
+  state: stateOf('janitor'),
+  vault: vaultOf('janitor'),
+  runs: executionsOf('janitor'),
+  config: configOf('janitor'),
   now: () => new Date(),
 };
 
 /** Tidies every system up, one after another, and tells what it did; one that can't be read does not keep it from the others. */
-export const handler = entry(JanitorInput, async (input) => {
+export const handler = entry('janitor', async (input) => {
   const reports = [];
   const failures = [];
   for (const system of input.system === undefined ? Object.keys(services.config.systems) : [input.system])

@@ -4,31 +4,18 @@ import { AlreadyExistsError } from '#domain/errors';
 import { holdOf, retentionChanges } from '#domain/history';
 import { isGood, type Manifest, objectsOfBackup } from '#domain/manifest';
 import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
-import { type JanitorInput, Lock } from '#domain/payloads';
-import type { Bucket, DeadRuns, ObjectVersion, StoredVersion } from '#domain/ports';
+import { type JanitorInput, Lock, type Tidied } from '#domain/payloads';
+import type { Bucket, ObjectVersion, StoredVersion } from '#domain/ports';
 import { type Chore, type Found, type FoundBackup, isUnderLock, keeps, planTidying } from '#domain/tidying';
 import { changeRetention, committedBackups, discard, readHistory, readManifest } from '../catalog.ts';
+import type { ExecutionsOf } from '../verbs.ts';
 
 export interface Services {
   readonly config: Config;
   readonly state: Bucket;
   readonly vault: Bucket;
-  readonly runs: DeadRuns;
+  readonly runs: ExecutionsOf<'janitor'>;
   readonly now: () => Date;
-}
-
-/** What was done for a system, or would be. */
-export interface Report {
-  readonly system: string;
-  readonly outcome: 'done' | 'dry run' | 'refused';
-  readonly objects: number;
-  readonly touched: number;
-  /** One line each. */
-  readonly chores: readonly string[];
-  /** One line for each that was left, since somebody else was at it. */
-  readonly left: readonly string[];
-  /** Committed objects on which something else lies now. */
-  readonly replaced: readonly string[];
 }
 
 /** Objects whose tags are read side by side. */
@@ -164,7 +151,7 @@ export const tidy = async (
   services: Services,
   system: string,
   { dryRun, share }: Pick<JanitorInput, 'dryRun' | 'share'>,
-): Promise<Report> => {
+): Promise<Tidied> => {
   const { config, now } = services;
   const found = await find(services, system);
   const { chores, objects, touched, refused, replaced } = planTidying(found, {

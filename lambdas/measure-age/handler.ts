@@ -1,26 +1,22 @@
-import * as z from 'zod';
-import { jsonState, s3Bucket } from '#aws/bucket';
-import { s3Client } from '#aws/clients';
+import { jsonState } from '#aws/bucket';
 import { deployedSystems, measure } from '#domain/measurement';
 import { stateKeys } from '#domain/naming';
 import { authorityDaysLeft } from '#domain/systems/puppet-authority';
-import { deployedConfig } from '../config.ts';
 import { entry } from '../entry.ts';
+import { stateOf, vaultOf } from '../ports/buckets.ts';
+import { configOf } from '../ports/config.ts';
 import { publishAuthorityDays, publishMetrics } from '../publish.ts';
-import { Env } from './env.ts';
 import { readMeasured } from './measure-system.ts';
 
-const env = Env.parse(process.env);
-const s3 = s3Client();
-const vault = s3Bucket(s3, env.VAULT_BUCKET);
-const state = jsonState(s3Bucket(s3, env.STATE_BUCKET));
-const config = deployedConfig();
+const vault = vaultOf('measure-age');
+const state = jsonState(stateOf('measure-age'));
+const config = configOf('measure-age');
 
 /**
  * A path of its own: it reads what was committed and nothing of any run. A system without a backup publishes no age, which
  * its alarm takes for overdue. At last it notes what is deployed, for whoever has no configuration at hand.
  */
-export const handler = entry(z.unknown(), async () => {
+export const handler = entry('measure-age', async () => {
   const measured: Record<string, ReturnType<typeof measure>> = {};
   const daysLeft: number[] = [];
   for (const system of Object.keys(config.systems)) {

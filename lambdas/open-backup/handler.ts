@@ -1,20 +1,15 @@
-import { jsonState, s3Bucket } from '#aws/bucket';
-import { s3Client, schedulerClient } from '#aws/clients';
-import { eventSchedules } from '#aws/schedules';
-import { scheduleGroup } from '#domain/naming';
-import { RunRef } from '#domain/payloads';
-import { deployedConfig } from '../config.ts';
+import { jsonState } from '#aws/bucket';
 import { entry } from '../entry.ts';
-import { Env } from './env.ts';
+import { stateOf, vaultOf } from '../ports/buckets.ts';
+import { configOf } from '../ports/config.ts';
+import { schedulesOf } from '../ports/schedules.ts';
 import { openBackup } from './open-backup.ts';
 
-const env = Env.parse(process.env);
-const s3 = s3Client();
 const services = {
-  config: deployedConfig(),
-  state: jsonState(s3Bucket(s3, env.STATE_BUCKET)),
-  vault: s3Bucket(s3, env.VAULT_BUCKET),
-  schedules: eventSchedules(schedulerClient(), scheduleGroup),
+  config: configOf('open-backup'),
+  state: jsonState(stateOf('open-backup')),
+  vault: vaultOf('open-backup'),
+  schedules: schedulesOf('open-backup'),
 };
 
-export const handler = entry(RunRef, (ref) => openBackup(services, ref));
+export const handler = entry('open-backup', (ref) => openBackup(services, ref));

@@ -1,16 +1,17 @@
 import { type Config, timingsOf } from '#domain/config';
 import { scheduleName, stateKeys } from '#domain/naming';
-import { Paused, type RunRef } from '#domain/payloads';
-import type { Bucket, Schedules, State } from '#domain/ports';
+import { type OpenBackupOutput, Paused, type RunRef } from '#domain/payloads';
+import type { Bucket, State } from '#domain/ports';
 import { fetchedBy } from '#domain/systems/transfer';
 import { openTo } from '../catalog.ts';
 import { readPlan, readRun } from '../runs.ts';
+import type { SchedulesOf } from '../verbs.ts';
 
 export interface Services {
   readonly config: Config;
   readonly state: State;
   readonly vault: Bucket;
-  readonly schedules: Schedules;
+  readonly schedules: SchedulesOf<'open-backup'>;
 }
 
 /**
@@ -21,7 +22,7 @@ export interface Services {
 export const openBackup = async (
   { config, state, vault, schedules }: Services,
   { system, run }: RunRef,
-): Promise<{ readonly paused: readonly string[] }> => {
+): Promise<OpenBackupOutput> => {
   const configured = config.systems[system];
   const names = configured ? timingsOf(config, configured).map(({ name }) => scheduleName(system, name)) : [];
   const earlier = (await state.read(stateKeys.paused(run), Paused))?.schedules ?? [];

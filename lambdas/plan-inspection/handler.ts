@@ -1,17 +1,14 @@
-import { jsonState, s3Bucket } from '#aws/bucket';
-import { s3Client, ssmClient } from '#aws/clients';
-import { ssmRunCommand } from '#aws/run-command';
-import { RunRef } from '#domain/payloads';
-import { deployedConfig } from '../config.ts';
+import { jsonState } from '#aws/bucket';
 import { entry } from '../entry.ts';
-import { Env } from './env.ts';
+import { stateOf } from '../ports/buckets.ts';
+import { configOf } from '../ports/config.ts';
+import { runCommandOf } from '../ports/run-command.ts';
 import { planInspection } from './plan-inspection.ts';
 
-const env = Env.parse(process.env);
 const services = {
-  config: deployedConfig(),
-  state: jsonState(s3Bucket(s3Client(), env.STATE_BUCKET)),
-  runCommand: ssmRunCommand(ssmClient()),
+  config: configOf('plan-inspection'),
+  state: jsonState(stateOf('plan-inspection')),
+  runCommand: runCommandOf('plan-inspection'),
 };
 
-export const handler = entry(RunRef, (ref) => planInspection(services, ref));
+export const handler = entry('plan-inspection', (ref) => planInspection(services, ref));

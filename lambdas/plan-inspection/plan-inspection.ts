@@ -4,14 +4,15 @@ import { NodeUnreachableError, UnknownSystemError } from '#domain/errors';
 import { stateKeys, tagKeys } from '#domain/naming';
 import { isLimited, type PlanOutput, type RunRef } from '#domain/payloads';
 import type { Plan, PlannedNode } from '#domain/plan';
-import type { ManagedNode, RunCommand, State } from '#domain/ports';
+import type { ManagedNode, State } from '#domain/ports';
 import { kindOf } from '#domain/systems/kinds';
 import { readRun } from '../runs.ts';
+import type { RunCommandOf } from '../verbs.ts';
 
 export interface Services {
   readonly config: Config;
   readonly state: State;
-  readonly runCommand: RunCommand;
+  readonly runCommand: RunCommandOf<'plan-inspection'>;
 }
 
 /** Nodes that a selector has found, and what is known of those that are not there. */
@@ -23,7 +24,11 @@ interface Selected {
 }
 
 /** The nodes that one selector means. */
-const selectedNodes = async (runCommand: RunCommand, systemId: string, selector: Selector): Promise<Selected> => {
+const selectedNodes = async (
+  runCommand: Services['runCommand'],
+  systemId: string,
+  selector: Selector,
+): Promise<Selected> => {
   const { optional, roles } = selector;
   const byTag = 'tag' in selector;
   const wanted = byTag ? `the tag ${selector.tag.key}=${selector.tag.value}` : selector.instance;

@@ -1,16 +1,12 @@
-import { jsonState, s3Bucket } from '#aws/bucket';
-import { s3Client } from '#aws/clients';
-import { RunRef } from '#domain/payloads';
+import { jsonState } from '#aws/bucket';
 import { entry } from '../entry.ts';
-import { Env } from './env.ts';
+import { stateOf, vaultBucketName, vaultOf } from '../ports/buckets.ts';
 import { planRestore } from './plan-restore.ts';
 
-const env = Env.parse(process.env);
-const s3 = s3Client();
 const services = {
-  state: jsonState(s3Bucket(s3, env.STATE_BUCKET)),
-  vault: s3Bucket(s3, env.VAULT_BUCKET),
-  vaultBucket: env.VAULT_BUCKET,
+  state: jsonState(stateOf('plan-restore')),
+  vault: vaultOf('plan-restore'),
+  vaultBucket: vaultBucketName('plan-restore'),
 };
 
-export const handler = entry(RunRef, (ref) => planRestore(services, ref));
+export const handler = entry('plan-restore', (ref) => planRestore(services, ref));

@@ -1,18 +1,14 @@
-import { jsonState, s3Bucket } from '#aws/bucket';
-import { s3Client } from '#aws/clients';
-import { RunRef } from '#domain/payloads';
-import { deployedConfig } from '../config.ts';
+import { jsonState } from '#aws/bucket';
 import { entry } from '../entry.ts';
-import { Env } from './env.ts';
+import { stateOf, vaultBucketName, vaultOf } from '../ports/buckets.ts';
+import { configOf } from '../ports/config.ts';
 import { planRest } from './plan-rollout.ts';
 
-const env = Env.parse(process.env);
-const s3 = s3Client();
 const services = {
-  config: deployedConfig(),
-  state: jsonState(s3Bucket(s3, env.STATE_BUCKET)),
-  vault: s3Bucket(s3, env.VAULT_BUCKET),
-  vaultBucket: env.VAULT_BUCKET,
+  config: configOf('plan-rollout'),
+  state: jsonState(stateOf('plan-rollout')),
+  vault: vaultOf('plan-rollout'),
+  vaultBucket: vaultBucketName('plan-rollout'),
 };
 
-export const handler = entry(RunRef, (ref) => planRest(services, ref));
+export const handler = entry('plan-rollout', (ref) => planRest(services, ref));

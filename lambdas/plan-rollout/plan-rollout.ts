@@ -1,6 +1,6 @@
 import { InvalidInputError } from '#domain/errors';
 import { stateKeys } from '#domain/naming';
-import type { RunRef } from '#domain/payloads';
+import type { PlanRolloutOutput, RunRef } from '#domain/payloads';
 import { puppetNodes, puppetUpgradeOf } from '#domain/systems/puppet';
 import { planRollout, wavesOf } from '#domain/systems/puppet-upgrade';
 import { readUpgrade, type Services } from '../plan-upgrade/plan-upgrade.ts';
@@ -10,7 +10,7 @@ import { inspectedNodes, readPlan } from '../runs.ts';
  * Plans what follows master, PuppetDB and console, now that these say which agent they bring. Throws a CheckFailedError when
  * one of them does not have the version.
  */
-export const planRest = async (services: Services, ref: RunRef): Promise<{ readonly waves: readonly string[] }> => {
+export const planRest = async (services: Services, ref: RunRef): Promise<PlanRolloutOutput> => {
   const plan = await readPlan(services.state, ref.run);
   const { configured, of } = await readUpgrade(services, ref, plan);
   if (configured.kind !== 'puppet-enterprise')

@@ -1,14 +1,12 @@
-import { jsonState, s3Bucket } from '#aws/bucket';
-import { s3Client, ssmClient } from '#aws/clients';
-import { ssmRunCommand } from '#aws/run-command';
-import { UndoInput } from '#domain/payloads';
+import { jsonState } from '#aws/bucket';
 import { entry } from '../entry.ts';
-import { Env } from './env.ts';
+import { stateOf } from '../ports/buckets.ts';
+import { runCommandOf } from '../ports/run-command.ts';
 import { planUndo } from './plan-undo.ts';
 
 const services = {
-  state: jsonState(s3Bucket(s3Client(), Env.parse(process.env).STATE_BUCKET)),
-  runCommand: ssmRunCommand(ssmClient()),
+  state: jsonState(stateOf('plan-undo')),
+  runCommand: runCommandOf('plan-undo'),
 };
 
-export const handler = entry(UndoInput, ({ run }) => planUndo(services, run));
+export const handler = entry('plan-undo', ({ run }) => planUndo(services, run));

@@ -1,14 +1,14 @@
 import { stateKeys } from '#domain/naming';
-import type { PlanOutput, RunRef } from '#domain/payloads';
-import { RunRecord } from '#domain/payloads';
+import { type PlanUndoOutput, RunRecord } from '#domain/payloads';
 import { isUndoPhase, type Phase, Plan, withUndoPhase } from '#domain/plan';
-import type { RunCommand, State } from '#domain/ports';
+import type { State } from '#domain/ports';
 import { commandToken } from '../advance-phase/advance-phase.ts';
 import { readPhase } from '../runs.ts';
+import type { RunCommandOf } from '../verbs.ts';
 
 export interface Services {
   readonly state: State;
-  readonly runCommand: RunCommand;
+  readonly runCommand: RunCommandOf<'plan-undo'>;
 }
 
 /** Cancels what a phase of the run has under way; what has ended is not changed by it. False when it never began. */
@@ -30,7 +30,7 @@ const cancelPhase = async ({ state, runCommand }: Services, run: string, phase: 
  * Cancels a run's commands and plans what its nodes must do to be as before. No phases when the run never planned
  * anything. From the moment that the plan has an undoing, no other phase of the run sends anything.
  */
-export const planUndo = async (services: Services, run: string): Promise<Partial<RunRef> & PlanOutput> => {
+export const planUndo = async (services: Services, run: string): Promise<PlanUndoOutput> => {
   const { state } = services;
   const record = await state.read(stateKeys.run(run), RunRecord);
   const plan = await state.read(stateKeys.plan(run), Plan);

@@ -1,14 +1,12 @@
-import { jsonState, s3Bucket } from '#aws/bucket';
-import { s3Client } from '#aws/clients';
-import { UndoInput } from '#domain/payloads';
+import { jsonState } from '#aws/bucket';
 import { entry } from '../entry.ts';
+import { stateOf } from '../ports/buckets.ts';
 import { readRun } from '../runs.ts';
-import { Env } from './env.ts';
 import { releaseLock } from './release-lock.ts';
 
-const state = s3Bucket(s3Client(), Env.parse(process.env).STATE_BUCKET);
+const state = stateOf('release-lock');
 
-export const handler = entry(UndoInput, async ({ run }) => {
+export const handler = entry('release-lock', async ({ run }) => {
   const { system } = await readRun(jsonState(state), run);
   await releaseLock(state, system, run);
   return { system, run };

@@ -1,15 +1,14 @@
-import { jsonState, s3Bucket } from '#aws/bucket';
-import { s3Client } from '#aws/clients';
+import { jsonState } from '#aws/bucket';
 import { stateKeys } from '#domain/naming';
-import { type Approval, RequestApprovalInput } from '#domain/payloads';
+import type { Approval } from '#domain/payloads';
 import { entry } from '../entry.ts';
+import { stateOf } from '../ports/buckets.ts';
 import { readRun } from '../runs.ts';
-import { Env } from './env.ts';
 
-const state = jsonState(s3Bucket(s3Client(), Env.parse(process.env).STATE_BUCKET));
+const state = jsonState(stateOf('request-approval'));
 
 /** Writes down what a decision is to be sent to. The state machine waits for it, not for this. */
-export const handler = entry(RequestApprovalInput, async ({ run, token }) => {
+export const handler = entry('request-approval', async ({ run, token }) => {
   const { restore, upgrade } = await readRun(state, run);
   const deadline = new Date(Date.now() + ((restore ?? upgrade)?.approvalSeconds ?? 0) * 1000).toISOString();
   const approval: Approval = { run, token, deadline };

@@ -1,16 +1,12 @@
-import { jsonState, s3Bucket } from '#aws/bucket';
-import { s3Client } from '#aws/clients';
-import { RunRef } from '#domain/payloads';
+import { jsonState } from '#aws/bucket';
 import { entry } from '../entry.ts';
-import { Env } from './env.ts';
+import { stateOf, vaultBucketName, vaultOf } from '../ports/buckets.ts';
 import { shareSettings } from './share-settings.ts';
 
-const env = Env.parse(process.env);
-const s3 = s3Client();
 const services = {
-  state: jsonState(s3Bucket(s3, env.STATE_BUCKET)),
-  vault: s3Bucket(s3, env.VAULT_BUCKET),
-  vaultBucket: env.VAULT_BUCKET,
+  state: jsonState(stateOf('share-settings')),
+  vault: vaultOf('share-settings'),
+  vaultBucket: vaultBucketName('share-settings'),
 };
 
-export const handler = entry(RunRef, (ref) => shareSettings(services, ref));
+export const handler = entry('share-settings', (ref) => shareSettings(services, ref));

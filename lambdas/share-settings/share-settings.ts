@@ -2,7 +2,7 @@ import { askedFor } from '#domain/answers';
 import { archiveFiles } from '#domain/contracts/shared';
 import { ArtifactMismatchError, UnreadableResultError } from '#domain/errors';
 import { stateKeys } from '#domain/naming';
-import type { RunRef } from '#domain/payloads';
+import type { RunRef, ShareSettingsOutput } from '#domain/payloads';
 import { answersOf } from '#domain/phase';
 import type { Bucket, State } from '#domain/ports';
 import { settingsName } from '#domain/systems/puppet-upgrade';
@@ -23,7 +23,7 @@ export interface Services {
 export const shareSettings = async (
   { state, vault, vaultBucket }: Services,
   { run }: RunRef,
-): Promise<{ readonly shared: number }> => {
+): Promise<ShareSettingsOutput> => {
   const plan = await readPlan(state, run);
   if ((phaseOf(plan, 'collect-settings')?.commands.length ?? 0) === 0) return { shared: 0 };
   const collected = await readPhase(state, run, 'collect-settings');

@@ -4,19 +4,13 @@ import { join } from 'node:path';
 import { CreateBucketCommand, PutBucketPolicyCommand, PutBucketVersioningCommand } from '@aws-sdk/client-s3';
 import { StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { Cron } from 'croner';
+import * as z from 'zod';
 import { s3Client, sfnClient } from '#aws/clients';
 import { composeDocuments } from '#documents/compose';
 import type { Config } from '#domain/config';
 import { endedUncaught } from '#domain/events';
-import {
-  functionName,
-  stateBucketName,
-  stateMachineName,
-  undoneMachines,
-  type Verb,
-  vaultBucketName,
-  verbs,
-} from '#domain/naming';
+import { functionName, stateBucketName, stateMachineName, undoneMachines, vaultBucketName } from '#domain/naming';
+import { contractOf, type Verb, verbNames } from '#lambdas/verbs';
 import { type AgentControl, type Clock, type ManagedInstance, startSsm } from '../ssm/index.ts';
 import { type ExecutionStatusChange, startStepFunctions } from '../stepfunctions/index.ts';
 import { type ColdStorage, createColdStorage } from './cold-storage.ts';
@@ -92,14 +86,21 @@ const lambdaContext = (name: string) => ({
   succeed: () => undefined,
 });
 
-/** Runs a verb's handler in this process. Handlers read their environment when they are first imported. */
+/** Runs a verb's handler in this process, and holds its answer against the verb's row. Handlers read their environment when they are first imported. */
 const invokeVerb = async (verb: Verb, payload: unknown): Promise<unknown> => {
   const { handler } = await import(`../../lambdas/${verb}/handler.ts`);
-  return handler(structuredClone(payload), lambdaContext(functionName(verb)));
+  // What it answers travels as JSON, and holds what its row promises.
+  const answer: unknown = JSON.parse(
+    JSON.stringify((await handler(structuredClone(payload), lambdaContext(functionName(verb)))) ?? null),
+  );
+  const checked = contractOf(verb).output.safeParse(answer);
+  if (!checked.success)
+    throw new Error(`${verb} does not answer what lambdas/verbs.ts says: ${z.prettifyError(checked.error)}`);
+  return answer;
 };
 
 const verbOf = (arn: string): Verb => {
-  const verb = verbs.find((candidate) => arn.split(':').at(-1) === functionName(candidate));
+  const verb = verbNames.find((candidate) => arn.split(':').at(-1) === functionName(candidate));
   if (!verb) throw new Error(`no lambda ${arn}`);
   return verb;
 };

@@ -5,9 +5,8 @@ import {
   stateMachineName,
   stateMachineNames,
   stateMachinePlaceholder,
-  type Verb,
-  verbs,
 } from '#domain/naming';
+import { type Verb, verbNames } from '#lambdas/verbs';
 
 const read = (name: string): string =>
   readFileSync(new URL(`../../statemachines/${name}.asl.json`, import.meta.url), 'utf8');
@@ -19,7 +18,7 @@ export const functionArn = (verb: Verb, region: string, account: string): string
 /** Every state machine with its placeholders replaced, as CloudFormation does it, by its deployed name. */
 export const localMachines = (region: string, account: string): Readonly<Record<string, string>> => {
   const replacements = new Map([
-    ...verbs.map((verb) => [functionPlaceholder(verb), functionArn(verb, region, account)] as const),
+    ...verbNames.map((verb) => [functionPlaceholder(verb), functionArn(verb, region, account)] as const),
     ...stateMachineNames.map(
       (name) =>
         [

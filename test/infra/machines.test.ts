@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { environmentOf } from '#domain/contracts/verb';
 import {
   functionName,
   functionPlaceholder,
   stateMachineName,
   stateMachineNames,
   stateMachinePlaceholder,
-  verbs,
 } from '#domain/naming';
+import { contractOf, verbNames } from '#lambdas/verbs';
 import { deployed, example, grants, here, type Json } from './deployed.ts';
 
 const stacks = deployed(example);
@@ -26,8 +27,6 @@ const Machine = z.object({
 
 const Task = z.object({
   Type: z.literal('Task'),
-  /** A state that waits for a person takes its time-out from its input. */
-  TimeoutSeconds: z.number().default(Number.POSITIVE_INFINITY),
   Parameters: z.object({ FunctionName: z.string().optional(), StateMachineArn: z.string().optional() }),
 });
 
@@ -43,6 +42,7 @@ const machines = Object.values(stacks.all('AWS::StepFunctions::StateMachine')).m
 const Lambda = z.object({
   FunctionName: z.string(),
   Timeout: z.number(),
+  MemorySize: z.number(),
   Environment: z.object({ Variables: z.record(z.string(), z.string()) }),
 });
 const functions = Object.values(stacks.all('AWS::Lambda::Function')).map((properties) => Lambda.parse(properties));
@@ -51,7 +51,7 @@ it('every state machine and every verb is deployed, once', () => {
   expect(machines.map((machine) => machine.StateMachineName).toSorted()).toEqual(
     stateMachineNames.map(stateMachineName).toSorted(),
   );
-  expect(functions.map((one) => one.FunctionName).toSorted()).toEqual(verbs.map(functionName).toSorted());
+  expect(functions.map((one) => one.FunctionName).toSorted()).toEqual(verbNames.map(functionName).toSorted());
 });
 
 describe.each(machines)('$StateMachineName', (machine) => {
@@ -66,7 +66,7 @@ describe.each(machines)('$StateMachineName', (machine) => {
 
   it('finds under each placeholder what it is named after', () => {
     const meant = Object.fromEntries([
-      ...verbs.map((verb) => [functionPlaceholder(verb), functionArn(functionName(verb))]),
+      ...verbNames.map((verb) => [functionPlaceholder(verb), functionArn(functionName(verb))]),
       ...stateMachineNames.map((name) => [stateMachinePlaceholder(name), machineArn(stateMachineName(name))]),
     ]);
     for (const [placeholder, arn] of Object.entries(DefinitionSubstitutions)) expect(arn).toBe(meant[placeholder]);
@@ -86,13 +86,6 @@ describe.each(machines)('$StateMachineName', (machine) => {
     expect(new Set(allowed)).toEqual(new Set(started));
   });
 
-  it('never gives up on a lambda that still works', () => {
-    for (const { Parameters, TimeoutSeconds } of tasks(JSON.parse(definition))) {
-      const called = functions.find((one) => functionArn(one.FunctionName) === Parameters.FunctionName);
-      if (called) expect([called.FunctionName, called.Timeout < TimeoutSeconds]).toEqual([called.FunctionName, true]);
-    }
-  });
-
   it('is traced and logged, without what its executions carry', () => {
     const log = `arn:aws:logs:${here}:log-group:/aws/vendedlogs/states/${machine.StateMachineName}:*`;
     expect(machine.LoggingConfiguration).toEqual({
@@ -104,29 +97,31 @@ describe.each(machines)('$StateMachineName', (machine) => {
   });
 });
 
-describe.each(verbs)('the lambda %s', (verb) => {
-  it('has the environment that it asks for, and no more', async () => {
-    const { Env } = z
-      .object({ Env: z.instanceof(z.ZodObject) })
-      .parse(await import(new URL(`../../lambdas/${verb}/env.ts`, import.meta.url).href));
-    const own = functions.find((one) => one.FunctionName === functionName(verb))?.Environment.Variables;
-    expect(own).toEqual({
-      ...Env.parse(own),
-      NODE_OPTIONS: '--enable-source-maps',
-      POWERTOOLS_SERVICE_NAME: 'holdfast',
-    });
+describe.each(verbNames)('the lambda %s', (verb) => {
+  const row = contractOf(verb);
+  const own = functions.find((one) => one.FunctionName === functionName(verb));
+
+  it('has the environment that its row asks for, and no more', () => {
     const suffix = here.split(':').toReversed().join('-');
-    const meant: Record<string, string> = {
+    const meant = {
       VAULT_BUCKET: `holdfast-vault-${suffix}`,
       STATE_BUCKET: `holdfast-state-${suffix}`,
       TOPIC_ARN: `arn:aws:sns:${here}:holdfast`,
     };
-    for (const [name, value] of Object.entries(Env.parse(own))) expect(value).toBe(meant[name]);
+    expect(own?.Environment.Variables).toEqual({
+      ...Object.fromEntries(environmentOf(row).map((name) => [name, meant[name]])),
+      NODE_OPTIONS: '--enable-source-maps',
+      POWERTOOLS_SERVICE_NAME: 'holdfast',
+    });
+  });
+
+  it('has the time and the memory of its row', () => {
+    expect(own).toMatchObject({ Timeout: row.timeoutSeconds ?? 60, MemorySize: row.memorySize ?? 512 });
   });
 });
 
 it('every log ends some day', () => {
   const logs = Object.values(stacks.all('AWS::Logs::LogGroup'));
-  expect(logs).toHaveLength(verbs.length + stateMachineNames.length);
+  expect(logs).toHaveLength(verbNames.length + stateMachineNames.length);
   for (const log of logs) expect(log).toMatchObject({ RetentionInDays: expect.any(Number) });
 });

@@ -8,7 +8,8 @@ import { CURRENTLY_RECOMMENDED_FLAGS } from 'aws-cdk-lib/cx-api';
 import { afterAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { parseConfig } from '#domain/config-file';
-import { functionName, verbs } from '#domain/naming';
+import { functionName } from '#domain/naming';
+import { contractOf, verbNames } from '#lambdas/verbs';
 import { deployed, example, flags, rich } from './deployed.ts';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
@@ -115,25 +116,16 @@ it('every handler is bundled, loads alone, and has the configuration beside it w
         join(output, `asset.${Code.S3Key.replace('.zip', '')}`),
       ]),
   );
-  expect(Object.keys(bundles).toSorted()).toEqual(verbs.map(functionName).toSorted());
+  expect(Object.keys(bundles).toSorted()).toEqual(verbNames.map(functionName).toSorted());
 
   const readers = Object.entries(bundles).filter(([, bundle]) =>
     readFileSync(join(bundle, 'index.mjs'), 'utf8').includes('HOLDFAST_CONFIG'),
   );
   expect(readers.map(([name]) => name).toSorted()).toEqual(
-    [
-      'acquire-lock',
-      'commit-backup',
-      'conclude-check',
-      'janitor',
-      'measure-age',
-      'open-backup',
-      'plan-backup',
-      'plan-inspection',
-      'plan-rollout',
-      'plan-upgrade',
-      'tell-end',
-    ].map((verb) => `holdfast-${verb}`),
+    verbNames
+      .filter((verb) => contractOf(verb).config)
+      .map(functionName)
+      .toSorted(),
   );
   for (const [, bundle] of readers)
     expect(JSON.parse(readFileSync(join(bundle, 'holdfast.json'), 'utf8'))).toEqual(parseConfig(example));
@@ -156,7 +148,7 @@ it('every handler is bundled, loads alone, and has the configuration beside it w
   );
   expect([loaded.status, loaded.stderr]).toEqual([0, '']);
   expect(loaded.stdout.trim().split('\n').toSorted()).toEqual(
-    verbs.map((verb) => `holdfast-${verb} function`).toSorted(),
+    verbNames.map((verb) => `holdfast-${verb} function`).toSorted(),
   );
 }, 120_000);
 

@@ -1,7 +1,8 @@
 import { CancelCommandCommand, ListCommandsCommand } from '@aws-sdk/client-ssm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ssmClient } from '#aws/clients';
-import { stateKeys, type Verb } from '#domain/naming';
+import { stateKeys } from '#domain/naming';
+import type { Verb } from '#lambdas/verbs';
 import { type Bench, instanceId, monolithic, noTraces, startBench } from './harness.ts';
 
 /** A clock whose long waits a test ends itself, so that a time-out of an hour needs no hour. */

@@ -3,12 +3,13 @@ import validate from 'asl-validator';
 import { describe, expect, it } from 'vitest';
 import * as errors from '#domain/errors';
 import { explainFailure } from '#domain/failure';
-import { functionPlaceholder, stateMachineNames, stateMachinePlaceholder, verbs } from '#domain/naming';
+import { functionPlaceholder, stateMachineNames, stateMachinePlaceholder } from '#domain/naming';
 import { retriers } from '#domain/retries';
 import { jujuRestorePhases } from '#domain/systems/juju-restore';
 import { jujuUpgradePhases } from '#domain/systems/juju-upgrade';
 import { puppetRestorePhases } from '#domain/systems/puppet-restore';
 import { coreUpgradePhases, rolloutPhases } from '#domain/systems/puppet-upgrade';
+import { verbNames } from '#lambdas/verbs';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -26,7 +27,10 @@ const objects = (value: Json): { [key: string]: Json }[] =>
 const retriersOf = (resource: Json | undefined): unknown =>
   Object.entries(retriers).find(([kind]) => `arn:aws:states:::${kind}` === resource)?.[1];
 
-const placeholders = new Set([...verbs.map(functionPlaceholder), ...stateMachineNames.map(stateMachinePlaceholder)]);
+const placeholders = new Set([
+  ...verbNames.map(functionPlaceholder),
+  ...stateMachineNames.map(stateMachinePlaceholder),
+]);
 
 describe.each(stateMachineNames)('%s.asl.json', (name) => {
   const text = readFileSync(new URL(`../../statemachines/${name}.asl.json`, import.meta.url), 'utf8');

@@ -1,4 +1,5 @@
 import { SFNClient } from '@aws-sdk/client-sfn';
+import { sfnTasks } from '#aws/executions';
 import { FailRunInput } from '#domain/payloads';
 import { localMachines } from '#local/runtime/machines';
 import { startStepFunctions } from '#local/stepfunctions/index';
@@ -38,7 +39,7 @@ export const startDeployment = async (lambdas: Readonly<Record<string, Lambda>>)
     invoke: async (arn, payload) => {
       const verb = arn.split(':holdfast-')[1] ?? '';
       // How a run ends is no business of a test's.
-      if (verb === 'fail-run') return failRun(client(), FailRunInput.parse(payload));
+      if (verb === 'fail-run') return failRun(sfnTasks(client()), FailRunInput.parse(payload));
       const lambda = lambdas[verb];
       if (lambda === undefined) throw new Error(`no lambda ${arn}`);
       return lambda(JSON.parse(JSON.stringify(payload)));

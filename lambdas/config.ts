@@ -1,8 +1,0 @@
-import { readFileSync } from 'node:fs';
-import { Config } from '#domain/config';
-
-/** The configuration that was deployed with the lambda: a file beside its bundle, unless the environment names another. */
-export const deployedConfig = (): Config =>
-  Config.parse(
-    JSON.parse(readFileSync(process.env['HOLDFAST_CONFIG'] ?? new URL('./holdfast.json', import.meta.url), 'utf8')),
-  );
