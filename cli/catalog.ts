@@ -1,64 +1,105 @@
-import { ZodError } from 'zod';
 import { jsonState } from '#aws/bucket';
-import { isGood, type Manifest } from '#domain/manifest';
 import { BackupId, parseManifestKey, SystemId, stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import { Lock } from '#domain/payloads';
 import type { Bucket } from '#domain/ports';
 import { RetentionTag } from '#domain/retention';
-import { committedBackups, readManifest } from '#lambdas/catalog';
+import {
+  allBackups,
+  type Backup,
+  committedBackups,
+  newestGood,
+  type ReadableBackup,
+  readBackup,
+} from '#domain/vault/catalog';
 import { CliError } from './cli-error.ts';
+import { type Connection, sameConnection } from './connection.ts';
+import type { Output } from './output.ts';
 
-/** What the vault says of backups: a backup exists if and only if its manifest does. */
+/** Backups as they are typed and listed. */
 
-/** A line of the catalog. `tag` is what retention says of it now; undefined when its manifest carries none. */
-export type CatalogEntry = { readonly backup: string } & (
-  | { readonly readable: true; readonly manifest: Manifest; readonly tag: RetentionTag | undefined }
-  | { readonly readable: false; readonly reason: string }
-);
+/** What retention says of a backup now; undefined when its manifest carries no tag. */
+interface Tagged {
+  readonly tag: RetentionTag | undefined;
+}
 
-/** Manifests that are read side by side. */
-const readers = 16;
+/** A line of the catalog. */
+export type CatalogEntry = (ReadableBackup & Tagged) | Exclude<Backup, ReadableBackup>;
 
-const notReadable = (error: unknown): string | undefined => {
-  if (error instanceof SyntaxError) return 'its manifest is not JSON';
-  if (!(error instanceof ZodError)) return undefined;
-  const [issue] = error.issues;
-  return `its manifest is not what this version understands: ${issue?.path.join('.')}: ${issue?.message}`;
-};
+/** Tags that are read at the same time. */
+const readersAtOnce = 16;
 
-/** One backup, or undefined when there is none of that id. */
-export const readBackup = async (vault: Bucket, system: string, backup: string): Promise<CatalogEntry | undefined> => {
-  let manifest: Manifest | undefined;
-  try {
-    manifest = await readManifest(vault, system, backup);
-  } catch (error) {
-    const reason = notReadable(error);
-    if (reason === undefined) throw error;
-    return { backup, readable: false, reason };
-  }
-  if (manifest === undefined) return undefined;
+/** Returns the tag that a backup's manifest carries now. */
+export const retentionTagOf = async (
+  vault: Bucket,
+  system: string,
+  backup: string,
+): Promise<RetentionTag | undefined> => {
   const tags = await vault.tags({ key: vaultKeys.manifest(system, backup) });
-  return { backup, readable: true, manifest, tag: RetentionTag.safeParse(tags[tagKeys.retention]).data };
+  return RetentionTag.safeParse(tags[tagKeys.retention]).data;
 };
 
-/** A system's backups, newest first. One that expires while it is being listed is left out. */
+/** Returns a system's backups, newest first. One that expires while it is being listed is left out. */
 export const listBackups = async (vault: Bucket, system: string): Promise<readonly CatalogEntry[]> => {
-  const ids = (await committedBackups(vault, system)).toReversed();
-  const entries: (CatalogEntry | undefined)[] = [];
-  for (let from = 0; from < ids.length; from += readers) {
-    const group = ids.slice(from, from + readers).map((backup) => readBackup(vault, system, backup));
+  const all = await allBackups({ vault }, system);
+  const entries: CatalogEntry[] = [];
+  for (let from = 0; from < all.length; from += readersAtOnce) {
+    const group = all
+      .slice(from, from + readersAtOnce)
+      .map(
+        async (one): Promise<CatalogEntry> =>
+          one.readable ? { ...one, tag: await retentionTagOf(vault, system, one.backup) } : one,
+      );
     entries.push(...(await Promise.all(group)));
   }
-  return entries.filter((entry) => entry !== undefined);
+  return entries;
 };
 
-/** The id of a system's newest backup that a restore may choose by itself, or undefined. One that can't be read counts: it must be seen. */
-export const latestBackup = async (vault: Bucket, system: string): Promise<string | undefined> => {
-  for (const backup of (await committedBackups(vault, system)).toReversed()) {
-    const entry = await readBackup(vault, system, backup);
-    if (!entry?.readable || isGood(entry.manifest)) return backup;
+/** What a person may ask of a connection to find a backup. */
+export type Finding = Pick<Connection, 'vault' | 'state' | 'options'>;
+
+/**
+ * Returns the backup that was typed; `latest` is the newest good one, as for a restore, and what it passes over is told. Throws a CliError
+ * when there is none, or when its manifest can't be read.
+ */
+export const typedBackup = async (
+  connection: Finding,
+  { system, backup }: { readonly system: string; readonly backup: string },
+  output: Output,
+): Promise<ReadableBackup> => {
+  if (backup === 'latest') {
+    const { good, passedOver } = await newestGood(connection, system);
+    for (const { backup: id, reason } of passedOver) output.note(`${system}/${id} is passed over: ${reason}`);
+    if (good) return good;
+    throw await noGoodBackup(connection, system);
   }
-  return undefined;
+  const found = await readBackup(connection, system, backup);
+  if (found?.readable) return found;
+  if (found)
+    throw new CliError(
+      'unexpected',
+      `${system}/${backup}: ${found.reason}`,
+      'Use the version of Holdfast that made it, or a newer one.',
+    );
+  const { good } = await newestGood(connection, system);
+  if (!good) throw await noGoodBackup(connection, system);
+  throw new CliError(
+    'not-found',
+    `there is no backup ${system}/${backup}: no manifest of that id exists`,
+    `The newest good one is ${system}/${good.backup}. List all: ${sameConnection(connection, `holdfast backups ${system}`)}`,
+  );
+};
+
+const noGoodBackup = async (connection: Finding, system: string): Promise<CliError> => {
+  const list = sameConnection(connection, `holdfast backups ${system}`);
+  const run = await runUnderWay(connection.state, system);
+  if (run !== undefined)
+    return new CliError(
+      'not-found',
+      `${system} has no good backup yet; run ${run} is under way`,
+      `When it is complete it is listed: ${list}`,
+    );
+  if ((await committedBackups(connection, system)).length === 0) return noBackups(connection.vault, system);
+  return new CliError('not-found', `${system} has no good backup`, `Look what there is: ${list}`);
 };
 
 /** The run that holds a system's lock, or undefined. */

@@ -7,8 +7,8 @@ import { type RestoreSummary, RunRecord, type UpgradeSummary, type VerifySummary
 import { type CommandState, isDone, PhaseState, type Progress } from '#domain/phase';
 import { isUndoPhase, Plan } from '#domain/plan';
 import type { Bucket } from '#domain/ports';
+import { readBackup } from '#domain/vault/catalog';
 import { bytesRead, Verification } from '#domain/verification';
-import { readBackup } from './catalog.ts';
 import { CliError } from './cli-error.ts';
 import { type Connection, sameConnection } from './connection.ts';
 import { describeRun, type Run } from './executions.ts';
@@ -335,7 +335,7 @@ const outcomeOf = async (
       const report = check && (await jsonState(notes).read(stateKeys.check(run), CheckReport));
       if (report) return { kind: 'checked', report };
       if (check) return { kind: 'failed', error: 'Expired', cause: 'what the check has found is no longer kept' };
-      const entry = await readBackup(vault, system, backup);
+      const entry = await readBackup({ vault }, system, backup);
       if (outcome === 'duplicate') return { kind: 'duplicate', backup, committed: entry !== undefined };
       if (entry?.readable) return { kind: 'committed', manifest: entry.manifest };
       const reason = entry?.reason ?? 'it has no manifest';

@@ -1,9 +1,9 @@
 import { userInfo } from 'node:os';
 import { AlreadyExistsError } from '#domain/errors';
 import { type Change, holdOf, retentionChanges } from '#domain/history';
-import { isGood } from '#domain/manifest';
-import { changeRetention, readHistory } from '#lambdas/catalog';
-import { latestBackup, noBackups, parseBackup, readBackup } from './catalog.ts';
+import { isRegular } from '#domain/manifest';
+import { changeRetention } from '#domain/vault/changes';
+import { parseBackup, typedBackup } from './catalog.ts';
 import { CliError } from './cli-error.ts';
 import { type Connection, sameConnection } from './connection.ts';
 import type { Exit } from './exit-codes.ts';
@@ -27,24 +27,11 @@ export const keep = async (
   output: Output,
   now = new Date(),
 ): Promise<Exit> => {
-  const { system, backup: wanted } = parseBackup(text, apart);
+  const typed = parseBackup(text, apart);
   const connection = await connect();
-  const { vault } = connection;
-  const backup = wanted === 'latest' ? await latestBackup(vault, system) : wanted;
-  const entry = backup === undefined ? undefined : await readBackup(vault, system, backup);
-  if (entry === undefined)
-    throw backup === undefined
-      ? await noBackups(vault, system)
-      : new CliError(
-          'not-found',
-          `there is no backup ${system}/${backup}`,
-          `Look what there is: ${sameConnection(connection, `holdfast backups ${system}`)}`,
-        );
-  if (!entry.readable)
-    throw new CliError('unexpected', `${system}/${backup}: ${entry.reason}`, 'A newer Holdfast may read it.');
-  const { manifest } = entry;
+  const { manifest, history } = await typedBackup(connection, typed, output);
+  const { system } = typed;
   const id = `${system}/${manifest.backup}`;
-  const history = await readHistory(vault, system, manifest.backup);
   // A release that broke off may be done again.
   if (change === 'released' && !holdOf(history) && retentionChanges(history).at(-1)?.change !== 'released')
     throw new CliError(
@@ -55,12 +42,12 @@ export const keep = async (
   const entered: Change = {
     at: now.toISOString(),
     change,
-    tag: change === 'held' || isGood(manifest) ? 'keep' : manifest.retentionClass,
+    tag: change === 'held' || isRegular(manifest) ? 'keep' : manifest.retentionClass,
     by: userInfo().username,
     ...(reason !== undefined && { reason }),
   };
   try {
-    await changeRetention(vault, manifest, entered);
+    await changeRetention(connection.vault, manifest, entered);
   } catch (error) {
     if (!(error instanceof AlreadyExistsError)) throw error;
     throw new CliError('busy', `${id} is being changed by somebody else`, 'Try again.');
@@ -74,7 +61,7 @@ export const keep = async (
     output.note(`Take it back: ${sameConnection(connection, `holdfast release ${id}`)}`);
   } else
     output.line(
-      `${id} is released: it expires as ${manifest.retentionClass}${isGood(manifest) ? ', from the next backup on unless it is among the newest' : ''}.`,
+      `${id} is released: it expires as ${manifest.retentionClass}${isRegular(manifest) ? ', from the next backup on unless it is among the newest' : ''}.`,
     );
   return 'ok';
 };

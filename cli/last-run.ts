@@ -1,11 +1,10 @@
 import { ZodError } from 'zod';
 import { jsonState } from '#aws/bucket';
-import { isGood, storedBytes } from '#domain/manifest';
+import { storedBytes } from '#domain/manifest';
 import { stateKeys } from '#domain/naming';
 import type { RunRef } from '#domain/payloads';
 import { PhaseState } from '#domain/phase';
-import { committedBackups } from '#lambdas/catalog';
-import { readBackup } from './catalog.ts';
+import { newestGood } from '#domain/vault/catalog';
 import type { Connection } from './connection.ts';
 import { listRuns } from './executions.ts';
 import { type PhaseProgress, phaseProgress, type UploadedProgress } from './follow-run.ts';
@@ -51,12 +50,8 @@ export const lastRun = async (
 };
 
 const lastBackup = async ({ vault }: Pick<Connection, 'vault'>, system: string): Promise<LastRun | undefined> => {
-  for (const backup of (await committedBackups(vault, system)).toReversed()) {
-    const entry = await readBackup(vault, system, backup);
-    if (entry?.readable && isGood(entry.manifest))
-      return { phaseSeconds: entry.manifest.phaseSeconds, bytes: storedBytes(entry.manifest) };
-  }
-  return undefined;
+  const { good } = await newestGood({ vault }, system);
+  return good && { phaseSeconds: good.manifest.phaseSeconds, bytes: storedBytes(good.manifest) };
 };
 
 const lastOther = async (

@@ -2,9 +2,7 @@ import { type History, retentionChanges } from '#domain/history';
 import { type Collected, type Manifest, storedBytes, uploadsOf } from '#domain/manifest';
 import { backupMoment, vaultKeys } from '#domain/naming';
 import type { RetentionTag } from '#domain/retention';
-import { readHistory } from '#lambdas/catalog';
-import { latestBackup, noBackups, parseBackup, readBackup, runUnderWay } from './catalog.ts';
-import { CliError } from './cli-error.ts';
+import { parseBackup, retentionTagOf, typedBackup } from './catalog.ts';
 import type { Connection } from './connection.ts';
 import type { Exit } from './exit-codes.ts';
 import {
@@ -26,26 +24,22 @@ export interface ShowOptions {
 
 /** Shows everything that is known of one backup. `not-found` when its manifest does not exist. */
 export const show = async (
-  connect: () => Promise<Pick<Connection, 'vault' | 'vaultName' | 'state'>>,
+  connect: () => Promise<Pick<Connection, 'vault' | 'vaultName' | 'state' | 'options'>>,
   text: string,
   options: ShowOptions,
   output: Output,
   now = new Date(),
 ): Promise<Exit> => {
-  const { system, backup: wanted } = parseBackup(text, options.system);
+  const wanted = parseBackup(text, options.system);
   const connection = await connect();
   const { vault, vaultName } = connection;
-  const backup = wanted === 'latest' ? await latestBackup(vault, system) : wanted;
-  const entry = backup === undefined ? undefined : await readBackup(vault, system, backup);
-  if (entry === undefined) throw await unknown(connection, system, backup);
-  if (!entry.readable)
-    throw new CliError('unexpected', `${system}/${entry.backup}: ${entry.reason}`, 'A newer Holdfast may read it.');
-  const { manifest, tag } = entry;
+  const { system } = wanted;
+  const { manifest, history } = await typedBackup(connection, wanted, output);
+  const tag = await retentionTagOf(vault, system, manifest.backup);
   const places = {
     location: `s3://${vaultName}/${vaultKeys.backup(system, manifest.backup)}`,
     manifest: `s3://${vaultName}/${vaultKeys.manifest(system, manifest.backup)}`,
   };
-  const history = await readHistory(vault, system, manifest.backup);
   if (options.json === true) {
     output.document({ ...manifest, retentionTag: tag ?? null, history, ...places });
     return 'ok';
@@ -62,28 +56,6 @@ export const show = async (
     for (const warning of manifest.warnings) output.line(`  ${warning}`);
   }
   return 'ok';
-};
-
-const unknown = async (
-  { vault, state }: Pick<Connection, 'vault' | 'state'>,
-  system: string,
-  backup: string | undefined,
-): Promise<CliError> => {
-  const latest = await latestBackup(vault, system);
-  if (latest !== undefined)
-    return new CliError(
-      'not-found',
-      `there is no backup ${system}/${backup}: no manifest of that id exists`,
-      `Its newest is ${system}/${latest}; all are listed by: holdfast backups ${system}`,
-    );
-  const run = await runUnderWay(state, system);
-  if (run !== undefined)
-    return new CliError(
-      'not-found',
-      `${system} has no backup yet; run ${run} is under way`,
-      `When it is complete it is listed: holdfast backups ${system}`,
-    );
-  return noBackups(vault, system);
 };
 
 const section = (

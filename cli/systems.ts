@@ -1,12 +1,12 @@
 import { jsonState } from '#aws/bucket';
 import { InvalidConfigError, parseConfig } from '#domain/config-file';
-import { isGood, storedBytes } from '#domain/manifest';
+import { storedBytes } from '#domain/manifest';
 import { Deployed, deployedSystems } from '#domain/measurement';
 import { backupMoment, stateKeys } from '#domain/naming';
 import type { Lock } from '#domain/payloads';
 import type { Bucket } from '#domain/ports';
-import { committedBackups } from '#lambdas/catalog';
-import { listLocks, readBackup, systemsWithBackups } from './catalog.ts';
+import { newestGood } from '#domain/vault/catalog';
+import { listLocks, systemsWithBackups } from './catalog.ts';
 import { CliError } from './cli-error.ts';
 import { read } from './config-check.ts';
 import { type Connection, sameConnection } from './connection.ts';
@@ -79,7 +79,7 @@ export const systems = async (
     );
   const found = await Promise.all(
     [...known].toSorted().map(async (system): Promise<Status> => {
-      const newest = await newestGood(connection.vault, system, now, output);
+      const newest = await newestOf(connection.vault, system, now, output);
       const limit = expected?.systems[system]?.overdueAfterSeconds;
       const lock = locks.find((held) => held.system === system);
       const underWay = lock && (await underWayOf(connection, lock, now));
@@ -153,19 +153,17 @@ const lastFailures = async (connection: Connection): Promise<ReadonlyMap<string,
   return last;
 };
 
-const newestGood = async (vault: Bucket, system: string, now: Date, output: Output): Promise<Newest | undefined> => {
-  for (const backup of (await committedBackups(vault, system)).toReversed()) {
-    const entry = await readBackup(vault, system, backup);
-    if (entry?.readable === false) output.note(`${system}/${backup} is passed over: ${entry.reason}`);
-    if (!entry?.readable || !isGood(entry.manifest)) continue;
-    return {
-      backup,
-      ageSeconds: Math.max(0, (now.getTime() - backupMoment(backup).getTime()) / 1000),
-      bytes: storedBytes(entry.manifest),
-      complete: entry.manifest.state === 'complete',
-    };
-  }
-  return undefined;
+const newestOf = async (vault: Bucket, system: string, now: Date, output: Output): Promise<Newest | undefined> => {
+  const { good, passedOver } = await newestGood({ vault }, system);
+  for (const { backup, reason } of passedOver) output.note(`${system}/${backup} is passed over: ${reason}`);
+  return (
+    good && {
+      backup: good.backup,
+      ageSeconds: Math.max(0, (now.getTime() - backupMoment(good.backup).getTime()) / 1000),
+      bytes: storedBytes(good.manifest),
+      complete: good.manifest.state === 'complete',
+    }
+  );
 };
 
 const stateOf = (

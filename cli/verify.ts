@@ -1,5 +1,4 @@
-import { vaultKeys } from '#domain/naming';
-import { latestBackup, noBackups, parseBackup } from './catalog.ts';
+import { parseBackup, typedBackup } from './catalog.ts';
 import { CliError } from './cli-error.ts';
 import { type Connection, sameConnection } from './connection.ts';
 import type { Exit } from './exit-codes.ts';
@@ -21,17 +20,10 @@ export const verify = async (
   { system: apart, watch = false, json = false, ...follow }: VerifyOptions,
   output: Output,
 ): Promise<Exit> => {
-  const { system, backup: wanted } = parseBackup(text, apart);
+  const typed = parseBackup(text, apart);
   const connection = await connect();
-  const { vault } = connection;
-  const backup = wanted === 'latest' ? await latestBackup(vault, system) : wanted;
-  if (backup === undefined) throw await noBackups(vault, system);
-  if (!(await vault.read(vaultKeys.manifest(system, backup))))
-    throw new CliError(
-      'not-found',
-      `there is no backup ${system}/${backup}`,
-      `Look what there is: ${sameConnection(connection, `holdfast backups ${system}`)}`,
-    );
+  const { backup } = await typedBackup(connection, typed, output);
+  const { system } = typed;
   const request = { system, backup };
   const started = await startRun(connection, 'verify', runName(`${system.slice(0, 28)}-verify`), request);
   return seeThrough(connection, started, { watch, json, ...follow }, concludeVerify, output);

@@ -18,6 +18,11 @@ export class UnknownBackupError extends Error {
   override readonly name = 'UnknownBackupError';
 }
 
+/** A manifest is broken, or of a newer version of Holdfast. Retrying does not help: that version, or another backup, must be used. */
+export class ManifestUnreadableError extends Error {
+  override readonly name = 'ManifestUnreadableError';
+}
+
 /** Another run holds the system's lock. Retrying later helps. */
 export class SystemBusyError extends Error {
   override readonly name = 'SystemBusyError';
@@ -149,6 +154,7 @@ export const errorNames = [
   'InvalidInputError',
   'UnknownSystemError',
   'UnknownBackupError',
+  'ManifestUnreadableError',
   'SystemBusyError',
   'NodeUnreachableError',
   'WrongRoleError',

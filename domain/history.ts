@@ -19,12 +19,14 @@ export const Change = z.object({
 });
 export type Change = z.infer<typeof Change>;
 
+export const verifiedOutcomes = ['sound', 'damaged', 'cold'] as const;
+
 /** It was read back from the vault and compared with its manifest. */
 export const Verified = z.object({
   at: z.iso.datetime(),
   change: z.literal('verified'),
   /** `cold`: it could not be read, since cold storage holds a part of it. */
-  outcome: z.enum(['sound', 'damaged', 'cold']),
+  outcome: z.enum(verifiedOutcomes),
   /** That were read. */
   bytes: z.int().nonnegative(),
   /** What is not as it was committed. */
@@ -50,3 +52,9 @@ export const holdOf = (history: History): Change | undefined => {
 /** When it was last verified, and with which outcome; undefined when it never was. */
 export const lastVerified = (history: History): Verified | undefined =>
   history.findLast((entry) => entry.change === 'verified');
+
+/** The verification that found a backup damaged, unless a later one has read all of it and found it sound. What is cold was not read. */
+export const damageOf = (history: History): Verified | undefined => {
+  const last = history.findLast((entry) => entry.change === 'verified' && entry.outcome !== 'cold');
+  return last?.change === 'verified' && last.outcome === 'damaged' ? last : undefined;
+};

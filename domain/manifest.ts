@@ -158,8 +158,8 @@ export type JujuManifest = z.infer<typeof JujuManifest>;
 export const Manifest = z.discriminatedUnion('kind', [PuppetManifest, JujuManifest]);
 export type Manifest = z.infer<typeof Manifest>;
 
-/** True for a backup that a restore may choose by itself. One that lacks an optional node is better than an older one. */
-export const isGood = ({ purpose }: Pick<Manifest, 'purpose'>): boolean => purpose === 'regular';
+/** True for a backup that was made to be restored: neither a safety backup nor one of what still lived when a node was lost. */
+export const isRegular = ({ purpose }: Pick<Manifest, 'purpose'>): boolean => purpose === 'regular';
 
 /** An object of a backup: what the node reported, and the version that was committed. */
 export interface StoredUpload extends Upload {

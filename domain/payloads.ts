@@ -231,6 +231,8 @@ const Tidied = z.strictObject({
   left: z.array(z.string()).readonly(),
   /** Committed objects on which something else lies now. */
   replaced: z.array(z.string()).readonly(),
+  /** One line for each backup whose manifest or history can't be read. */
+  unreadable: z.array(z.string()).readonly(),
 });
 export type Tidied = z.infer<typeof Tidied>;
 
@@ -254,6 +256,8 @@ export const VerifySummary = z.object({
   damaged: z.array(z.string()),
   /** Cold storage holds them: they could not be read. */
   cold: z.array(z.string()),
+  /** Their manifests can't be read: what was committed is not known. */
+  unreadable: z.array(z.string()),
 });
 export type VerifySummary = z.infer<typeof VerifySummary>;
 
@@ -471,6 +475,8 @@ export const RunRecord = RunRef.extend({
   planOnly: z.boolean().optional(),
   /** What a restore was asked for. Its `backup` is the chosen one as soon as it has chosen. */
   restore: RestoreRequest.optional(),
+  /** What a person should know of the choice of that backup. */
+  choiceWarnings: z.array(z.string()).optional(),
   upgrade: UpgradeRequest.optional(),
 });
 export type RunRecord = z.infer<typeof RunRecord>;

@@ -26,6 +26,8 @@ export interface Kept {
   readonly class: ExpiringClass;
   /** False when it lacks something that its configuration lets it lack. */
   readonly complete: boolean;
+  /** A verification has found that it is not what was committed. */
+  readonly damaged: boolean;
 }
 
 const day = 86_400_000;
@@ -73,16 +75,18 @@ export const classify = (
 
 /**
  * The tag that each committed backup of a system should carry: `keep` for the newest `keepLast` and for the newest complete
- * one, its own class for the others, newest first. `keepLast` is at least 1, so the last good backup never expires.
+ * one, its own class for the others, newest first. A damaged one takes nobody's place, and is kept until `keepLast` sound ones are newer.
+ * `keepLast` is at least 1, so the last good backup never expires.
  */
 export const retentionTags = (
   committed: readonly Kept[],
   keepLast: number,
 ): readonly { backup: string; tag: RetentionTag }[] => {
   const newest = committed.toSorted((a, b) => (a.backup < b.backup ? 1 : -1));
-  const complete = newest.find((one) => one.complete);
-  return newest.map((one, rank) => ({
+  const complete = newest.find((one) => one.complete && !one.damaged);
+  const rankOf = (place: number): number => newest.slice(0, place).filter(({ damaged }) => !damaged).length;
+  return newest.map((one, place) => ({
     backup: one.backup,
-    tag: rank < Math.max(1, keepLast) || one === complete ? 'keep' : one.class,
+    tag: rankOf(place) < Math.max(1, keepLast) || one === complete ? 'keep' : one.class,
   }));
 };

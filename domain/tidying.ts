@@ -23,9 +23,10 @@ const lockOrphanedAfter = 2 * hour;
 export interface FoundBackup {
   readonly backup: string;
   readonly class: ExpiringClass;
-  /** A restore may choose it by itself. */
-  readonly good: boolean;
+  /** It was made to be restored: neither a safety backup nor one of what still lived. */
+  readonly regular: boolean;
   readonly complete: boolean;
+  readonly damaged: boolean;
   readonly committedAt: Date;
   /** The retention tag of each of its objects, its manifest among them. */
   readonly tags: Readonly<Record<string, string | undefined>>;
@@ -113,14 +114,14 @@ const orphans = ({ system, objects, committed, lock }: Found, now: Date): Chore[
 
 /** The tag that a backup should have; undefined when it may stay as it is. */
 const expectedTags = ({ backups }: Found, keepLast: number): ReadonlyMap<string, RetentionTag | undefined> => {
-  const good = backups.filter((one) => one.good);
-  const ranked = new Map(retentionTags(good, keepLast).map(({ backup, tag }) => [backup, tag]));
-  const lastCommit = Math.max(...good.map(({ committedAt }) => committedAt.getTime()));
+  const regular = backups.filter((one) => one.regular);
+  const ranked = new Map(retentionTags(regular, keepLast).map(({ backup, tag }) => [backup, tag]));
+  const lastCommit = Math.max(...regular.map(({ committedAt }) => committedAt.getTime()));
   return new Map(
-    backups.map(({ backup, held, replaced, class: own, good: isGood, lastChange }) => {
+    backups.map(({ backup, held, replaced, class: own, regular: isRegular, lastChange }) => {
       // A version that is no longer the newest would go with the others that are not.
       if (held || replaced.length > 0) return [backup, 'keep'];
-      if (!isGood) return [backup, own];
+      if (!isRegular) return [backup, own];
       // Who releases a backup is told that it stays until the next commit.
       const waits = lastChange?.change === 'released' && Date.parse(lastChange.at) >= lastCommit;
       const tag = ranked.get(backup);

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { Verified } from './history.ts';
+import { Verified, verifiedOutcomes } from './history.ts';
 import { BackupId, backupMoment, SystemId } from './naming.ts';
 
 /** Reading backups back from the vault: which are due, and how far a run of it has come. */
@@ -20,11 +20,13 @@ export interface Verifiable {
   readonly backup: string;
   /** Absent when it never was. */
   readonly verifiedAt?: Date;
+  /** A restore may choose it by itself. */
+  readonly good: boolean;
 }
 
 /**
  * The backups that a monthly run reads back, those first that were not for longest: an eleventh of all, whatever would
- * otherwise pass a year before the next run, and in any case the newest, which a restore would take.
+ * otherwise pass a year before the next run, and in any case the newest good one, which a restore would take.
  */
 export const dueForVerification = (backups: readonly Verifiable[], now: Date): readonly string[] => {
   const since = ({ backup, verifiedAt }: Verifiable): number => (verifiedAt ?? backupMoment(backup)).getTime();
@@ -33,6 +35,7 @@ export const dueForVerification = (backups: readonly Verifiable[], now: Date): r
   const latest = now.getTime() - (coverageDays - betweenRunsDays) * day;
   const due = stalest.filter((one, rank) => rank < share || since(one) <= latest).map(({ backup }) => backup);
   const newest = backups
+    .filter(({ good }) => good)
     .map(({ backup }) => backup)
     .toSorted()
     .at(-1);
@@ -62,7 +65,15 @@ export const Verification = z.object({
   bytes: z.int().nonnegative(),
   faults: z.array(z.string()),
   cold: z.boolean(),
-  done: z.array(Verified.pick({ outcome: true, bytes: true, faults: true }).extend({ backup: BackupId })),
+  done: z.array(
+    z.object({
+      backup: BackupId,
+      /** `unreadable`: what was committed is not known, since its manifest can't be read. */
+      outcome: z.enum([...verifiedOutcomes, 'unreadable']),
+      bytes: Verified.shape.bytes,
+      faults: Verified.shape.faults,
+    }),
+  ),
 });
 export type Verification = z.infer<typeof Verification>;
 

@@ -9,7 +9,7 @@ import { inspectionsIn } from '#domain/systems/documents';
 import type { Inspected, Restoration, RestoreOf } from '#domain/systems/kind';
 import { restorationOf } from '#domain/systems/kinds';
 import type { Fetchable } from '#domain/systems/transfer';
-import { newerManifests, readManifest } from './catalog.ts';
+import { newerManifests, readManifest } from '#domain/vault/catalog';
 
 /** What was written down of a run when it began. Throws an InvalidInputError when there is no such run. */
 export const readRun = async (state: State, run: string): Promise<RunRecord> => {
@@ -80,7 +80,7 @@ export const inspectedNodes = async (state: State, plan: Plan, phase: string): P
 /** The manifest of the backup that a restore has chosen. Throws an InvalidInputError when there is none. */
 export const chosenManifest = async (state: State, vault: Bucket, run: string): Promise<Manifest> => {
   const { system, backup } = await readRun(state, run);
-  const manifest = await readManifest(vault, system, backup);
+  const manifest = await readManifest({ vault }, system, backup);
   if (!manifest) throw new InvalidInputError(`The backup ${backup} of ${system} has expired meanwhile.`);
   return manifest;
 };
@@ -104,15 +104,21 @@ export const pinnedInstaller = async (
 export const readRestore = async (
   { state, vault, vaultBucket }: { readonly state: State; readonly vault: Bucket; readonly vaultBucket: string },
   run: string,
-): Promise<{ readonly request: RestoreRequest; readonly manifest: Manifest; readonly restoration: Restoration }> => {
-  const { system, restore: request, startedAt } = await readRun(state, run);
+): Promise<{
+  readonly request: RestoreRequest;
+  readonly manifest: Manifest;
+  /** What a person should know of the choice of this backup. */
+  readonly choiceWarnings: readonly string[];
+  readonly restoration: Restoration;
+}> => {
+  const { system, restore: request, startedAt, choiceWarnings = [] } = await readRun(state, run);
   if (!request) throw new InvalidInputError(`Run ${run} is no restore.`);
   const manifest = await chosenManifest(state, vault, run);
   const nodes = await inspectedNodes(state, await readPlan(state, run), 'inspect');
-  const newer = await newerManifests(vault, manifest);
+  const newer = await newerManifests({ vault }, manifest);
   const of: RestoreOf = { system, run, vaultBucket, request, nodes, newer, startedAt: new Date(startedAt) };
-  if (!request.reinstall) return { request, manifest, restoration: restorationOf(manifest, of) };
+  if (!request.reinstall) return { request, manifest, choiceWarnings, restoration: restorationOf(manifest, of) };
   const { installer: name, sha256 } = request.reinstall;
   const installer = await pinnedInstaller(vault, system, { name, sha256 });
-  return { request, manifest, restoration: restorationOf(manifest, { ...of, installer }) };
+  return { request, manifest, choiceWarnings, restoration: restorationOf(manifest, { ...of, installer }) };
 };

@@ -3,29 +3,46 @@ import { type Manifest, objectsOfBackup, type StoredUpload } from '#domain/manif
 import { backupId, stateKeys, vaultKeys } from '#domain/naming';
 import type { ChooseBackupOutput, RestoreRequest, RunRef } from '#domain/payloads';
 import type { Bucket, State } from '#domain/ports';
-import { committedBackups, newestGood, readManifest } from '../catalog.ts';
+import { committedBackups, damageText, newestGood, readHistory, readManifest, type Vault } from '#domain/vault/catalog';
 import { readRun } from '../runs.ts';
+
+/** Backups that were passed over and are named one by one. */
+const passedOverTold = 3;
 
 export interface Services {
   readonly state: State;
   readonly vault: Bucket;
 }
 
-const choose = async (vault: Bucket, { system, backup, before }: RestoreRequest): Promise<Manifest> => {
-  if (backup !== undefined && backup !== 'latest') {
-    const manifest = await readManifest(vault, system, backup);
-    if (manifest) return manifest;
-    const newest = (await committedBackups(vault, system)).slice(-3).toReversed();
+/** What was chosen, and what a person should know of the choice. */
+interface Choice {
+  readonly manifest: Manifest;
+  readonly warnings: readonly string[];
+}
+
+const chooseById = async (from: Vault, system: string, backup: string): Promise<Choice> => {
+  const manifest = await readManifest(from, system, backup);
+  if (!manifest) {
+    const newest = (await committedBackups(from, system)).slice(-3).toReversed();
     throw new UnknownBackupError(
       `${system} has no backup ${backup}. ${newest.length === 0 ? 'It has none at all.' : `Its newest are ${newest.join(', ')}.`}`,
     );
   }
-  const manifest = await newestGood(vault, system, before === undefined ? undefined : backupId(new Date(before)));
-  if (!manifest)
-    throw new NoBackupError(
-      `${system} has no good backup${before === undefined ? '' : ` before ${before}`}. \`holdfast backups ${system}\` lists what there is.`,
-    );
-  return manifest;
+  const damage = damageText((await readHistory(from, system, backup)) ?? []);
+  return { manifest, warnings: damage === undefined ? [] : [`the backup ${backup} is not sound: ${damage}`] };
+};
+
+const choose = async (from: Vault, { system, backup, before }: RestoreRequest): Promise<Choice> => {
+  if (backup !== undefined && backup !== 'latest') return chooseById(from, system, backup);
+  const until = before === undefined ? undefined : backupId(new Date(before));
+  const { good, passedOver } = await newestGood(from, system, until);
+  const told = passedOver
+    .slice(0, passedOverTold)
+    .map((one) => `the backup ${one.backup} is passed over: ${one.reason}`);
+  if (good) return { manifest: good.manifest, warnings: told };
+  throw new NoBackupError(
+    `${system} has no good backup${before === undefined ? '' : ` before ${before}`}${told.map((one) => `; ${one}`).join('')}. \`holdfast backups ${system}\` lists what there is.`,
+  );
 };
 
 /**
@@ -51,13 +68,17 @@ export const coldObjects = async (vault: Bucket, manifest: Manifest): Promise<re
 
 /**
  * Chooses the backup that a restore was asked for and looks whether the vault still has all of it. Throws an
- * UnknownBackupError, a NoBackupError or an ArtifactMissingError.
+ * UnknownBackupError, a NoBackupError, a ManifestUnreadableError or an ArtifactMissingError.
  */
-export const chooseBackup = async ({ state, vault }: Services, { run }: RunRef): Promise<ChooseBackupOutput> => {
+export const chooseBackup = async (services: Services, { run }: RunRef): Promise<ChooseBackupOutput> => {
+  const { state, vault } = services;
   const record = await readRun(state, run);
   if (!record.restore) throw new InvalidInputError(`Run ${run} is no restore.`);
-  const manifest = await choose(vault, record.restore);
+  const { manifest, warnings } = await choose(services, record.restore);
   const cold = await coldObjects(vault, manifest);
-  await state.write(stateKeys.run(run), { ...record, backup: manifest.backup });
+  await state.write(stateKeys.run(run), {
+    ...{ ...record, backup: manifest.backup },
+    ...(warnings.length > 0 && { choiceWarnings: warnings }),
+  });
   return { backup: manifest.backup, cold: cold.length };
 };

@@ -4,7 +4,7 @@ import { type CleanUpOutput, Paused, RunRecord } from '#domain/payloads';
 import { Plan } from '#domain/plan';
 import type { Bucket } from '#domain/ports';
 import { fetchedBy } from '#domain/systems/transfer';
-import { discard } from '../catalog.ts';
+import { discard } from '#domain/vault/changes';
 import { readLock, releaseLock } from '../release-lock/release-lock.ts';
 import type { SchedulesOf } from '../verbs.ts';
 

@@ -6,7 +6,7 @@ import { holdOf } from '#domain/history';
 import {
   type Artifact,
   type Collected,
-  isGood,
+  isRegular,
   Manifest,
   objectsOfBackup,
   type StoredUpload,
@@ -21,7 +21,8 @@ import type { Bucket, StoredVersion } from '#domain/ports';
 import { classify, type Kept, type RetentionTag, retentionTags } from '#domain/retention';
 import { kindOf } from '#domain/systems/kinds';
 import { expiryWarnings } from '#domain/systems/puppet-authority';
-import { changeRetention, committedBackups, readHistory, readManifest } from '../catalog.ts';
+import { allBackups, keptOf, readBackup, readManifest } from '#domain/vault/catalog';
+import { changeRetention } from '#domain/vault/changes';
 import { inspectedNodes, phaseOf, readPhase, readPlan, readRun } from '../runs.ts';
 
 export interface Services {
@@ -34,7 +35,7 @@ export interface Services {
 /** Older backups that one commit lets go: more than one only when earlier commits broke off, or holds were released. */
 const letGoAtOnce = 10;
 
-/** Manifests read at once. */
+/** Tags read at once. */
 const readersAtOnce = 20;
 
 /** The version that S3 has of an upload. Throws an ArtifactMismatchError when that is not what the node reported. */
@@ -64,24 +65,6 @@ const secondsOf = ({ startedAt, commands }: PhaseState): number => {
   return Math.max(0, Math.round((Math.max(...ends, Date.parse(startedAt)) - Date.parse(startedAt)) / 1000));
 };
 
-const kept = async (vault: Bucket, system: string): Promise<Kept[]> => {
-  const backups = await committedBackups(vault, system);
-  const found: Kept[] = [];
-  for (let start = 0; start < backups.length; start += readersAtOnce) {
-    const manifests = await Promise.all(
-      backups.slice(start, start + readersAtOnce).map((backup) => readManifest(vault, system, backup)),
-    );
-    for (const manifest of manifests)
-      if (manifest && isGood(manifest))
-        found.push({
-          backup: manifest.backup,
-          class: manifest.retentionClass,
-          complete: manifest.state === 'complete',
-        });
-  }
-  return found;
-};
-
 const retain = async (vault: Bucket, objects: readonly StoredUpload[], tag: RetentionTag): Promise<void> => {
   for (const object of objects) await vault.tag(object, { [tagKeys.retention]: tag });
 };
@@ -100,12 +83,11 @@ export const letOlderGo = async (
     const group = older.slice(start, start + readersAtOnce);
     const tags = await Promise.all(group.map(({ backup }) => vault.tags({ key: vaultKeys.manifest(system, backup) })));
     for (const { backup, tag } of group.filter((_, index) => tags[index]?.[tagKeys.retention] === 'keep')) {
-      if (holdOf(await readHistory(vault, system, backup))) continue;
-      const manifest = await readManifest(vault, system, backup);
-      if (!manifest || gone === letGoAtOnce) continue;
+      const found = await readBackup({ vault }, system, backup);
+      if (!found?.readable || holdOf(found.history) || gone === letGoAtOnce) continue;
       gone += 1;
       try {
-        await changeRetention(vault, manifest, { at: now.toISOString(), change: 'let go', tag, by: 'holdfast' });
+        await changeRetention(vault, found.manifest, { at: now.toISOString(), change: 'let go', tag, by: 'holdfast' });
       } catch (error) {
         // A person changes it at this very moment: the next commit looks again.
         if (!(error instanceof AlreadyExistsError)) throw error;
@@ -167,8 +149,10 @@ export const commitBackup = async (
   const versions = await vault.versions(vaultKeys.backup(system, record.backup));
   const artifacts = collected.map((one) => artifactOf(versions, one.instanceId, one.collected));
 
-  const before = await kept(vault, system);
-  const retentionClass = classify(record.backup, record.scheduled, before);
+  const catalog = await allBackups({ vault }, system);
+  const before = catalog.flatMap(keptOf);
+  const sound = before.filter(({ damaged }) => !damaged);
+  const retentionClass = classify(record.backup, record.scheduled, sound);
   const committedAt = now();
   const manifest = Manifest.parse({
     format: 1,
@@ -196,17 +180,18 @@ export const commitBackup = async (
       ...artifacts.flatMap(({ collected }) =>
         collected.kind === 'files' ? collected.warnings.map((warning) => `${collected.group}: ${warning}`) : [],
       ),
+      ...catalog.flatMap((one) => (one.readable ? [] : [`the backup ${one.backup} can not be read: ${one.reason}`])),
     ],
   });
   const key = vaultKeys.manifest(system, record.backup);
   // What a safety backup holds is broken, or about to be replaced: it must not push a good one out of the newest.
-  const tag = isGood(manifest) ? 'keep' : retentionClass;
+  const tag = isRegular(manifest) ? 'keep' : retentionClass;
   await retain(vault, objectsOfBackup(manifest), tag);
   try {
     await vault.create(key, JSON.stringify(manifest, undefined, 2), { [tagKeys.retention]: tag });
   } catch (error) {
     if (!(error instanceof AlreadyExistsError)) throw error;
-    const there = await readManifest(vault, system, record.backup);
+    const there = await readManifest({ vault }, system, record.backup);
     if (there?.run !== run)
       throw new AlreadyExistsError(
         `${key} was committed by another run, ${there?.run}. This run's artifacts are not used.`,
@@ -215,9 +200,7 @@ export const commitBackup = async (
   // What earlier attempts of a command left half uploaded.
   await vault.abortUploads(vaultKeys.backup(system, record.backup));
   if (lockedBy !== undefined) await jsonState(state).write(stateKeys.safety(lockedBy), { backup: record.backup });
-  const committed = isGood(manifest)
-    ? [{ backup: record.backup, class: retentionClass, complete: manifest.state === 'complete' }]
-    : [];
+  const committed = keptOf({ backup: record.backup, readable: true, manifest, history: [] });
   await letOlderGo(
     vault,
     system,

@@ -1,13 +1,14 @@
 import { jsonState } from '#aws/bucket';
 import type { Config } from '#domain/config';
 import { AlreadyExistsError } from '#domain/errors';
-import { holdOf, retentionChanges } from '#domain/history';
-import { isGood, type Manifest, objectsOfBackup } from '#domain/manifest';
+import { damageOf, holdOf, retentionChanges } from '#domain/history';
+import { isRegular, objectsOfBackup } from '#domain/manifest';
 import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import { type JanitorInput, Lock, type Tidied } from '#domain/payloads';
 import type { Bucket, ObjectVersion, StoredVersion } from '#domain/ports';
 import { type Chore, type Found, type FoundBackup, isUnderLock, keeps, planTidying } from '#domain/tidying';
-import { changeRetention, committedBackups, discard, readHistory, readManifest } from '../catalog.ts';
+import { backupsOf, committedBackups, type PassedOver, type ReadableBackup, readManifest } from '#domain/vault/catalog';
+import { changeRetention, discard } from '#domain/vault/changes';
 import type { ExecutionsOf } from '../verbs.ts';
 
 export interface Services {
@@ -39,12 +40,11 @@ const idOf = ({ key, versionId }: ObjectVersion): string => `${key} ${versionId}
 
 const foundBackup = async (
   vault: Bucket,
-  manifest: Manifest,
+  { manifest, history }: ReadableBackup,
   versions: ReadonlyMap<string, StoredVersion>,
   catalog: ReadonlySet<string>,
 ): Promise<FoundBackup> => {
   const { system, backup } = manifest;
-  const history = await readHistory(vault, system, backup);
   const lastChange = retentionChanges(history).at(-1);
   // What is missing is found by a verification, and nothing that could be tagged.
   const objects = objectsOfBackup(manifest).filter((object) => versions.has(idOf(object)));
@@ -54,8 +54,9 @@ const foundBackup = async (
   return {
     backup,
     class: manifest.retentionClass,
-    good: isGood(manifest),
+    regular: isRegular(manifest),
     complete: manifest.state === 'complete',
+    damaged: damageOf(history) !== undefined,
     committedAt: new Date(manifest.committedAt),
     held: holdOf(history) !== undefined,
     replaced: objects.filter((object) => !versions.get(idOf(object))?.isLatest).map(({ key }) => key),
@@ -64,7 +65,10 @@ const foundBackup = async (
   };
 };
 
-const find = async ({ state, vault, runs }: Services, system: string): Promise<Found> => {
+const find = async (
+  { state, vault, runs }: Services,
+  system: string,
+): Promise<Found & { readonly unreadable: readonly PassedOver[] }> => {
   const lock = await jsonState(state).read(stateKeys.lock(system), Lock);
   const endedAt = lock && (await runs.endedAt(lock));
   // The objects first: what is committed after this is in the catalog, and what came after it is not among them.
@@ -74,18 +78,15 @@ const find = async ({ state, vault, runs }: Services, system: string): Promise<F
   const byId = new Map(versions.map((version) => [idOf(version), version]));
   const catalog = new Set(inCatalog.map(({ key }) => key));
   const uploads = await vault.listUploads(vaultKeys.system(system));
-  const committed = await committedBackups(vault, system);
+  const committed = await committedBackups({ vault }, system);
   const backups: FoundBackup[] = [];
-  for (const backup of committed) {
-    // One that this version can't read is no orphan, and its tags stay.
-    const manifest = await readManifest(vault, system, backup).catch((error: unknown) => {
-      if (error instanceof SyntaxError || (error instanceof Error && error.name === 'ZodError')) return undefined;
-      throw error;
-    });
-    if (manifest) backups.push(await foundBackup(vault, manifest, byId, catalog));
-  }
+  const unreadable: PassedOver[] = [];
+  // One that this version can't read is no orphan, and its tags stay.
+  for await (const backup of backupsOf({ vault }, system))
+    if (backup.readable) backups.push(await foundBackup(vault, backup, byId, catalog));
+    else unreadable.push(backup);
   return {
-    ...{ system, objects, uploads, committed, backups },
+    ...{ system, objects, uploads, committed, backups, unreadable },
     ...(lock && {
       lock: {
         ...{ run: lock.run, execution: lock.execution, backup: lock.backup, acquiredAt: new Date(lock.acquiredAt) },
@@ -128,7 +129,7 @@ const act = async ({ vault, state, runs, now }: Services, system: string, chore:
     }
     case 'change retention': {
       const { backup, tag, change } = chore;
-      const manifest = await readManifest(vault, system, backup);
+      const manifest = await readManifest({ vault }, system, backup);
       if (!manifest) return false;
       try {
         await changeRetention(vault, manifest, { at: now().toISOString(), change, tag, by: 'janitor' });
@@ -170,5 +171,6 @@ export const tidy = async (
     chores: told(chores),
     left: told(left),
     replaced: replaced.slice(0, choresTold),
+    unreadable: found.unreadable.map(({ backup, reason }) => `${backup}: ${reason}`),
   };
 };

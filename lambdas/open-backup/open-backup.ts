@@ -3,7 +3,7 @@ import { scheduleName, stateKeys } from '#domain/naming';
 import { type OpenBackupOutput, Paused, type RunRef } from '#domain/payloads';
 import type { Bucket, State } from '#domain/ports';
 import { fetchedBy } from '#domain/systems/transfer';
-import { openTo } from '../catalog.ts';
+import { openTo } from '#domain/vault/changes';
 import { readPlan, readRun } from '../runs.ts';
 import type { SchedulesOf } from '../verbs.ts';
 

@@ -5,7 +5,7 @@ import { stateKeys } from '#domain/naming';
 import type { PlanBackupOutput, RunRef } from '#domain/payloads';
 import type { Bucket, State } from '#domain/ports';
 import { kindOf } from '#domain/systems/kinds';
-import { newestGood } from '../catalog.ts';
+import { newestGood } from '#domain/vault/catalog';
 import { inspectedNodes, readPlan, readRun } from '../runs.ts';
 
 export interface Services {
@@ -35,7 +35,7 @@ export const planBackup = async (
     backup: plan.backup,
     vaultBucket,
     nodes: await inspectedNodes(state, plan, 'inspect'),
-    previous: await newestGood(vault, system),
+    previous: (await newestGood({ vault }, system)).good?.manifest,
     rescue,
   };
   const phases = planOnly ? [checkPhase(of, foreseen(kind, of).phases)] : kind.planBackup(of);

@@ -43,7 +43,7 @@ const bytesOf = (manifest: Manifest, phases: readonly Phase[]): { stored: number
  * with every reason against it at once; nothing was touched then.
  */
 export const planRestore = async (services: Services, { run }: RunRef): Promise<PlanRestoreOutput> => {
-  const { request, manifest, restoration } = await readRestore(services, run);
+  const { request, manifest, choiceWarnings, restoration } = await readRestore(services, run);
   const faults = restoration.check();
   if (faults.length > 0)
     throw new CheckFailedError(
@@ -70,7 +70,11 @@ export const planRestore = async (services: Services, { run }: RunRef): Promise<
       bytesStored: Math.min(stored, storedBytes(manifest)),
       bytesRaw: raw,
       estimatedSeconds: estimate(manifest, phases),
-      warnings: [...restoration.warn(), ...manifest.missing.map((what) => `the backup lacks: ${what}`)],
+      warnings: [
+        ...choiceWarnings,
+        ...restoration.warn(),
+        ...manifest.missing.map((what) => `the backup lacks: ${what}`),
+      ],
       steps: stepsOf(phases, plan.nodes),
     },
   };

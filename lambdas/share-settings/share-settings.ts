@@ -7,7 +7,7 @@ import { answersOf } from '#domain/phase';
 import type { Bucket, State } from '#domain/ports';
 import { settingsName } from '#domain/systems/puppet-upgrade';
 import { fetching } from '#domain/systems/transfer';
-import { openTo } from '../catalog.ts';
+import { openTo } from '#domain/vault/changes';
 import { phaseOf, readPhase, readPlan, readRun } from '../runs.ts';
 
 export interface Services {

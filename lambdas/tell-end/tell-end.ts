@@ -5,7 +5,7 @@ import { storedBytes } from '#domain/manifest';
 import { stateKeys } from '#domain/naming';
 import { RunRecord } from '#domain/payloads';
 import type { Bucket, Notices, State } from '#domain/ports';
-import { readManifest } from '../catalog.ts';
+import { readBackup } from '#domain/vault/catalog';
 
 export interface Services {
   readonly notifications: Config['notifications'];
@@ -34,15 +34,17 @@ export const tellEnd = async (
     known.operation === 'undo'
       ? await state.read(stateKeys.run(Undone.parse(JSON.parse(change.detail.input ?? '{}')).run), RunRecord)
       : undefined;
-  const manifest =
+  const committed =
     known.result === 'committed' && known.system !== null && known.backup !== null
-      ? await readManifest(vault, known.system, known.backup)
+      ? await readBackup({ vault }, known.system, known.backup)
       : undefined;
   const event =
     runEndedEvent(change, {
       runbook,
       ...(undone && { undone }),
-      ...(manifest && { committed: { bytes: storedBytes(manifest), state: manifest.state } }),
+      ...(committed?.readable && {
+        committed: { bytes: storedBytes(committed.manifest), state: committed.manifest.state },
+      }),
     }) ?? known;
   await notices.publish(event);
   const mail = mailOf(event);

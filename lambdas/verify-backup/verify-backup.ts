@@ -1,11 +1,12 @@
-import { BackupDamagedError, NoBackupError, UnknownBackupError } from '#domain/errors';
+import { BackupDamagedError, ManifestUnreadableError, NoBackupError, UnknownBackupError } from '#domain/errors';
 import { lastVerified, type Verified } from '#domain/history';
 import { objectsOfBackup, type StoredUpload, storedBytes } from '#domain/manifest';
 import { backupId, stateKeys } from '#domain/naming';
 import type { RunRecord, VerifyBackupOutput, VerifyRequest } from '#domain/payloads';
 import type { Bucket, State } from '#domain/ports';
-import { dueForVerification, untouched, Verification } from '#domain/verification';
-import { committedBackups, enterVerification, newestGood, readHistory, readManifest } from '../catalog.ts';
+import { backupsOf, isGood, newestGood, readBackup } from '#domain/vault/catalog';
+import { enterVerification } from '#domain/vault/changes';
+import { dueForVerification, untouched, type Verifiable, Verification } from '#domain/verification';
 import { resumableSha256 } from './sha256.ts';
 
 export interface Services {
@@ -25,31 +26,43 @@ const sliceMilliseconds = 300_000;
 /** Faults that are told of one backup. */
 const faultsTold = 20;
 
+/** Step Functions keeps 32,768 characters of a cause; a person reads fewer. */
+const causeLimit = 8000;
+
 const toRead = async (
   { vault, now }: Services,
   { system, backup }: VerifyRequest,
 ): Promise<readonly [string, ...string[]]> => {
   if (backup !== undefined) {
-    const manifest = backup === 'latest' ? await newestGood(vault, system) : await readManifest(vault, system, backup);
-    if (manifest) return [manifest.backup];
+    const found =
+      backup === 'latest' ? (await newestGood({ vault }, system)).good : await readBackup({ vault }, system, backup);
+    if (found) return [found.backup];
     throw new UnknownBackupError(
       `${system} has no backup ${backup}. \`holdfast backups ${system}\` lists what there is.`,
     );
   }
-  const verifiable = [];
-  for (const id of await committedBackups(vault, system)) {
-    const verified = lastVerified(await readHistory(vault, system, id));
-    verifiable.push({ backup: id, ...(verified && { verifiedAt: new Date(verified.at) }) });
+  const verifiable: Verifiable[] = [];
+  const unreadable: string[] = [];
+  for await (const found of backupsOf({ vault }, system)) {
+    if (!found.readable) {
+      unreadable.push(found.backup);
+      continue;
+    }
+    const verified = lastVerified(found.history);
+    verifiable.push({
+      ...{ backup: found.backup, good: isGood(found) },
+      ...(verified && { verifiedAt: new Date(verified.at) }),
+    });
   }
-  const [first, ...others] = dueForVerification(verifiable, now());
+  const [first, ...others] = [...dueForVerification(verifiable, now()), ...unreadable];
   if (first === undefined) throw new NoBackupError(`${system} has no backup that could be verified.`);
   return [first, ...others];
 };
 
 /** Stored bytes of backups: how much there is to read, for whoever watches. */
 const bytesOf = async (vault: Bucket, system: string, backups: readonly string[]): Promise<number> => {
-  const manifests = await Promise.all(backups.map((backup) => readManifest(vault, system, backup)));
-  return manifests.reduce((sum, manifest) => sum + (manifest ? storedBytes(manifest) : 0), 0);
+  const found = await Promise.all(backups.map((backup) => readBackup({ vault }, system, backup)));
+  return found.reduce((sum, backup) => sum + (backup?.readable ? storedBytes(backup.manifest) : 0), 0);
 };
 
 /** What the vault's listing says against the version that was committed, before it is read; `cold` when it can't be. */
@@ -68,22 +81,28 @@ const advance = async (services: Services, run: string, before: Verification): P
   const { vault, now, rangeBytes: range } = services;
   const { system, total, todo, object, hash, bytes, faults, cold, done } = before;
   const [backup = '', ...rest] = todo;
-  const manifest = await readManifest(vault, system, backup);
+  const begun = await readBackup({ vault }, system, backup);
+  const next = (ended: readonly Verification['done'][number][]): Verification => ({
+    ...{ system, total, done: [...done, ...ended], todo: rest },
+    ...{ ...untouched, faults: [] },
+  });
   // It has expired since it was chosen.
-  if (!manifest) return { system, total, done, todo: rest, ...untouched, faults: [] };
+  if (!begun) return next([]);
+  if (!begun.readable) return next([{ backup, outcome: 'unreadable', bytes: 0, faults: [begun.reason] }]);
+  const { manifest } = begun;
   const upload = objectsOfBackup(manifest)[object];
   if (!upload) {
     const outcome = faults.length > 0 ? 'damaged' : cold ? 'cold' : 'sound';
     const verified: Verified = { at: now().toISOString(), change: 'verified', outcome, bytes, faults, run };
     await enterVerification(vault, manifest, verified);
-    return { system, total, done: [...done, { backup, outcome, bytes, faults }], todo: rest, ...untouched, faults: [] };
+    return next([{ backup, outcome, bytes, faults }]);
   }
-  const next = { system, total, todo, done, object: object + 1, bytes, faults, cold };
+  const onward = { system, total, todo, done, object: object + 1, bytes, faults, cold };
   const withFault = (fault: string): string[] => [...faults, fault].slice(0, faultsTold);
   if (!hash) {
     const seen = await look(vault, upload);
-    if (seen.cold) return { ...next, cold: true };
-    if (seen.fault !== undefined) return { ...next, faults: withFault(seen.fault) };
+    if (seen.cold) return { ...onward, cold: true };
+    if (seen.fault !== undefined) return { ...onward, faults: withFault(seen.fault) };
   }
   const sha256 = await resumableSha256(hash);
   const from = sha256.bytes();
@@ -93,29 +112,34 @@ const advance = async (services: Services, run: string, before: Verification): P
   const read = bytes + end - from;
   if (end < upload.bytes) return { ...before, bytes: read, hash: sha256.save() };
   const found = sha256.digest();
-  if (found === upload.sha256) return { ...next, bytes: read };
-  return { ...next, bytes: read, faults: withFault(`${upload.key}: its SHA-256 is ${found}, not ${upload.sha256}`) };
+  if (found === upload.sha256) return { ...onward, bytes: read };
+  return { ...onward, bytes: read, faults: withFault(`${upload.key}: its SHA-256 is ${found}, not ${upload.sha256}`) };
 };
 
 const outputOf = ({ system, todo, done }: Verification): VerifyBackupOutput => {
   if (todo.length > 0) return { status: 'reading' };
-  const of = (outcome: Verified['outcome']): string[] =>
+  const of = (outcome: (typeof done)[number]['outcome']): string[] =>
     done.filter((one) => one.outcome === outcome).map(({ backup }) => backup);
   const summary = {
     operation: 'verify' as const,
     system,
     bytes: done.reduce((sum, { bytes }) => sum + bytes, 0),
-    ...{ sound: of('sound'), damaged: of('damaged'), cold: of('cold') },
+    ...{ sound: of('sound'), damaged: of('damaged'), cold: of('cold'), unreadable: of('unreadable') },
   };
-  if (summary.damaged.length === 0) return { status: 'read', ...summary };
+  const damaged = summary.damaged.length > 0;
+  if (!damaged && summary.unreadable.length === 0) return { status: 'read', ...summary };
   const told = done.flatMap(({ backup, faults: [first, ...more] }) =>
     first === undefined ? [] : [`${backup}: ${first}${more.length === 0 ? '' : `, and ${more.length} more`}`],
   );
   return {
     status: 'damaged',
     ...summary,
-    error: new BackupDamagedError().name,
-    cause: `What lies in the vault of ${system} is not what was committed. ${told.join('; ')}.`.slice(0, 8000),
+    error: (damaged ? new BackupDamagedError() : new ManifestUnreadableError()).name,
+    cause:
+      `${damaged ? 'What lies in the vault is not what was committed' : 'What was committed can not be read'}, of ${system}. ${told.join('; ')}.`.slice(
+        0,
+        causeLimit,
+      ),
   };
 };
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isGood } from '#domain/manifest';
+import { isRegular } from '#domain/manifest';
 import { vaultKeys } from '#domain/naming';
 import { createPuppetNode, startServices } from '#local/lab/layer';
 import { buildInstaller } from '#local/lab/pe32/installer';
@@ -90,7 +90,7 @@ describe('a system is brought back whose', () => {
     const safety = await bench.manifest(ending.output.safety?.backup ?? '');
     expect(safety).toMatchObject({ purpose: 'safety', retentionClass: 'manual' });
     // The next restore of the latest must not choose what was just replaced.
-    expect(isGood(safety)).toBe(false);
+    expect(isRegular(safety)).toBe(false);
     expect((await bench.restore({ planOnly: true })).output.plan?.summary.backup).toBe(good);
   });
 

@@ -8,7 +8,7 @@ const now = new Date('2026-11-22T02:00:00Z');
 
 const deployment = () => {
   const [vault, state] = [memoryBucket(), memoryBucket()];
-  return { vault, state, vaultName: 'holdfast-vault-000000000000-us-east-1' };
+  return { vault, state, vaultName: 'holdfast-vault-000000000000-us-east-1', options: {} };
 };
 
 const lock = (run: string) =>

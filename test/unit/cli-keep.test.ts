@@ -31,7 +31,7 @@ const vaultWith = async (...manifests: Manifest[]) => {
     return new Set(await Promise.all(objects.map(async (object) => (await vault.tags(object))[tagKeys.retention])));
   };
   const kept = (list: readonly Manifest[]): Kept[] =>
-    list.map(({ backup, retentionClass }) => ({ backup, class: retentionClass, complete: true }));
+    list.map(({ backup, retentionClass }) => ({ backup, class: retentionClass, complete: true, damaged: false }));
   return {
     vault,
     connection,

@@ -61,6 +61,7 @@ describe('the janitor', () => {
     const { run } = await bench();
     expect(await run()).toEqual({
       ...{ system: 'pe-main', outcome: 'done', objects: 60, touched: 0, chores: [], left: [], replaced: [] },
+      unreadable: [],
     });
   });
 

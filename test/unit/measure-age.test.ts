@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Verified } from '#domain/history';
 import { deviation, measure } from '#domain/measurement';
 import { systemMetrics, vaultKeys } from '#domain/naming';
-import { enterVerification } from '#lambdas/catalog';
+import { enterVerification } from '#domain/vault/changes';
 import { readMeasured } from '#lambdas/measure-age/measure-system';
 import { commit, manifestOf } from './cli-fixtures.ts';
 import { memoryBucket } from './memory.ts';

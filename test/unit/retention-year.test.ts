@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '#domain/config-file';
-import { isGood, type Manifest, objectsOfBackup } from '#domain/manifest';
+import { isRegular, type Manifest, objectsOfBackup } from '#domain/manifest';
 import { backupId, backupMoment, tagKeys, vaultKeys } from '#domain/naming';
 import { JanitorInput } from '#domain/payloads';
 import { classify, type ExpiringClass, type Kept } from '#domain/retention';
-import { changeRetention, committedBackups, discard, readManifest } from '#lambdas/catalog';
+import { allBackups, keptOf } from '#domain/vault/catalog';
+import { changeRetention, discard } from '#domain/vault/changes';
 import { letOlderGo } from '#lambdas/commit-backup/commit-backup';
 import { tidy } from '#lambdas/janitor/janitor';
 import { agingBucket } from './aging-bucket.ts';
@@ -73,15 +74,7 @@ const simulate = async (history: readonly Night[], keepLast: number, look: (vaul
   const committed = new Map<string, Manifest>();
   const held = new Set<string>();
 
-  const kept = async (): Promise<Kept[]> => {
-    const found: Kept[] = [];
-    for (const id of await committedBackups(vault, system)) {
-      const manifest = await readManifest(vault, system, id);
-      if (manifest && isGood(manifest))
-        found.push({ backup: id, class: manifest.retentionClass, complete: manifest.state === 'complete' });
-    }
-    return found;
-  };
+  const kept = async (): Promise<Kept[]> => (await allBackups({ vault }, system)).flatMap(keptOf);
 
   /** As commit-backup does it: tags, then the manifest, then the older ones. */
   const backUp = async ({ backup: event, killedAfter }: Night): Promise<void> => {
@@ -94,7 +87,7 @@ const simulate = async (history: readonly Night[], keepLast: number, look: (vaul
       state: event === 'partial' ? 'partial' : 'complete',
       purpose: event === 'safety' ? 'safety' : 'regular',
     });
-    const tag = isGood(manifest) ? 'keep' : manifest.retentionClass;
+    const tag = isRegular(manifest) ? 'keep' : manifest.retentionClass;
     for (const { key } of objectsOfBackup(manifest)) await vault.create(key, 'x');
     if (event === 'failed') {
       for (const { key } of objectsOfBackup(manifest)) await discard(vault, key);
@@ -106,8 +99,8 @@ const simulate = async (history: readonly Night[], keepLast: number, look: (vaul
       await vault.create(vaultKeys.manifest(system, id), JSON.stringify(manifest), { [tagKeys.retention]: tag });
       committed.set(id, manifest);
       if (event === 'killed after') model.failAfter(killedAfter);
-      const mine = isGood(manifest)
-        ? [{ backup: id, class: manifest.retentionClass, complete: manifest.state === 'complete' }]
+      const mine = isRegular(manifest)
+        ? [{ backup: id, class: manifest.retentionClass, complete: manifest.state === 'complete', damaged: false }]
         : [];
       await letOlderGo(vault, system, [...before, ...mine], keepLast, new Date(now));
     } catch {
@@ -122,7 +115,7 @@ const simulate = async (history: readonly Night[], keepLast: number, look: (vaul
     const id = there[to % Math.max(1, there.length)];
     const manifest = id === undefined ? undefined : committed.get(id);
     if (!manifest || (does === 'released' && !held.has(manifest.backup))) return;
-    const tag = does === 'held' || isGood(manifest) ? 'keep' : manifest.retentionClass;
+    const tag = does === 'held' || isRegular(manifest) ? 'keep' : manifest.retentionClass;
     await changeRetention(vault, manifest, { at: new Date(now).toISOString(), change: does, tag, by: 'a person' });
     if (does === 'held') held.add(manifest.backup);
     else held.delete(manifest.backup);
@@ -155,7 +148,7 @@ const isWhole = ({ model }: Vault, manifest: Manifest): boolean =>
   [...objectsOfBackup(manifest).map(({ key }) => key), vaultKeys.manifest(system, manifest.backup)].every(model.has);
 
 const newestFirst = ({ committed }: Vault): Manifest[] =>
-  [...committed.values()].filter(isGood).toSorted((a, b) => (a.backup < b.backup ? 1 : -1));
+  [...committed.values()].filter(isRegular).toSorted((a, b) => (a.backup < b.backup ? 1 : -1));
 
 const ageDays = ({ now }: Vault, { backup }: Manifest): number => (now - backupMoment(backup).getTime()) / day;
 
@@ -197,7 +190,7 @@ describe('over a year of good, partial, failed, missed, killed and held backups'
     await fc.assert(
       fc.asyncProperty(year, async (history) => {
         await simulate(history, 2, (vault) => {
-          const scheduled = [...vault.committed.values()].filter((one) => isGood(one) && one.scheduled);
+          const scheduled = [...vault.committed.values()].filter((one) => isRegular(one) && one.scheduled);
           const months = new Set(scheduled.map(({ backup }) => backup.slice(0, 6)));
           for (const month of months) {
             const [representative, ...others] = scheduled.filter(

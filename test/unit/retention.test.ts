@@ -40,6 +40,7 @@ const vaultOver = (history: readonly ('good' | 'partial' | 'failed' | 'missed' |
         backup,
         class: classify(backup, event !== 'manual', vault),
         complete: event !== 'partial',
+        damaged: false,
       };
       committed.push(made);
       const tags = new Map(retentionTags([...vault, made], keepLast).map(({ backup: id, tag }) => [id, tag]));
@@ -128,7 +129,9 @@ describe('retention', () => {
   });
 
   it('keeps one even when told to keep none', () => {
-    expect(retentionTags([{ backup: '20260101T020000Z', class: 'daily', complete: true }], 0)[0]?.tag).toBe('keep');
+    expect(
+      retentionTags([{ backup: '20260101T020000Z', class: 'daily', complete: true, damaged: false }], 0)[0]?.tag,
+    ).toBe('keep');
     expect(gfsClasses).not.toContain('keep');
   });
 });

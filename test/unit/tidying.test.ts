@@ -56,8 +56,17 @@ const founds = fc
       backups: committed
         .filter(({ readable }) => readable)
         .map(
-          ({ backup, keys, hours, good, complete, held, tags: own }): FoundBackup => ({
-            ...{ backup, class: 'daily', good, complete, held, replaced: [], committedAt: ago(hours) },
+          ({ backup, keys, hours, good: regular, complete, held, tags: own }): FoundBackup => ({
+            ...{
+              backup,
+              class: 'daily',
+              regular,
+              complete,
+              damaged: false,
+              held,
+              replaced: [],
+              committedAt: ago(hours),
+            },
             tags: Object.fromEntries(
               [...keys, vaultKeys.manifest('pe-main', backup)].map((key, n) => [key, own[n]] as const),
             ),
@@ -144,7 +153,7 @@ describe('the janitor', () => {
     fc.assert(
       fc.property(founds, (found) => {
         const after = tidied(found, 1);
-        const good = after.backups.filter((one) => one.good).toSorted((a, b) => (a.backup < b.backup ? 1 : -1));
+        const good = after.backups.filter((one) => one.regular).toSorted((a, b) => (a.backup < b.backup ? 1 : -1));
         const kept = [...good.slice(0, 3), ...good.filter(({ complete }) => complete).slice(0, 1)];
         for (const one of [...kept, ...after.backups.filter(({ held }) => held)])
           expect(new Set(Object.values(one.tags))).toEqual(new Set(['keep']));
@@ -200,8 +209,9 @@ describe('the janitor', () => {
       ...{
         backup: id(hours),
         class: 'daily',
-        good: true,
+        regular: true,
         complete: true,
+        damaged: false,
         held: false,
         replaced: [],
         committedAt: ago(hours),

@@ -23,7 +23,7 @@ describe('the monthly sample', () => {
           const alive = all.filter(({ made, lives: length }) => made <= today && today < made + length);
           const vault = [...new Set(alive.map(({ made }) => backupId(moment(made))))].map((backup): Verifiable => {
             const verifiedAt = read.get(backup);
-            return { backup, ...(verifiedAt && { verifiedAt }) };
+            return { backup, good: true, ...(verifiedAt && { verifiedAt }) };
           });
           for (const { backup, verifiedAt } of vault)
             expect(now.getTime() - (verifiedAt ?? backupMoment(backup)).getTime()).toBeLessThanOrEqual(
@@ -43,7 +43,7 @@ describe('the monthly sample', () => {
       const due = dueForVerification(
         backups.map((backup) => {
           const verifiedAt = read.get(backup);
-          return { backup, ...(verifiedAt && { verifiedAt }) };
+          return { backup, good: true, ...(verifiedAt && { verifiedAt }) };
         }),
         moment(today),
       );
@@ -58,6 +58,7 @@ describe('the monthly sample', () => {
     const now = moment(60);
     const backups = [0, 10, 20, 30].map((days) => ({
       backup: backupId(moment(days)),
+      good: true,
       ...(days === 0 && { verifiedAt: moment(40) }),
     }));
     expect(dueForVerification(backups, now)).toEqual([backupId(moment(10)), backupId(moment(30))]);

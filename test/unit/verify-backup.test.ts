@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { jsonState } from '#aws/bucket';
 import { History } from '#domain/history';
@@ -7,34 +6,16 @@ import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import type { VerifyBackupOutput, VerifyRequest } from '#domain/payloads';
 import { bytesRead, Verification } from '#domain/verification';
 import { verifyBackup } from '#lambdas/verify-backup/verify-backup';
-import { commit, manifestOf } from './cli-fixtures.ts';
+import { commitSound, manifestOf } from './cli-fixtures.ts';
 import { memoryBucket } from './memory.ts';
 
 const id = '20261120T020000Z';
 const now = new Date('2026-11-20T12:00:00Z');
 
-/** A committed backup whose objects hold what its manifest says. */
-const backUp = async (vault: ReturnType<typeof memoryBucket>, backup: string): Promise<Manifest> => {
-  const made = manifestOf('pe-main', backup);
-  const artifacts = made.artifacts.map((artifact) => {
-    const collected = structuredClone(artifact.collected);
-    for (const upload of uploadsOf(collected)) {
-      const text = `${upload.key} `.repeat(9);
-      Object.assign(upload, { bytes: text.length, sha256: createHash('sha256').update(text).digest('hex') });
-    }
-    return { ...artifact, collected };
-  });
-  const manifest = { ...made, artifacts };
-  for (const upload of artifacts.flatMap(({ collected }) => uploadsOf(collected)))
-    await vault.create(upload.key, `${upload.key} `.repeat(9), {});
-  await commit(vault, manifest, 'keep');
-  return manifest;
-};
-
 const bench = async (...backups: string[]) => {
   const vault = memoryBucket();
   const manifests: Manifest[] = [];
-  for (const backup of backups) manifests.push(await backUp(vault, backup));
+  for (const backup of backups) manifests.push(await commitSound(vault, manifestOf('pe-main', backup)));
   const state = jsonState(memoryBucket());
   const [first = manifestOf('pe-main', id)] = manifests;
   const keys = first.artifacts.flatMap(({ collected }) => uploadsOf(collected).map(({ key }) => key));
@@ -62,6 +43,7 @@ describe('reading a backup back', () => {
     expect(await slice({ system: 'pe-main', backup: 'latest' })).toEqual({
       status: 'read',
       ...{ operation: 'verify', system: 'pe-main', bytes: read, sound: [id], damaged: [], cold: [] },
+      unreadable: [],
     });
     expect(await history()).toEqual([
       { at: now.toISOString(), change: 'verified', outcome: 'sound', bytes: read, faults: [], run: 'run-1' },

@@ -1,57 +1,10 @@
-import { type Change, History, lastVerified, retentionChanges, type Verified } from '#domain/history';
-import { isGood, Manifest, objectsOfBackup } from '#domain/manifest';
-import { instanceArn, parseManifestKey, readersTag, tagKeys, vaultKeys } from '#domain/naming';
+import { type Change, History, retentionChanges, type Verified } from '#domain/history';
+import { type Manifest, objectsOfBackup } from '#domain/manifest';
+import { instanceArn, readersTag, tagKeys, vaultKeys } from '#domain/naming';
 import type { Bucket, ObjectVersion } from '#domain/ports';
 import { discarded } from '#domain/retention';
 
-/** The ids of a system's committed backups, oldest first. */
-export const committedBackups = async (vault: Bucket, system: string): Promise<readonly string[]> =>
-  (await vault.list(vaultKeys.catalog(system))).flatMap((key) => parseManifestKey(key)?.backup ?? []).toSorted();
-
-/** The manifest of a backup, or undefined when it was not committed. Throws a ZodError when the object is no manifest. */
-export const readManifest = async (vault: Bucket, system: string, backup: string): Promise<Manifest | undefined> => {
-  const found = await vault.read(vaultKeys.manifest(system, backup));
-  return found && Manifest.parse(JSON.parse(found.text));
-};
-
-/** The newest good manifest of a system, taken before a backup id when one is given; safety backups are passed over, and what was found damaged. */
-export const newestGood = async (vault: Bucket, system: string, before?: string): Promise<Manifest | undefined> => {
-  for (const backup of (await committedBackups(vault, system)).toReversed()) {
-    if (before !== undefined && backup >= before) continue;
-    const manifest = await readManifest(vault, system, backup);
-    if (!manifest || !isGood(manifest)) continue;
-    if (lastVerified(await readHistory(vault, system, backup))?.outcome !== 'damaged') return manifest;
-  }
-  return undefined;
-};
-
-/** Newer backups that are looked at: what they know more of grows with their age, so the newest tell most. */
-const newerRead = 20;
-
-/** The newest manifests of a system that were taken after a backup, newest first, safety backups among them. One that this version can't read is left out. */
-export const newerManifests = async (
-  vault: Bucket,
-  { system, backup }: Pick<Manifest, 'system' | 'backup'>,
-): Promise<readonly Manifest[]> => {
-  const newer = (await committedBackups(vault, system)).filter((id) => id > backup).toReversed();
-  const found = await Promise.all(
-    newer.slice(0, newerRead).map(async (id) => {
-      const text = (await vault.read(vaultKeys.manifest(system, id)))?.text;
-      try {
-        return Manifest.safeParse(JSON.parse(text ?? 'null')).data;
-      } catch {
-        return undefined;
-      }
-    }),
-  );
-  return found.flatMap((manifest) => manifest ?? []);
-};
-
-/** What became of a backup since its commit, oldest first. Throws a ZodError when the object is none. */
-export const readHistory = async (vault: Bucket, system: string, backup: string): Promise<History> => {
-  const found = await vault.read(vaultKeys.history(system, backup));
-  return found ? History.parse(JSON.parse(found.text)) : [];
-};
+/** What is changed in the vault after a commit: histories and tags, never a manifest. */
 
 /**
  * Enters a verification in a backup's history, once per run. Throws an AlreadyExistsError, and changes nothing, when somebody
