@@ -23,29 +23,13 @@ import {
   restoreEnvironment,
   restoreJujuArchive,
 } from './juju-documents.ts';
+import { type JujuRestorePhase, jujuRestorePhases } from './juju-procedures.ts';
 import { check, warn } from './juju-restore-check.ts';
 import { controllersNow, isByClient, isClassic, type JujuRestore, serversThen } from './juju-restore-scope.ts';
 import type { Inspected, Proof, Restoration, RestoreOf } from './kind.ts';
 import { dataSeconds, fetching } from './transfer.ts';
 
 /** What a restore of Juju consists of: 1.x onto a new state server, 2.0 to 3.6 into the controller that is there. */
-
-/** The phases, which are the states of restore-juju.asl.json: every restore has all, and what it does not need is empty. */
-export const jujuRestorePhases = [
-  'fetch',
-  'restore-client',
-  'check-fence',
-  'restore-environment',
-  'ensure-availability',
-  'hold-agents',
-  'restore-controller',
-  'start-primary',
-  'start-secondaries',
-  'check-health',
-  'inspect-restored',
-  'finish',
-] as const;
-type PhaseName = (typeof jujuRestorePhases)[number];
 
 /** A node starts its agents itself when nobody has for this long. */
 const watchdogSeconds = dataSeconds + 3600;
@@ -64,7 +48,7 @@ const plan = (of: JujuRestore): readonly Phase[] => {
   const [primary] = controllers;
   const holder = primary && !isByClient(of) ? primary.node : client;
   const lostDirectory = of.now === undefined ? of.directory : undefined;
-  const commands: Readonly<Partial<Record<PhaseName, Command[]>>> = {
+  const commands: Readonly<Partial<Record<JujuRestorePhase, Command[]>>> = {
     fetch: [
       fetching(of.vaultBucket, holder)(archive.object, archiveName),
       ...(lostDirectory ? [fetching(of.vaultBucket, client)(lostDirectory, clientName, 'client')] : []),
@@ -202,7 +186,7 @@ export const restoreJuju = (manifest: JujuManifest, { nodes, ...rest }: RestoreO
     // 1.x: the state server is gone, so there is nothing to save.
     replaces: !isClassic(of),
     prove: (restored, phase) => {
-      const stateOf = (name: PhaseName) => phase(name);
+      const stateOf = (name: JujuRestorePhase) => phase(name);
       return prove(of, restored, stateOf('restore-environment'));
     },
   };

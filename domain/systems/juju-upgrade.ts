@@ -1,15 +1,13 @@
 import type { Juju } from '#domain/config';
 import { CheckFailedError, UnreadableResultError } from '#domain/errors';
 import { answersOf } from '#domain/phase';
-import { commandsOn, type Phase, stepSeconds } from '#domain/plan';
+import { type Command, commandsOn, type Phase, stepSeconds } from '#domain/plan';
 import { clientOf, compare, jujuNodes, numbersOf } from './juju.ts';
 import { checkJuju, preflightJuju, upgradeJuju as upgrade } from './juju-documents.ts';
+import { type JujuUpgradePhase, jujuUpgradePhases } from './juju-procedures.ts';
 import type { UpgradeOf, Upgrading } from './kind.ts';
 
 /** What an upgrade of Juju consists of: the environment or controller, then its models. */
-
-/** The phases, which are the states of upgrade-juju.asl.json. */
-export const jujuUpgradePhases = ['upgrade-controller', 'upgrade-models', 'check-health'] as const;
 
 /** Agents fetch their tools and restart; databases may be migrated. */
 const agentsSeconds = 7200;
@@ -67,14 +65,14 @@ export const upgradeJuju = (config: Juju, of: UpgradeOf): Upgrading => {
     ],
     isNothingToDo: found === version && models.every((model) => model.version === version),
     found: [found, ...models.map((model) => model.version)],
-    plan: (): readonly Phase[] => [
-      { name: 'upgrade-controller', commands: [stage('controller')] },
-      { name: 'upgrade-models', commands: models.length > 0 ? [stage('models')] : [] },
-      {
-        name: 'check-health',
-        commands: [command(checkJuju, { ...asClient, SecondsToWait: 900, Share: 100 })],
-      },
-    ],
+    plan: (): readonly Phase[] => {
+      const commands: Readonly<Record<JujuUpgradePhase, Command[]>> = {
+        'upgrade-controller': [stage('controller')],
+        'upgrade-models': models.length > 0 ? [stage('models')] : [],
+        'check-health': [command(checkJuju, { ...asClient, SecondsToWait: 900, Share: 100 })],
+      };
+      return jujuUpgradePhases.map((name) => ({ name, commands: commands[name] }));
+    },
     foresee: () => [],
   };
 };

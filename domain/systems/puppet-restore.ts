@@ -26,6 +26,7 @@ import {
   swapDatabases,
 } from './puppet-documents.ts';
 import { type InspectedNode, orderOfStopping } from './puppet-enterprise.ts';
+import { type PuppetRestorePhase, puppetRestorePhases } from './puppet-procedures.ts';
 import { hasRoomBeside } from './puppet-restore-check.ts';
 import {
   artifactsOf,
@@ -46,36 +47,6 @@ import {
 import { dataSeconds, fetching } from './transfer.ts';
 
 /** What a restore of Puppet Enterprise does, on one node or many: the manual's steps, made right. */
-
-/** The phases, which are the states of restore-puppet.asl.json: every restore has all, and what it does not need is empty. */
-export const puppetRestorePhases = [
-  'fetch',
-  'prepare-installation',
-  'purge',
-  'reinstall-master',
-  'reinstall-puppetdb',
-  'reinstall-console',
-  'stop-services',
-  'keep-authority',
-  'restart-postgresql',
-  'drop-databases',
-  'prepare-tablespaces',
-  'restore-globals',
-  'restore-databases',
-  'swap-databases',
-  'replace-files',
-  'merge-authority',
-  'set-owners',
-  'set-up-puppetdb-ssl',
-  'forget-catalog',
-  'count-rows',
-  'inspect-restored',
-  'start-services',
-  'configure',
-  'check-health',
-  'finish',
-] as const;
-export type PuppetRestorePhase = (typeof puppetRestorePhases)[number];
 
 /** The node recovers by itself when nobody has for this long: two steps of data may follow each other. */
 const watchdogSeconds = 2 * dataSeconds + 3600;

@@ -24,6 +24,7 @@ import {
   upgradePuppet,
 } from './puppet-documents.ts';
 import type { InspectedNode } from './puppet-enterprise.ts';
+import { type CoreUpgradePhase, coreUpgradePhases, type RolloutPhase, rolloutPhases } from './puppet-procedures.ts';
 import {
   agentSelectors,
   compilers,
@@ -37,33 +38,6 @@ import {
 import { fetching } from './transfer.ts';
 
 /** What an upgrade of Puppet Enterprise does: the order of its manual for large environments. */
-
-/** The phases of master, PuppetDB and console, each a state of upgrade-puppet.asl.json. */
-export const coreUpgradePhases = [
-  'fetch-installer',
-  'hold-agents',
-  'upgrade-master',
-  'collect-settings',
-  'fetch-settings',
-  'upgrade-puppetdb',
-  'upgrade-console',
-  'run-puppet-master',
-  'run-puppet-puppetdb',
-  'run-puppet-console',
-  'release-agents',
-  'inspect-upgraded',
-] as const;
-type CorePhase = (typeof coreUpgradePhases)[number];
-
-/** The phases of all other nodes, each a state too; the waves of agents come before the last. */
-export const rolloutPhases = [
-  'upgrade-compile-masters',
-  'upgrade-hubs',
-  'upgrade-spokes',
-  'check-modules',
-  'upgrade-canaries',
-  'finish',
-] as const;
 
 const fetchSeconds = 7200;
 
@@ -113,7 +87,7 @@ export const planCoreUpgrade = (of: PuppetUpgrade): readonly Phase[] => {
     );
   const runAgent = (stage: 'master' | 'puppetdb' | 'console'): Command[] =>
     inStage(core, stage).map((target) => on(target)(runPuppet, {}));
-  const commands: Readonly<Record<CorePhase, Command[]>> = {
+  const commands: Readonly<Record<CoreUpgradePhase, Command[]>> = {
     'fetch-installer': pending.map(fetch),
     'hold-agents': core.map((target) =>
       on(target)(stopServices, { Services: ['pe-puppet', 'puppet'], WatchdogSeconds: watchdogSeconds }),
@@ -196,7 +170,7 @@ export const planRollout = (of: PuppetUpgrade, upgraded: readonly Upgraded[]): r
   const selectors = isWanted(of, 'agents') ? agentSelectors(of) : [];
   const isCanary = (selector: NodeSelector): boolean => 'tag' in selector && selector.canary;
   const modules = neededModules(of);
-  const named = {
+  const commands: Readonly<Record<RolloutPhase, Command[]>> = {
     'upgrade-compile-masters': stage('compile-masters', request.version, oneByOne(request.compileMasters)),
     'upgrade-hubs': stage('hubs', '', oneByOne()),
     'upgrade-spokes': stage('spokes', '', oneByOne()),
@@ -210,22 +184,19 @@ export const planRollout = (of: PuppetUpgrade, upgraded: readonly Upgraded[]): r
     'upgrade-canaries': (isWanted(of, 'canaries') ? selectors.filter(isCanary) : []).map((selector) =>
       agents(selector, { maxConcurrency: request.agents.maxConcurrency, maxErrors: '0' }),
     ),
+    finish: forNodes(
+      command(finishUpgrade, {}),
+      coreOf(of.nodes).map(({ node }) => node.instanceId),
+    ),
   };
-  const waves = selectors.filter((selector) => !isCanary(selector));
-  return [
-    ...Object.entries(named).map(([name, commands]) => ({ name, commands })),
-    ...waves.map((selector, index) => ({
+  const phases = rolloutPhases.map((name) => ({ name, commands: commands[name] }));
+  const waves = selectors
+    .filter((selector) => !isCanary(selector))
+    .map((selector, index) => ({
       name: `upgrade-agents-${index + 1}`,
       commands: [agents(selector, request.agents)],
-    })),
-    {
-      name: 'finish',
-      commands: forNodes(
-        command(finishUpgrade, {}),
-        coreOf(of.nodes).map(({ node }) => node.instanceId),
-      ),
-    },
-  ];
+    }));
+  return [...phases.slice(0, -1), ...waves, ...phases.slice(-1)];
 };
 
 /** The phases among a rollout's that are waves of agents. */

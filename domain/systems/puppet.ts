@@ -7,8 +7,9 @@ import { command, forNodes, forPlannedNodes, inspectionSeconds } from '#domain/p
 import type { Inspected, Kind, Restoration, RestoreOf, UpgradeOf, Upgrading } from './kind.ts';
 import { countRows, inspectPuppet, mergeAuthority, preflightUpgrade } from './puppet-documents.ts';
 import { type InspectedNode, incompletePuppet, missingFrom, planPuppetBackup } from './puppet-enterprise.ts';
+import type { PuppetRestorePhase } from './puppet-procedures.ts';
 import { proveRestore } from './puppet-proof.ts';
-import { type PuppetRestorePhase, planPuppetRestore } from './puppet-restore.ts';
+import { planPuppetRestore } from './puppet-restore.ts';
 import { checkPuppetRestore, warnPuppetRestore } from './puppet-restore-check.ts';
 import { targetsOf } from './puppet-restore-scope.ts';
 import { planCoreUpgrade, planRollout } from './puppet-upgrade.ts';

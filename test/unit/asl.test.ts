@@ -5,10 +5,6 @@ import * as errors from '#domain/errors';
 import { explainFailure } from '#domain/failure';
 import { functionPlaceholder, stateMachineNames, stateMachinePlaceholder } from '#domain/naming';
 import { retriers } from '#domain/retries';
-import { jujuRestorePhases } from '#domain/systems/juju-restore';
-import { jujuUpgradePhases } from '#domain/systems/juju-upgrade';
-import { puppetRestorePhases } from '#domain/systems/puppet-restore';
-import { coreUpgradePhases, rolloutPhases } from '#domain/systems/puppet-upgrade';
 import { verbNames } from '#lambdas/verbs';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -94,22 +90,6 @@ it.each(['backup', 'restore', 'upgrade'])('whatever fails in a %s that has the l
   }
   for (const name of wayOut.filter((state) => !['KeepRawFailure', 'Fail'].includes(state)))
     expect(machine.States[name]?.Catch?.[0]?.ErrorEquals).toEqual(['States.ALL']);
-});
-
-it.each([
-  ['restore-puppet', puppetRestorePhases],
-  ['upgrade-puppet', [...coreUpgradePhases, ...rolloutPhases]],
-  ['restore-juju', jujuRestorePhases],
-  ['upgrade-juju', jujuUpgradePhases],
-])('every phase of %s is a state, in the order in which it is planned', (name, phases) => {
-  const machine: {
-    StartAt: string;
-    States: Record<string, { Next?: string; Parameters?: { Input?: { phase?: string } } }>;
-  } = JSON.parse(readFileSync(new URL(`../../statemachines/${name}.asl.json`, import.meta.url), 'utf8'));
-  const run: string[] = [];
-  for (let state = machine.States[machine.StartAt]; state; state = machine.States[state.Next ?? ''])
-    if (state.Parameters?.Input?.phase !== undefined) run.push(state.Parameters.Input.phase);
-  expect(run).toEqual(phases);
 });
 
 it('what machines repeat is never a decision of ours, and none of it ends a run', () => {
