@@ -7,7 +7,7 @@ import { PhaseState } from '#domain/phase';
 import { newestGood } from '#domain/vault/catalog';
 import type { Connection } from './connection.ts';
 import { listRuns } from './executions.ts';
-import { type PhaseProgress, phaseProgress, type UploadedProgress } from './follow-run.ts';
+import { type PhaseProgress, phaseProgress } from './phase-progress.ts';
 
 /** How far a run is, and how long it still takes, told from the last one of its kind that ended well. */
 
@@ -82,7 +82,7 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((total, numbe
 /** How far a run is whose phases are known. Undefined while only its first is, since a run inspects before it plans, and when it failed. */
 export const estimate = (
   phases: readonly PhaseProgress[],
-  uploaded: UploadedProgress | undefined,
+  uploaded: { readonly bytes: number } | undefined,
   last: LastRun,
 ): Estimate | undefined => {
   if (phases.length < 2 || phases.some(({ state }) => state === 'failed' || state === 'stopped')) return undefined;

@@ -1,8 +1,9 @@
 import { type Connection, sameConnection } from './connection.ts';
-import type { CommandProgress, PhaseProgress, ReadProgress, RunProgress, UploadedProgress } from './follow-run.ts';
+import type { ReadProgress, RunProgress, UploadedProgress } from './follow-run.ts';
 import { formatAmount, formatBytes, formatCount, formatDuration, formatMoment } from './format.ts';
 import type { Estimate } from './last-run.ts';
 import type { Output } from './output.ts';
+import type { CommandProgress, PhaseProgress } from './phase-progress.ts';
 import type { Step } from './step.ts';
 
 /** How a run under way looks: a block that is drawn again on a terminal, else a line for each thing that happened. */

@@ -6,9 +6,8 @@ import { PhaseState } from '#domain/phase';
 import { type Phase, Plan, type PlannedNode } from '#domain/plan';
 import type { Bucket, State } from '#domain/ports';
 import { inspectionsIn } from '#domain/systems/documents';
-import type { Inspected, Restoration, RestoreOf } from '#domain/systems/kind';
+import type { Fetchable, Inspected, Restoration, RestoreOf } from '#domain/systems/kind';
 import { restorationOf } from '#domain/systems/kinds';
-import type { Fetchable } from '#domain/systems/transfer';
 import { newerManifests, readManifest } from '#domain/vault/catalog';
 
 /** What was written down of a run when it began. Throws an InvalidInputError when there is no such run. */

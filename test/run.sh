@@ -1,7 +1,8 @@
 #!/bin/sh
-#/ Usage: test/run.sh [all]
+#/ Usage: test/run.sh [check|all]
 #/
-#/ Checks everything: types, style, shell, then all tests, from the quickest to the slowest. local/setup.sh comes first.
+#/ Checks everything: types, style, shell, then all tests, from the quickest to the slowest. local/setup.sh comes first. With `check`
+#/ those alone that need no lab; with `all` also those that take long.
 #/ Exit status: 0 all is well; otherwise that of the first check that failed.
 set -eu
 cd "$(dirname "$0")/.."
@@ -19,6 +20,7 @@ step shellcheck -x -P SCRIPTDIR documents/*.sh local/setup.sh test/run.sh test/d
 step shfmt -i 2 -ci -d documents local/setup.sh test/run.sh test/deploy/setup.sh
 if ls test/documents/*.bats >/dev/null 2>&1; then step bats test/documents; fi
 step vitest run --project unit --project infra
+if [ "${1-}" = check ]; then exit; fi
 step vitest run --project local
 if [ "${1-}" = all ]; then step vitest run --project long; fi
 if [ -x test/deploy/setup.sh ]; then

@@ -1,12 +1,14 @@
 import type { Selector } from '#domain/config';
 import type { Inspection } from '#domain/inspection';
-import type { Collected, Manifest } from '#domain/manifest';
+import type { Collected, Manifest, StoredUpload } from '#domain/manifest';
 import type { RestoreRequest, UpgradeRequest } from '#domain/payloads';
 import type { PhaseState } from '#domain/phase';
 import type { Phase, PlannedNode } from '#domain/plan';
-import type { Fetchable } from './transfer.ts';
 
 /** What differs by the kind of a system. Everything else, in the lambdas and the state machines, is the same for all. */
+
+/** An object of the vault that a node fetches: this version, and no other content. */
+export type Fetchable = Pick<StoredUpload, 'key' | 'versionId' | 'bytes' | 'sha256' | 'compression'>;
 
 /** A node of a run and what was found on it. */
 export interface Inspected<I extends Inspection = Inspection> {

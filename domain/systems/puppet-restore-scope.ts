@@ -5,9 +5,9 @@ import { type Artifact, type Manifest, objectsOf, type PuppetManifest, type Stor
 import { artifactName, keySafe } from '#domain/naming';
 import { isLimited, type RestoreRequest, type Scope } from '#domain/payloads';
 import type { PlannedNode } from '#domain/plan';
+import type { Fetchable } from './kind.ts';
 import { type InspectedNode, orderOfStopping } from './puppet-enterprise.ts';
 import { archivesOf, isWithin, outermost } from './puppet-paths.ts';
-import type { Fetchable } from './transfer.ts';
 
 /** What a restore of Puppet Enterprise covers: which nodes get which part of a backup, and what of it was asked for. */
 

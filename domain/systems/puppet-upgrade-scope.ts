@@ -1,9 +1,9 @@
 import { coreRoles, isInfrastructure, type NodeSelector, type PuppetEnterprise } from '#domain/config';
 import type { AnswerOf } from '#domain/contracts/document';
 import { type UpgradeRequest, type UpgradeStage, upgradeStages } from '#domain/payloads';
+import type { Fetchable } from './kind.ts';
 import type { preflightUpgrade } from './puppet-documents.ts';
 import type { InspectedNode } from './puppet-enterprise.ts';
-import type { Fetchable } from './transfer.ts';
 import { compareNumbers } from './version.ts';
 
 /** What an upgrade of Puppet Enterprise covers: its nodes by stage, and which of them have yet to be upgraded. */

@@ -1,9 +1,9 @@
 import type { Contract, Takes, Values } from '#domain/contracts/document';
 import { fetchArtifact } from '#domain/contracts/shared';
-import { type Collected, type Manifest, type StoredUpload, uploadsOf } from '#domain/manifest';
+import { type Collected, type Manifest, uploadsOf } from '#domain/manifest';
 import { instanceArn, vaultKeys } from '#domain/naming';
 import { type Command, commandsOn, type Phase, type PlannedNode, parameterOf } from '#domain/plan';
-import type { BackupOf } from './kind.ts';
+import type { BackupOf, Fetchable } from './kind.ts';
 
 /** Commands that move artifacts between nodes and the vault, and what a backup is expected to take, judged by the one before. */
 
@@ -46,9 +46,6 @@ export const collecting = (of: BackupOf, node: PlannedNode, seconds: number) => 
     ...(node.optional && { optional: true }),
   }),
 });
-
-/** An object of the vault that a node fetches: this version, and no other content. */
-export type Fetchable = Pick<StoredUpload, 'key' | 'versionId' | 'bytes' | 'sha256' | 'compression'>;
 
 /** Commands that fetch objects of the vault to a node, below the name that the run's later commands know. */
 export const fetching =

@@ -11,7 +11,8 @@ import type {
 } from '@aws-sdk/client-sfn';
 import * as z from 'zod';
 import { ApiError } from './errors.ts';
-import type { Execution, Executions } from './executions.ts';
+import type { Execution } from './execution.ts';
+import type { Executions } from './executions.ts';
 import { withoutData } from './history.ts';
 import { isTooLarge, MAX_PAYLOAD_BYTES } from './limits.ts';
 import type { Machine } from './machine.ts';

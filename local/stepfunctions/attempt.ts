@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { newToken } from './callbacks.ts';
 import { TaskError } from './errors.ts';
-import type { Execution } from './executions.ts';
+import type { Execution } from './execution.ts';
 import { record, taskEvents } from './history.ts';
 import { dataLimit, isTooLarge } from './limits.ts';
 import type { Task } from './machine.ts';

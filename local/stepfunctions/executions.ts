@@ -1,45 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type { HistoryEvent } from '@aws-sdk/client-sfn';
 import { ExecutionAbortedError, ExecutionTimeoutError } from 'aws-local-stepfunctions';
 import { drain, TOKEN_PLACEHOLDER, taskHandler } from './attempt.ts';
 import { type Callbacks, createCallbacks } from './callbacks.ts';
 import { ApiError } from './errors.ts';
+import type { Execution, Failure, Outcome, StartRequest, Verdict } from './execution.ts';
 import { ended, type InterpreterEvent, record, started, translate } from './history.ts';
 import { dataLimit, isTooLarge, MAX_HISTORY_EVENTS, MAX_PAYLOAD_BYTES } from './limits.ts';
 import { DRAIN, type Machine, type Task } from './machine.ts';
 import type { Services } from './tasks.ts';
-
-interface Failure {
-  readonly status: 'FAILED' | 'ABORTED' | 'TIMED_OUT';
-  readonly error: string | undefined;
-  readonly cause: string | undefined;
-}
-type Verdict = { readonly status: 'SUCCEEDED'; readonly output: string } | Failure;
-
-/** How an execution ended. */
-export type Outcome = Verdict & { readonly stopDate: Date };
-
-export interface Execution {
-  readonly arn: string;
-  readonly name: string;
-  readonly machine: Machine;
-  /** JSON, as it was given. */
-  readonly input: string;
-  readonly startDate: Date;
-  readonly redriveCount: number;
-  readonly history: HistoryEvent[];
-  readonly ended: Promise<Outcome>;
-  /** Absent while it runs. */
-  outcome?: Outcome;
-  /** Ends it at once with this outcome; its tasks and children are aborted, no Catch runs. */
-  end(failure: Failure): void;
-}
-
-export interface StartRequest {
-  readonly stateMachineArn: string;
-  readonly input?: string | undefined;
-  readonly name?: string | undefined;
-}
 
 /** The detail of EventBridge's "Step Functions Execution Status Change"; dates are milliseconds since 1970. */
 export interface ExecutionStatusChange {

@@ -1,6 +1,6 @@
 import type { HistoryEvent } from '@aws-sdk/client-sfn';
 import type { StateMachine } from 'aws-local-stepfunctions';
-import type { Execution, Outcome } from './executions.ts';
+import type { Execution, Outcome } from './execution.ts';
 import { DRAIN, type Task } from './machine.ts';
 
 export type NewEvent = Omit<HistoryEvent, 'id' | 'previousEventId' | 'timestamp'>;

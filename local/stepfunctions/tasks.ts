@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Callbacks } from './callbacks.ts';
 import { ApiError, TaskError } from './errors.ts';
-import type { Execution, StartRequest } from './executions.ts';
+import type { Execution, StartRequest } from './execution.ts';
 import type { Task } from './machine.ts';
 
 /** One attempt of a Task state. */

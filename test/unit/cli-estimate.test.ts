@@ -2,8 +2,8 @@ import { DescribeExecutionCommand, ListExecutionsCommand, SFNClient } from '@aws
 import { mockClient } from 'aws-sdk-client-mock';
 import { describe, expect, it } from 'vitest';
 import { stateKeys } from '#domain/naming';
-import type { PhaseProgress } from '../../cli/follow-run.ts';
 import { estimate, type LastRun, lastRun } from '../../cli/last-run.ts';
+import type { PhaseProgress } from '../../cli/phase-progress.ts';
 import { startDeployment } from './cli-deployment.ts';
 import { commit, manifestOf, memoryBucket } from './cli-fixtures.ts';
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PhaseState } from '#domain/phase';
-import { phaseProgress, type RunProgress, rateMeter } from '../../cli/follow-run.ts';
+import { type RunProgress, rateMeter } from '../../cli/follow-run.ts';
+import { phaseProgress } from '../../cli/phase-progress.ts';
 import { progressBlock, progressChanges, progressDisplay } from '../../cli/progress.ts';
 import { recordedOutput } from './cli-fixtures.ts';
 
