@@ -158,6 +158,15 @@ export type JujuManifest = z.infer<typeof JujuManifest>;
 export const Manifest = z.discriminatedUnion('kind', [PuppetManifest, JujuManifest]);
 export type Manifest = z.infer<typeof Manifest>;
 
+/** The formats that this version reads. What a manifest of another says means something else, whatever it looks like. */
+const Readable = z.object({ format: z.literal(1, 'expected 1, or a newer version of Holdfast') });
+
+/** Reads a manifest, whichever fields later versions have added to it. Throws a ZodError whose first issue is the format, where that is the reason. */
+export const parseManifest = (value: unknown): Manifest => {
+  Readable.parse(value);
+  return Manifest.parse(value);
+};
+
 /** True for a backup that was made to be restored: neither a safety backup nor one of what still lived when a node was lost. */
 export const isRegular = ({ purpose }: Pick<Manifest, 'purpose'>): boolean => purpose === 'regular';
 

@@ -1,7 +1,7 @@
 import { ZodError } from 'zod';
 import { ManifestUnreadableError } from '#domain/errors';
 import { damageOf, History } from '#domain/history';
-import { isRegular, Manifest } from '#domain/manifest';
+import { isRegular, type Manifest, parseManifest } from '#domain/manifest';
 import { parseManifestKey, vaultKeys } from '#domain/naming';
 import type { Bucket } from '#domain/ports';
 import type { Kept } from '#domain/retention';
@@ -70,7 +70,7 @@ const readObject = async <T>(
 
 /** The one place where a manifest is believed. */
 const readTrusted = (from: Vault, system: string, backup: string): Promise<Read<Manifest>> =>
-  readObject(from, vaultKeys.manifest(system, backup), 'manifest', (value) => Manifest.parse(value));
+  readObject(from, vaultKeys.manifest(system, backup), 'manifest', parseManifest);
 
 /** Returns the manifest of a backup, undefined when it was not committed. Throws a ManifestUnreadableError. */
 export const readManifest = async (from: Vault, system: string, backup: string): Promise<Manifest | undefined> => {
