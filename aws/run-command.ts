@@ -1,8 +1,11 @@
 import {
   CancelCommandCommand,
+  DescribeDocumentCommand,
   GetCommandInvocationCommand,
   type GetCommandInvocationResult,
   type InstanceInformation,
+  InvalidDocument,
+  InvalidDocumentVersion,
   InvalidInstanceId,
   ListCommandInvocationsCommand,
   ListCommandsCommand,
@@ -12,9 +15,9 @@ import {
   SendCommandCommand,
   type SSMClient,
 } from '@aws-sdk/client-ssm';
-import { NodeUnreachableError } from '#domain/errors';
+import { DocumentChangedError, NodeUnreachableError } from '#domain/errors';
 import { type Invocation, InvocationStatus } from '#domain/phase';
-import { deliveryTimeoutSeconds } from '#domain/plan';
+import { deliveryTimeoutSeconds, PinnedDocument } from '#domain/plan';
 import type { ManagedNode, RunCommand } from '#domain/ports';
 
 const managedNode = ({ InstanceId, ComputerName, PingStatus, AgentVersion }: InstanceInformation): ManagedNode => ({
@@ -55,11 +58,19 @@ export const ssmRunCommand = (client: SSMClient): RunCommand => ({
       found.push(...(page.InstanceInformationList ?? []).map(managedNode));
     return found;
   },
-  send: async (command, token) => {
+  document: async (Name) => {
+    const { Document } = await client.send(new DescribeDocumentCommand({ Name }));
+    return PinnedDocument.parse({
+      version: Document?.DocumentVersion,
+      sha256: Document?.HashType === 'Sha256' ? Document.Hash : undefined,
+    });
+  },
+  send: async (command, { version, sha256 }, token) => {
     try {
       const { Command } = await client.send(
         new SendCommandCommand({
           DocumentName: command.document,
+          ...{ DocumentVersion: version, DocumentHash: sha256, DocumentHashType: 'Sha256' },
           ...(command.tags
             ? { Targets: Object.entries(command.tags).map(([key, value]) => ({ Key: `tag:${key}`, Values: [value] })) }
             : { InstanceIds: command.instanceIds }),
@@ -79,6 +90,10 @@ export const ssmRunCommand = (client: SSMClient): RunCommand => ({
       if (error instanceof InvalidInstanceId)
         throw new NodeUnreachableError(
           `${command.id}: SSM does not accept ${command.instanceIds.join(', ')}: ${error.message || 'not a managed, running instance'}. Look at the nodes' SSM agent, instance profile and state.`,
+        );
+      if (error instanceof InvalidDocument || error instanceof InvalidDocumentVersion)
+        throw new DocumentChangedError(
+          `${command.id}: SSM has no version ${version} of ${command.document} with the SHA-256 ${sha256} any more (${error.name}: ${error.message}). Look who has changed it, then start the operation again.`,
         );
       throw error;
     }

@@ -1,5 +1,5 @@
 import { jsonState } from '#aws/bucket';
-import { stateKeys } from '#domain/naming';
+import { documentName, stateKeys } from '#domain/naming';
 import { UpgradeRequest } from '#domain/payloads';
 import { type Command, forNodes, type Plan } from '#domain/plan';
 import type { RunCommand } from '#domain/ports';
@@ -83,6 +83,7 @@ export const benchPhase = async (nodes: number): Promise<PhaseCost> => {
   const bucket = memoryBucket();
   const state = jsonState(bucket);
   const ids = Array.from({ length: nodes }, (_, index) => instance(index));
+  const document = { version: '1', sha256: '0'.repeat(64) };
   const plan: Plan = {
     run: 'bench',
     system: 'pe-main',
@@ -99,14 +100,20 @@ export const benchPhase = async (nodes: number): Promise<PhaseCost> => {
     phases: [
       {
         name: 'inspect',
-        commands: forNodes({ id: 'inspect', document: 'd', parameters: {}, executionTimeoutSeconds: 60 }, ids),
+        commands: forNodes(
+          { id: 'inspect', document: documentName('inspect-puppet'), parameters: {}, executionTimeoutSeconds: 60 },
+          ids,
+        ),
+        documents: { [documentName('inspect-puppet')]: document },
       },
     ],
+    undoing: document,
   };
   await state.write(stateKeys.plan('bench'), plan);
   const sent: { command: Command; looks: number }[] = [];
   const runCommand: RunCommand = {
     nodes: async () => ids.map((instanceId) => ({ instanceId, name: instanceId, online: true })),
+    document: async () => document,
     send: async (command) => String(sent.push({ command, looks: 0 }) - 1),
     find: async () => undefined,
     invocations: async (id) => {

@@ -63,6 +63,11 @@ export class RunUndoneError extends Error {
   override readonly name = 'RunUndoneError';
 }
 
+/** A document is no longer what it was when a command was planned, and nothing was sent. Retrying helps: the run is planned anew. */
+export class DocumentChangedError extends Error {
+  override readonly name = 'DocumentChangedError';
+}
+
 /** A command's answer is not what its document promises. Retrying does not help. */
 export class UnreadableResultError extends Error {
   override readonly name = 'UnreadableResultError';
@@ -163,6 +168,7 @@ export const errorNames = [
   'CommandCancelledError',
   'CommandLateError',
   'RunUndoneError',
+  'DocumentChangedError',
   'UnreadableResultError',
   'UnaskedAnswerError',
   'ArtifactMismatchError',

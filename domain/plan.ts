@@ -66,6 +66,17 @@ export type Command = z.infer<typeof Command>;
 export const Phase = z.object({ name: PhaseName, commands: z.array(Command) });
 export type Phase = z.infer<typeof Phase>;
 
+/** A document at one moment: its version, and what that holds. */
+export const PinnedDocument = z.strictObject({
+  version: z.string().regex(/^[1-9]\d*$/),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+export type PinnedDocument = z.infer<typeof PinnedDocument>;
+
+/** A phase with the documents that its commands were planned for, by name: what a later deployment changes is not sent in their place. */
+export const PinnedPhase = Phase.extend({ documents: z.record(z.string(), PinnedDocument) });
+export type PinnedPhase = z.infer<typeof PinnedPhase>;
+
 export const Plan = z.object({
   run: RunId,
   system: SystemId,
@@ -78,7 +89,9 @@ export const Plan = z.object({
   absent: z.array(z.string()),
   /** Where a run goes on without nodes that are needed: why each of them did not answer. */
   unreachable: z.array(z.string()).optional(),
-  phases: z.array(Phase),
+  phases: z.array(PinnedPhase),
+  /** The document that undoes what these phases do. */
+  undoing: PinnedDocument,
 });
 export type Plan = z.infer<typeof Plan>;
 
@@ -189,5 +202,6 @@ export const withUndoPhase = (
       ...{ tags, instanceIds: [], optional: true, rollout: { maxConcurrency: '10%', maxErrors: '100%' } },
     }),
   );
-  return { plan: { ...plan, phases: [...plan.phases, { name: phase, commands: [...commands, ...tagged] }] }, phase };
+  const undoing = { name: phase, commands: [...commands, ...tagged], documents: { [undo.name]: plan.undoing } };
+  return { plan: { ...plan, phases: [...plan.phases, undoing] }, phase };
 };

@@ -2,7 +2,7 @@ import type * as z from 'zod';
 import type { Mail, RunEnded } from './events.ts';
 import type { Lock } from './payloads.ts';
 import type { Invocation, Progress } from './phase.ts';
-import type { Command } from './plan.ts';
+import type { Command, PinnedDocument } from './plan.ts';
 
 /** What the verbs need of the outside world. `aws/` has one adapter for each. */
 
@@ -89,8 +89,13 @@ export interface RunCommand {
     readonly instanceIds?: readonly string[];
     readonly tags?: Readonly<Record<string, string>>;
   }): Promise<readonly ManagedNode[]>;
-  /** Sends a command; `token` (at most 100 characters) finds it again. Returns SSM's id of it. */
-  send(command: Command, token: string): Promise<string>;
+  /** A document as whoever names no version would send it. */
+  document(name: string): Promise<PinnedDocument>;
+  /**
+   * Sends a command with this version of its document; `token` (at most 100 characters) finds it again. Returns SSM's id of it. Throws a
+   * DocumentChangedError when there is no such version, or when it holds something else.
+   */
+  send(command: Command, document: PinnedDocument, token: string): Promise<string>;
   /** SSM's id of the command that was sent with this token since a moment, or undefined. */
   find(document: string, token: string, since: Date): Promise<string | undefined>;
   /** The command on each of its nodes; fewer than its nodes while SSM has not recorded them yet. */

@@ -1,5 +1,6 @@
 import { type Stack, Validations } from 'aws-cdk-lib';
 import type { Config } from '#domain/config';
+import { documentName } from '#domain/naming';
 import type { ControlStack } from './control-stack.ts';
 import type { NodesStack } from './nodes-stack.ts';
 import type { SchedulesStack } from './schedules-stack.ts';
@@ -27,6 +28,8 @@ const control: Readonly<Record<string, string>> = {
   [`${vault}/installers/*`]: 'Installers of every system: a run opens one version to nodes, by its tag, and closes it.',
   [`arn:<AWS::Partition>:ec2:${here}:instance/*`]:
     'Narrowed by its condition to instances that carry the tag of a configured system.',
+  [`arn:<AWS::Partition>:ssm:${here}:document/${documentName('')}*`]:
+    'Version and hash of our own documents, which have one prefix; naming each would fill the policies of seven verbs.',
   ...allFor(
     "Whether a lock's owner lives is asked of its execution, whose name is not known before.",
     ['backup', 'restore', 'upgrade'].map(

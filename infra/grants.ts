@@ -5,7 +5,7 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Grants, Right, VerbContract } from '#domain/contracts/verb';
-import { scheduleGroup, stateMachineName, tagKeys, undoneMachines } from '#domain/naming';
+import { documentName, scheduleGroup, stateMachineName, tagKeys, undoneMachines } from '#domain/naming';
 import type { DeadRuns, Executions, Notices, RunCommand, Tasks } from '#domain/ports';
 import { documents } from '#domain/systems/documents';
 import type { Notifications } from './notifications.ts';
@@ -102,8 +102,16 @@ const sending = (stack: Stack, systems: readonly string[]): readonly PolicyState
   }),
 ];
 
-/** What the methods of Run Command take beside sending. It knows no resource for these. */
+/** Version and hash of our documents, by their one prefix: seven policies with a line for each would be as long as all others together. */
+const describing = (stack: Stack): readonly PolicyStatement[] =>
+  statement(
+    ['ssm:DescribeDocument'],
+    [stack.formatArn({ service: 'ssm', resource: 'document', resourceName: `${documentName('')}*` })],
+  );
+
+/** What the methods of Run Command take beside sending and describing. It knows no resource for these. */
 const commandActions: Readonly<Record<keyof RunCommand, readonly string[]>> = {
+  document: [],
   nodes: ['ssm:DescribeInstanceInformation'],
   send: [],
   find: ['ssm:ListCommands'],
@@ -167,6 +175,7 @@ export const grantRow = (lambda: LambdaFunction, row: VerbContract, to: Reachabl
     ...(state ? inBucket(state, to.state, to.key) : []),
     ...(vault ? inBucket(vault, to.vault, to.key) : []),
     ...(runCommand.includes('send') ? sending(stack, to.systems) : []),
+    ...(runCommand.includes('document') ? describing(stack) : []),
     ...statement(unique(runCommand.flatMap((method) => commandActions[method])), ['*']),
     ...(executions ? onExecutions(stack, executions) : []),
     ...(schedules ? onSchedules(stack, to.startBackups) : []),

@@ -3,8 +3,8 @@ import type { Manifest } from '#domain/manifest';
 import { stateKeys, vaultKeys } from '#domain/naming';
 import { type RestoreRequest, RunRecord } from '#domain/payloads';
 import { PhaseState } from '#domain/phase';
-import { type Phase, Plan, type PlannedNode } from '#domain/plan';
-import type { Bucket, State } from '#domain/ports';
+import { type Phase, type PinnedPhase, Plan, type PlannedNode } from '#domain/plan';
+import type { Bucket, RunCommand, State } from '#domain/ports';
 import { inspectionsIn } from '#domain/systems/documents';
 import type { Fetchable, Inspected, Restoration, RestoreOf } from '#domain/systems/kind';
 import { restorationOf } from '#domain/systems/kinds';
@@ -50,8 +50,27 @@ export const readPlan = async (state: State, run: string): Promise<Plan> => {
   return plan;
 };
 
+/** Writes a run's plan. */
+export const writePlan = (state: State, plan: Plan): Promise<void> => state.write(stateKeys.plan(plan.run), plan);
+
+/** What looks documents up. */
+export type Documents = Pick<RunCommand, 'document'>;
+
+/** Phases with the documents that their commands name, as they are now: the run sends these, whatever is deployed meanwhile. */
+export const pinned = async (documents: Documents, phases: readonly Phase[]): Promise<PinnedPhase[]> => {
+  const names = new Set(phases.flatMap(({ commands }) => commands.map(({ document }) => document)));
+  const found = new Map(
+    await Promise.all(Array.from(names, async (name) => [name, await documents.document(name)] as const)),
+  );
+  return phases.map((phase) => ({
+    ...phase,
+    documents: Object.fromEntries([...found].filter(([name]) => phase.commands.some((one) => one.document === name))),
+  }));
+};
+
 /** A phase of the plan by its name. */
-export const phaseOf = ({ phases }: Plan, name: string): Phase | undefined => phases.find((one) => one.name === name);
+export const phaseOf = ({ phases }: Plan, name: string): PinnedPhase | undefined =>
+  phases.find((one) => one.name === name);
 
 /** Where a phase stands, or undefined before its first step. */
 export const readPhase = (state: State, run: string, phase: string): Promise<PhaseState | undefined> =>

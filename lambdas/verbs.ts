@@ -54,7 +54,7 @@ export const verbs = {
     output: PlanOutput,
     config: true,
     state: { 'runs/': ['read', 'write'] },
-    runCommand: ['nodes'],
+    runCommand: ['nodes', 'document'],
   },
   'plan-backup': {
     does: 'Plans a backup from what the inspection found.',
@@ -63,6 +63,7 @@ export const verbs = {
     config: true,
     state: { 'runs/': ['read', 'write'] },
     vault: { 'catalog/': ['read'] },
+    runCommand: ['document'],
   },
   'choose-backup': {
     does: 'Chooses the backup to restore, and checks that the vault has all of it.',
@@ -78,6 +79,7 @@ export const verbs = {
     output: PlanRestoreOutput,
     state: { 'runs/': ['read', 'write'] },
     vault: { 'catalog/': ['read'], 'installers/': ['list-versions'] },
+    runCommand: ['document'],
   },
   'request-approval': {
     does: 'Notes what a decision about a run is to be sent to.',
@@ -118,6 +120,7 @@ export const verbs = {
     config: true,
     state: { 'runs/': ['read', 'write'] },
     vault: { 'installers/': ['list-versions'] },
+    runCommand: ['document'],
   },
   'share-settings': {
     does: "Lets the other nodes fetch the upgraded master's settings.",
@@ -125,6 +128,7 @@ export const verbs = {
     output: ShareSettingsOutput,
     state: { 'runs/': ['read', 'write'] },
     vault: { 'backups/': ['list-versions'], 'backups/*/upgrades/': ['tag-versions'] },
+    runCommand: ['document'],
   },
   'plan-rollout': {
     does: 'Plans what follows the upgrade of master, PuppetDB and console.',
@@ -133,6 +137,7 @@ export const verbs = {
     config: true,
     state: { 'runs/': ['read', 'write'] },
     vault: { 'installers/': ['list-versions'] },
+    runCommand: ['document'],
   },
   'advance-phase': {
     does: 'Takes one phase of a run a step further.',
@@ -185,7 +190,7 @@ export const verbs = {
     input: UndoInput,
     output: PlanUndoOutput,
     state: { 'runs/': ['read', 'write'] },
-    runCommand: ['find', 'cancel'],
+    runCommand: ['find', 'cancel', 'document'],
     timeoutSeconds: 5 * minutes,
   },
   'clean-up': {

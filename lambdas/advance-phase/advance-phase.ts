@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+
 import { CommandCancelledError, InvalidInputError, NodeUnreachableError, UnreadableResultError } from '#domain/errors';
-import { stateKeys } from '#domain/naming';
+import { stateKeys, tagKeys } from '#domain/naming';
 import type { AdvancePhaseInput, AdvancePhaseOutput } from '#domain/payloads';
 import {
   type CommandState,
@@ -15,8 +16,9 @@ import {
   startPhase,
   waitSeconds,
 } from '#domain/phase';
-import { type Command, commonParameters, isUndoPhase, type Phase } from '#domain/plan';
+import { type Command, commonParameters, instancesPerCommand, isUndoPhase, type Phase } from '#domain/plan';
 import type { Bucket, State } from '#domain/ports';
+import { foreignTo } from '#domain/systems/belonging';
 import { readPhase, readPlan } from '../runs.ts';
 import type { RunCommandOf } from '../verbs.ts';
 
@@ -41,19 +43,41 @@ export const commandToken = (run: string, phase: Phase, command: Command): strin
   return token + phase.name.slice(-(commentCharacters - token.length));
 };
 
+/** The nodes among these that are not the system's, or that SSM does not know. */
+const strangers = async (
+  runCommand: Pick<Services['runCommand'], 'nodes'>,
+  system: string,
+  commands: readonly Command[],
+): Promise<Set<string>> => {
+  const left = new Set(commands.flatMap(({ instanceIds }) => instanceIds));
+  const ids = Array.from(left);
+  for (let from = 0; from < ids.length; from += instancesPerCommand) {
+    const instanceIds = ids.slice(from, from + instancesPerCommand);
+    for (const { instanceId } of await runCommand.nodes({ instanceIds, tags: { [tagKeys.system]: system } }))
+      left.delete(instanceId);
+  }
+  return left;
+};
+
 /**
  * Moves one phase of a run one step: looks at what was sent, sends what may be sent, and says when to look again. Any
  * number of repetitions sends each command once. Throws the error of the first command that failed.
  */
 export const advancePhase = async (
   { state, answers, stateBucket, runCommand, now }: Services,
-  { run, phase: name }: AdvancePhaseInput,
+  { phase: name, ...ref }: AdvancePhaseInput,
 ): Promise<AdvancePhaseOutput> => {
+  const { run, system } = ref;
   const plan = await readPlan(state, run);
   const phase = plan.phases.find((candidate) => candidate.name === name);
   if (!phase) throw new InvalidInputError(`The plan of run ${run} has no phase ${name}.`);
   if (!isUndoPhase(name) && plan.phases.some((other) => isUndoPhase(other.name)))
     throw new CommandCancelledError(`Run ${run} is being undone: nothing of its phase ${name} is sent any more.`);
+  const foreign = foreignTo(ref, plan, phase);
+  if (foreign !== undefined)
+    throw new InvalidInputError(
+      `Nothing of the phase ${name} was sent: ${foreign}. Look who has written ${stateKeys.plan(run)}, then start the operation again.`,
+    );
 
   const nodeName = (id: string): string => plan.nodes.find(({ instanceId }) => instanceId === id)?.name ?? id;
   const commands = new Map(phase.commands.map((command) => [command.id, command]));
@@ -79,11 +103,19 @@ export const advancePhase = async (
   }
 
   /** A node that SSM refuses is the command's failure, not the end of this step: the other commands are sent all the same. */
-  const send = async (command: Command): Promise<CommandState> => {
+  const send = async (command: Command, foreigners: ReadonlySet<string>): Promise<CommandState> => {
     const sentAt = now().toISOString();
+    const document = phase.documents[command.document];
+    if (!document)
+      throw new InvalidInputError(`${command.id} does not say which version of its document it was planned with.`);
     try {
+      const [stranger] = command.instanceIds.filter((id) => foreigners.has(id));
+      if (stranger !== undefined)
+        throw new NodeUnreachableError(
+          `${nodeName(stranger)} (${stranger}) is no instance under SSM with the tag ${tagKeys.system}=${system}, so nothing was sent to it. Look at the instance and its tags.`,
+        );
       const parameters = { ...command.parameters, ...commonParameters(plan, command, stateBucket, now()) };
-      const commandId = await runCommand.send({ ...command, parameters }, commandToken(run, phase, command));
+      const commandId = await runCommand.send({ ...command, parameters }, document, commandToken(run, phase, command));
       return { ...whichOf(command), state: 'sent', commandId, sentAt };
     } catch (error) {
       if (!(error instanceof NodeUnreachableError)) throw error;
@@ -165,10 +197,11 @@ export const advancePhase = async (
   }
 
   const toSend = sendable(phase, current);
+  const foreigners = await strangers(runCommand, system, toSend);
   for (const command of toSend) put({ ...whichOf(command), state: 'sending', since: now().toISOString() });
   await save();
   for (const command of toSend) {
-    put(await send(command));
+    put(await send(command, foreigners));
   }
   if (toSend.length > 0) await save();
 

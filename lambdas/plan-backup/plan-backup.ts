@@ -1,18 +1,18 @@
 import { checkPhase, foreseen } from '#domain/check';
 import type { Config } from '#domain/config';
 import { UnknownSystemError } from '#domain/errors';
-import { stateKeys } from '#domain/naming';
 import type { PlanBackupOutput, RunRef } from '#domain/payloads';
 import type { Bucket, State } from '#domain/ports';
 import { kindOf } from '#domain/systems/kinds';
 import { newestGood } from '#domain/vault/catalog';
-import { inspectedNodes, readPlan, readRun } from '../runs.ts';
+import { type Documents, inspectedNodes, pinned, readPlan, readRun, writePlan } from '../runs.ts';
 
 export interface Services {
   readonly config: Config;
   readonly state: State;
   readonly vault: Bucket;
   readonly vaultBucket: string;
+  readonly documents: Documents;
 }
 
 /**
@@ -20,7 +20,7 @@ export interface Services {
  * WrongRoleError when a node does not hold its roles.
  */
 export const planBackup = async (
-  { config, state, vault, vaultBucket }: Services,
+  { config, state, vault, vaultBucket, documents }: Services,
   { system, run }: RunRef,
 ): Promise<PlanBackupOutput> => {
   const configured = config.systems[system];
@@ -39,6 +39,6 @@ export const planBackup = async (
     rescue,
   };
   const phases = planOnly ? [checkPhase(of, foreseen(kind, of).phases)] : kind.planBackup(of);
-  await state.write(stateKeys.plan(run), { ...plan, phases: [...plan.phases.slice(0, 1), ...phases] });
+  await writePlan(state, { ...plan, phases: [...plan.phases.slice(0, 1), ...(await pinned(documents, phases))] });
   return { phases: phases.map(({ name }) => name), planOnly };
 };

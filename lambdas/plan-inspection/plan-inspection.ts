@@ -1,12 +1,13 @@
 import { tolerant } from '#domain/check';
 import type { Config, Selector } from '#domain/config';
+import { undo } from '#domain/contracts/shared';
 import { NodeUnreachableError, UnknownSystemError } from '#domain/errors';
-import { stateKeys, tagKeys } from '#domain/naming';
+import { tagKeys } from '#domain/naming';
 import { isLimited, type PlanOutput, type RunRef } from '#domain/payloads';
 import type { Plan, PlannedNode } from '#domain/plan';
 import type { ManagedNode, State } from '#domain/ports';
 import { kindOf } from '#domain/systems/kinds';
-import { readRun } from '../runs.ts';
+import { pinned, readRun, writePlan } from '../runs.ts';
 import type { RunCommandOf } from '../verbs.ts';
 
 export interface Services {
@@ -123,8 +124,9 @@ export const planInspection = async ({ config, state, runCommand }: Services, re
     nodes,
     absent: selected.flatMap(({ absent }) => absent),
     ...(goesOn && { unreachable }),
-    phases: [phase],
+    phases: await pinned(runCommand, [phase]),
+    undoing: await runCommand.document(undo.name),
   };
-  await state.write(stateKeys.plan(ref.run), plan);
+  await writePlan(state, plan);
   return { phases: [phase.name] };
 };

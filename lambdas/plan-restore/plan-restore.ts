@@ -5,12 +5,13 @@ import type { PlanRestoreOutput, RunRef } from '#domain/payloads';
 import type { Phase } from '#domain/plan';
 import type { Bucket, State } from '#domain/ports';
 import { fetchedKeys } from '#domain/systems/transfer';
-import { readPlan, readRestore, stepsOf } from '../runs.ts';
+import { type Documents, pinned, readPlan, readRestore, stepsOf, writePlan } from '../runs.ts';
 
 export interface Services {
   readonly state: State;
   readonly vault: Bucket;
   readonly vaultBucket: string;
+  readonly documents: Documents;
 }
 
 /** A restore takes this many times as long as the backup's collecting: 1.5 in `npm run bench`, where both have two cores. */
@@ -51,10 +52,10 @@ export const planRestore = async (services: Services, { run }: RunRef): Promise<
     );
   const plan = await readPlan(services.state, run);
   const phases = restoration.plan();
-  await services.state.write(stateKeys.plan(run), {
+  await writePlan(services.state, {
     ...plan,
     backup: manifest.backup,
-    phases: [...plan.phases.slice(0, 1), ...phases],
+    phases: [...plan.phases.slice(0, 1), ...(await pinned(services.documents, phases))],
   });
   const { stored, raw, artifacts } = bytesOf(manifest, phases);
   return {

@@ -1,10 +1,9 @@
 import { InvalidInputError } from '#domain/errors';
-import { stateKeys } from '#domain/naming';
 import type { PlanRolloutOutput, RunRef } from '#domain/payloads';
 import { puppetNodes, puppetUpgradeOf } from '#domain/systems/puppet';
 import { planRollout, wavesOf } from '#domain/systems/puppet-upgrade';
 import { readUpgrade, type Services } from '../plan-upgrade/plan-upgrade.ts';
-import { inspectedNodes, readPlan } from '../runs.ts';
+import { inspectedNodes, pinned, readPlan, writePlan } from '../runs.ts';
 
 /**
  * Plans what follows master, PuppetDB and console, now that these say which agent they bring. Throws a CheckFailedError when
@@ -20,9 +19,9 @@ export const planRest = async (services: Services, ref: RunRef): Promise<PlanRol
     puppetNodes(await inspectedNodes(services.state, plan, 'inspect-upgraded')),
   );
   const planned = new Set(phases.map(({ name }) => name));
-  await services.state.write(stateKeys.plan(ref.run), {
+  await writePlan(services.state, {
     ...plan,
-    phases: [...plan.phases.filter(({ name }) => !planned.has(name)), ...phases],
+    phases: [...plan.phases.filter(({ name }) => !planned.has(name)), ...(await pinned(services.documents, phases))],
   });
   return { waves: wavesOf(phases) };
 };

@@ -1,9 +1,10 @@
+import { undo } from '#domain/contracts/shared';
 import { stateKeys } from '#domain/naming';
 import { type PlanUndoOutput, RunRecord } from '#domain/payloads';
 import { isUndoPhase, type Phase, Plan, withUndoPhase } from '#domain/plan';
 import type { State } from '#domain/ports';
 import { commandToken } from '../advance-phase/advance-phase.ts';
-import { readPhase } from '../runs.ts';
+import { readPhase, writePlan } from '../runs.ts';
 import type { RunCommandOf } from '../verbs.ts';
 
 export interface Services {
@@ -35,12 +36,15 @@ export const planUndo = async (services: Services, run: string): Promise<PlanUnd
   const record = await state.read(stateKeys.run(run), RunRecord);
   const plan = await state.read(stateKeys.plan(run), Plan);
   if (!record || !plan) return { run, phases: [] };
-  const undo = withUndoPhase(plan);
-  await state.write(stateKeys.plan(run), undo.plan);
+  // What the run was planned with knows its traces. Where that has failed, what is deployed now may be what mends it.
+  const isRepeated = plan.phases.some(({ name }) => isUndoPhase(name));
+  const undoing = isRepeated ? await services.runCommand.document(undo.name) : plan.undoing;
+  const planned = withUndoPhase({ ...plan, undoing });
+  await writePlan(state, planned.plan);
   const begun: Phase[] = [];
   for (const phase of plan.phases.filter(({ name }) => !isUndoPhase(name)))
     if (await cancelPhase(services, run, phase)) begun.push(phase);
   // Known only now that nothing more begins.
-  await state.write(stateKeys.plan(run), withUndoPhase(plan, begun).plan);
-  return { system: record.system, operation: record.operation, run, phases: [undo.phase] };
+  await writePlan(state, withUndoPhase({ ...plan, undoing }, begun).plan);
+  return { system: record.system, operation: record.operation, run, phases: [planned.phase] };
 };

@@ -6,13 +6,24 @@ import type { Plan } from '#domain/plan';
 import type { Bucket, State } from '#domain/ports';
 import type { UpgradeOf } from '#domain/systems/kind';
 import { upgradingOf } from '#domain/systems/kinds';
-import { inspectedNodes, pinnedInstaller, readPhase, readPlan, readRun, stepsOf } from '../runs.ts';
+import {
+  type Documents,
+  inspectedNodes,
+  pinned,
+  pinnedInstaller,
+  readPhase,
+  readPlan,
+  readRun,
+  stepsOf,
+  writePlan,
+} from '../runs.ts';
 
 export interface Services {
   readonly config: Config;
   readonly state: State;
   readonly vault: Bucket;
   readonly vaultBucket: string;
+  readonly documents: Documents;
 }
 
 /** What the plan of an upgrade is made from. Throws a CheckFailedError when the installer is not in the vault. */
@@ -62,7 +73,10 @@ export const planUpgrade = async (services: Services, ref: RunRef): Promise<Plan
       `${ref.system} can not be upgraded to ${version}, and nothing was touched: ${faults.join('; ')}.`,
     );
   const phases = upgrading.plan();
-  await services.state.write(stateKeys.plan(ref.run), { ...plan, phases: [...plan.phases.slice(0, 1), ...phases] });
+  await writePlan(services.state, {
+    ...plan,
+    phases: [...plan.phases.slice(0, 1), ...(await pinned(services.documents, phases))],
+  });
   return {
     kind: configured.kind,
     next: upgrading.isNothingToDo

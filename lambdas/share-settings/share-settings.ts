@@ -1,19 +1,19 @@
 import { askedFor } from '#domain/answers';
 import { archiveFiles } from '#domain/contracts/shared';
 import { ArtifactMismatchError, UnreadableResultError } from '#domain/errors';
-import { stateKeys } from '#domain/naming';
 import type { RunRef, ShareSettingsOutput } from '#domain/payloads';
 import { answersOf } from '#domain/phase';
 import type { Bucket, State } from '#domain/ports';
 import { settingsName } from '#domain/systems/puppet-upgrade';
 import { fetching } from '#domain/systems/transfer';
 import { openTo } from '#domain/vault/changes';
-import { phaseOf, readPhase, readPlan, readRun } from '../runs.ts';
+import { type Documents, phaseOf, pinned, readPhase, readPlan, readRun, writePlan } from '../runs.ts';
 
 export interface Services {
   readonly state: State;
   readonly vault: Bucket;
   readonly vaultBucket: string;
+  readonly documents: Documents;
 }
 
 /**
@@ -21,7 +21,7 @@ export interface Services {
  * when none were collected. Doing it again changes nothing.
  */
 export const shareSettings = async (
-  { state, vault, vaultBucket }: Services,
+  { state, vault, vaultBucket, documents }: Services,
   { run }: RunRef,
 ): Promise<ShareSettingsOutput> => {
   const plan = await readPlan(state, run);
@@ -55,9 +55,10 @@ export const shareSettings = async (
     settings,
     commands.flatMap(({ instanceIds }) => instanceIds),
   );
-  await state.write(stateKeys.plan(run), {
+  const fetch = await pinned(documents, [{ name: 'fetch-settings', commands }]);
+  await writePlan(state, {
     ...plan,
-    phases: plan.phases.map((phase) => (phase.name === 'fetch-settings' ? { ...phase, commands } : phase)),
+    phases: plan.phases.map((phase) => fetch.find(({ name }) => name === phase.name) ?? phase),
   });
   return { shared: commands.length };
 };

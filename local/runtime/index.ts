@@ -60,6 +60,8 @@ export interface Runtime {
   agent(instanceId: string): AgentControl;
   /** Calls a lambda as another service would. */
   invoke(verb: Verb, payload: unknown): Promise<unknown>;
+  /** Deploys a document anew, so that whoever names no version of it sends this one. */
+  updateDocument(name: string, content: object): void;
   /** The schedules of the configuration by their names. */
   readonly scheduleStates: Scheduler['states'];
   /** Of the vault. */
@@ -211,6 +213,7 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
     invoke: invokeVerb,
     scheduleStates: scheduler.states,
     coldStorage,
+    updateDocument: (name, content) => ssm.updateDocument(name, JSON.stringify(content)),
     notices,
     keepSchedules: (config) => {
       const isPaused = (name: string): boolean => scheduler.states()[name] === 'DISABLED';

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { RE2JS } from 're2js';
 import * as z from 'zod';
 import { SsmError } from './errors.ts';
@@ -55,6 +56,9 @@ export type ParameterValues = Readonly<Record<string, readonly string[]>>;
 
 export interface Document {
   readonly name: string;
+  readonly version: string;
+  /** Of the content. */
+  readonly sha256: string;
   readonly content: string;
   readonly description: string;
   readonly parameters: Readonly<Record<string, Definition>>;
@@ -64,11 +68,13 @@ export interface Document {
 }
 
 /** Reads a command document of schema 2.2 with one `aws:runShellScript` step; anything else is an error. */
-export const parseDocument = (name: string, content: string): Document => {
+export const parseDocument = (name: string, content: string, version: number): Document => {
   const { description, parameters, mainSteps } = Content.parse(JSON.parse(content));
   const [{ name: step, inputs }] = mainSteps;
   return {
     name,
+    version: String(version),
+    sha256: createHash('sha256').update(content).digest('hex'),
     content,
     description: description ?? '',
     parameters,

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import type { AgentControl } from './agent.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { parseDocument } from './document.ts';
+import { keepDocuments } from './documents.ts';
 import { SsmError } from './errors.ts';
 import type { ManagedInstance } from './instance.ts';
 import { operations } from './operations.ts';
@@ -36,12 +36,12 @@ export const startSsm = async (options: {
   readonly url: string;
   /** The agent of an instance. */
   agent(instanceId: string): AgentControl;
+  /** Gives a document a new version, which becomes the default: what a deployment does. */
+  updateDocument(name: string, content: string): void;
   close(): Promise<void>;
 }> => {
   const { instances, region, account, clock = systemClock } = options;
-  const documents = new Map(
-    Object.entries(options.documents).map(([name, content]) => [name, parseDocument(name, content)]),
-  );
+  const documents = keepDocuments(options.documents);
   const runCommand = startRunCommand({ instances, account, clock });
   const answer = operations({ runCommand, documents, instances, region, account, clock });
 
@@ -72,6 +72,7 @@ export const startSsm = async (options: {
   return {
     url: `http://127.0.0.1:${port(server.address())}`,
     agent: runCommand.agentOf,
+    updateDocument: documents.update,
     async close() {
       await runCommand.close();
       server.closeAllConnections();

@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts';
-import type { Document } from './document.ts';
+import type { Documents } from './documents.ts';
 import { SsmError } from './errors.ts';
 import type { ManagedInstance } from './instance.ts';
 import {
@@ -28,7 +28,7 @@ import { type Command, isOver, type RunCommand } from './run-command.ts';
 /** Each operation by its name, from the body of a request to the body of its answer. Throws `SsmError`. */
 export const operations = (service: {
   readonly runCommand: RunCommand;
-  readonly documents: ReadonlyMap<string, Document>;
+  readonly documents: Documents;
   readonly instances: () => readonly ManagedInstance[];
   readonly region: string;
   readonly account: string;
@@ -42,15 +42,6 @@ export const operations = (service: {
     return command;
   };
 
-  const findDocument = (name: string, version: string): Document => {
-    const document = documents.get(name);
-    if (document === undefined) throw new SsmError('InvalidDocument', `Document with name ${name} does not exist.`);
-    if (!['$DEFAULT', '$LATEST', '1'].includes(version)) {
-      throw new SsmError('InvalidDocumentVersion', `Document ${name} has no version ${version}.`);
-    }
-    return document;
-  };
-
   /** Newest first, of one command or of all. */
   const commandsOf = (id: string | undefined): readonly Command[] =>
     id === undefined ? [...runCommand.commands.values()].reverse() : [findCommand(id)];
@@ -58,7 +49,9 @@ export const operations = (service: {
   const operation = {
     SendCommand(body: unknown) {
       const request = parseRequest(SendCommand, body);
-      const document = findDocument(request.DocumentName, request.DocumentVersion);
+      const document = documents.find(request.DocumentName, request.DocumentVersion);
+      if (request.DocumentHash !== undefined && request.DocumentHash !== document.sha256)
+        throw new SsmError('InvalidDocument', `The hash of ${document.name} is not ${request.DocumentHash}.`);
       return { Command: commandResponse(runCommand.send(request, document), region) };
     },
 
@@ -136,12 +129,12 @@ export const operations = (service: {
 
     GetDocument(body: unknown) {
       const { Name, DocumentVersion } = parseRequest(NamedDocument, body);
-      return getDocumentResponse(findDocument(Name, DocumentVersion));
+      return getDocumentResponse(documents.find(Name, DocumentVersion));
     },
 
     DescribeDocument(body: unknown) {
       const { Name, DocumentVersion } = parseRequest(NamedDocument, body);
-      return describeDocumentResponse(findDocument(Name, DocumentVersion), account);
+      return describeDocumentResponse(documents.find(Name, DocumentVersion), documents.find(Name, '$LATEST'), account);
     },
   };
 

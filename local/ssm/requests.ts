@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { SsmError } from './errors.ts';
 
 const CommandId = z.string().length(36);
+const DocumentVersion = z.string().regex(/^(\$LATEST|\$DEFAULT|[1-9]\d*)$/);
 const Page = { MaxResults: z.int().min(1).max(50).default(50), NextToken: z.string().optional() };
 const Filters = z
   .array(
@@ -22,7 +23,10 @@ export const SendCommand = z
       .max(5)
       .default([]),
     DocumentName: z.string(),
-    DocumentVersion: z.string().default('$DEFAULT'),
+    DocumentVersion: DocumentVersion.default('$DEFAULT'),
+    DocumentHash: z.string().max(256).optional(),
+    // What AWS calls deprecated, Sha1, nobody here sends.
+    DocumentHashType: z.literal('Sha256').optional(),
     Parameters: z.record(z.string(), z.array(z.string())).default({}),
     Comment: z.string().max(100).default(''),
     TimeoutSeconds: z.int().min(30).max(2_592_000).default(3600),
@@ -81,7 +85,7 @@ export const DescribeInstanceInformation = z.object({
   ...Page,
 });
 
-export const NamedDocument = z.object({ Name: z.string(), DocumentVersion: z.string().default('$DEFAULT') });
+export const NamedDocument = z.object({ Name: z.string(), DocumentVersion: DocumentVersion.default('$DEFAULT') });
 
 /** The request as its schema reads it. Throws `ValidationException`, as AWS does of a value out of range. */
 export const parseRequest = <T>(schema: z.ZodType<T>, body: unknown): T => {

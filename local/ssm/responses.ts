@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Document } from './document.ts';
 import type { ManagedInstance } from './instance.ts';
 import { type Command, type Invocation, isError, isOver } from './run-command.ts';
@@ -150,7 +149,7 @@ export const instanceResponse = (instance: ManagedInstance, now: number) => ({
 
 const documentResponse = (document: Document) => ({
   Name: document.name,
-  DocumentVersion: '1',
+  DocumentVersion: document.version,
   Status: 'Active',
   DocumentType: 'Command',
   DocumentFormat: 'JSON',
@@ -161,15 +160,15 @@ export const getDocumentResponse = (document: Document) => ({
   Content: document.content,
 });
 
-export const describeDocumentResponse = (document: Document, account: string) => ({
+export const describeDocumentResponse = (document: Document, newest: Document, account: string) => ({
   Document: {
     ...documentResponse(document),
     Description: document.description,
     Owner: account,
-    Hash: createHash('sha256').update(document.content).digest('hex'),
+    Hash: document.sha256,
     HashType: 'Sha256',
-    DefaultVersion: '1',
-    LatestVersion: '1',
+    DefaultVersion: newest.version,
+    LatestVersion: newest.version,
     SchemaVersion: '2.2',
     PlatformTypes: ['Linux'],
     Parameters: Object.entries(document.parameters).map(([name, definition]) => ({

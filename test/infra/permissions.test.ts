@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { readersTag } from '#domain/naming';
+import { documentName, readersTag } from '#domain/naming';
 import { nodeStatements } from '#domain/node-policy';
 import { documents } from '#domain/systems/documents';
 import { isAllowed } from '#local/runtime/node-policy';
@@ -60,10 +60,13 @@ describe.each([
   it('commands are our documents alone, sent only to instances of configured systems', () => {
     const sending = statements.filter(({ Action }) => Action.includes('ssm:SendCommand'));
     expect(new Set(sending.map(({ who }) => who)).size).toBe(1);
-    const instances = `arn:aws:ec2:${here}:instance/*`;
-    expect(sending.flatMap(({ Resource }) => Resource).toSorted()).toEqual(
-      [instances, ...documents.map(({ name }) => `arn:aws:ssm:${here}:document/${name}`)].toSorted(),
+    const ours = documents.map(({ name }) => `arn:aws:ssm:${here}:document/${name}`);
+    const looking = statements.filter(({ Action }) => Action.includes('ssm:DescribeDocument'));
+    expect(new Set(looking.flatMap(({ Resource }) => Resource))).toEqual(
+      new Set([`arn:aws:ssm:${here}:document/${documentName('')}*`]),
     );
+    const instances = `arn:aws:ec2:${here}:instance/*`;
+    expect(sending.flatMap(({ Resource }) => Resource).toSorted()).toEqual([instances, ...ours].toSorted());
     const systems = Object.values(stacks.all('AWS::IAM::ManagedPolicy'))
       .map(({ ManagedPolicyName }) => String(ManagedPolicyName))
       .filter((name) => name.startsWith('holdfast-node-'))

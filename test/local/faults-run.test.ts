@@ -1,7 +1,8 @@
 import { CancelCommandCommand, ListCommandsCommand } from '@aws-sdk/client-ssm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ssmClient } from '#aws/clients';
-import { stateKeys } from '#domain/naming';
+import { composeDocuments } from '#documents/compose';
+import { documentName, stateKeys } from '#domain/naming';
 import type { Verb } from '#lambdas/verbs';
 import { type Bench, instanceId, monolithic, noTraces, startBench } from './harness.ts';
 
@@ -64,6 +65,37 @@ const heldBackup = async (input: object = { system: 'pe-main' }) => {
   await bench.until('pgrep -f "[b]in/pg_dump .*console_auth"');
   return { execution, letGo };
 };
+
+describe('a deployment in the middle of a run', () => {
+  const names = ['stop-services', 'start-services', 'undo'].map(documentName);
+  const broken = {
+    schemaVersion: '2.2',
+    mainSteps: [{ action: 'aws:runShellScript', name: 'script', inputs: { runCommand: ['exit 1'] } }],
+  };
+  /** Deploys documents that do nothing but fail; they do not even take the parameters. */
+  const redeploy = (): void => {
+    for (const name of names) bench.lab.runtime.updateDocument(name, broken);
+  };
+  afterEach(() => {
+    const documents = composeDocuments();
+    for (const name of names) bench.lab.runtime.updateDocument(name, documents[name] ?? {});
+  });
+
+  it('leaves it with the documents that it was planned with', async () => {
+    const { execution, letGo } = await heldBackup();
+    redeploy();
+    await letGo();
+    expect(await bench.ending(execution)).toMatchObject({ status: 'SUCCEEDED' });
+  });
+
+  it('leaves its undoing with the document that it was planned with', async () => {
+    const { execution, letGo } = await heldBackup();
+    redeploy();
+    await bench.stop(execution);
+    await gone();
+    await letGo();
+  });
+});
 
 describe('a backup that never begins', () => {
   it('of an unknown system names those that there are', async () => {

@@ -16,8 +16,10 @@ import {
   sendable,
   startPhase,
 } from '#domain/phase';
-import { type Command, forNodes, type Phase, type Plan, withUndoPhase } from '#domain/plan';
+import { type Command, forNodes, type Phase, type PinnedDocument, type Plan, withUndoPhase } from '#domain/plan';
 import type { RunCommand } from '#domain/ports';
+import { documentsOf } from '#domain/systems/belonging';
+import { documents as every } from '#domain/systems/documents';
 import { dumpDatabase } from '#domain/systems/puppet-documents';
 import { advancePhase, commandToken } from '../../lambdas/advance-phase/advance-phase.ts';
 import { memoryBucket } from './memory.ts';
@@ -32,6 +34,10 @@ const command = (id: string, node = instance(1)): Command => ({
   executionTimeoutSeconds: 3600,
 });
 
+const document: PinnedDocument = { version: '7', sha256: 'd'.repeat(64) };
+
+const documents = { 'Holdfast-DumpDatabase': document };
+
 const planOf = (phase: Phase): Plan => ({
   run: 'run-1',
   system: 'pe-main',
@@ -40,10 +46,13 @@ const planOf = (phase: Phase): Plan => ({
   nodes: [{ instanceId: instance(1), name: 'master', roles: ['master'], optional: false }],
   attempt: 0,
   absent: [],
-  phases: [phase],
+  phases: [{ ...phase, documents }],
+  undoing: { version: '3', sha256: 'e'.repeat(64) },
 });
 
 const common = { answers: memoryBucket(), stateBucket: 'holdfast-state' };
+
+const own = { 'holdfast:system': 'pe-main' };
 
 const input = { system: 'pe-main', operation: 'backup', run: 'run-1' } as const;
 
@@ -52,7 +61,12 @@ const fakeRunCommand = (
   outcome: (command: Command) => Partial<Invocation> = () => ({}),
   crash: () => boolean = () => false,
 ) => {
-  const sent: { readonly id: string; readonly token: string; readonly command: Command }[] = [];
+  const sent: {
+    readonly id: string;
+    readonly token: string;
+    readonly command: Command;
+    readonly document: PinnedDocument;
+  }[] = [];
   const dieIf = (): void => {
     if (crash()) throw new Error('the lambda died');
   };
@@ -61,9 +75,10 @@ const fakeRunCommand = (
       'instanceIds' in filter
         ? filter.instanceIds.map((instanceId) => ({ instanceId, name: instanceId, online: true }))
         : [],
-    send: async (of, token) => {
+    document: async () => document,
+    send: async (of, version, token) => {
       dieIf();
-      sent.push({ id: `c-${sent.length}`, token, command: of });
+      sent.push({ id: `c-${sent.length}`, token, command: of, document: version });
       dieIf();
       return `c-${sent.length - 1}`;
     },
@@ -173,9 +188,65 @@ describe('a phase', () => {
     });
   });
 
+  it('sends each command with the version of its document that it was planned with', async () => {
+    const phase = { name: 'collect', commands: [command('a')] };
+    const state = await started(phase);
+    const { sent, runCommand } = fakeRunCommand();
+    await advancePhase({ ...common, state, runCommand, now: () => new Date() }, { ...input, phase: 'collect' });
+    expect(sent[0]?.document).toEqual(document);
+  });
+
+  it.each<[string, RegExp, Partial<Command>, Partial<Plan>]>([
+    [
+      'a document of another operation',
+      /Holdfast-PurgePuppet, which belongs to no backup/,
+      { document: 'Holdfast-PurgePuppet' },
+      {},
+    ],
+    ['a document of AWS', /AWS-RunShellScript, which belongs to no backup/, { document: 'AWS-RunShellScript' }, {}],
+    ['the undoing', /Holdfast-Undo, which belongs to no backup/, { document: 'Holdfast-Undo' }, {}],
+    ['nodes by a tag that others carry', /beside those of pe-main/, { instanceIds: [], tags: { Wave: 'rest' } }, {}],
+    ['nodes by the tag of another system', /beside/, { instanceIds: [], tags: { 'holdfast:system': 'pe-other' } }, {}],
+    ['a plan of another operation', /of the restore run-1/, {}, { operation: 'restore' }],
+    ['a plan of another system', /of pe-other, not of/, {}, { system: 'pe-other' }],
+    ['a plan of another run', /of the backup run-2/, {}, { run: 'run-2' }],
+  ])('that names %s sends nothing', async (_, reason, ofCommand, ofPlan) => {
+    const phase = { name: 'collect', commands: [command('a'), { ...command('b'), ...ofCommand }] };
+    const state = await started(phase, (plan) => ({ ...plan, ...ofPlan }));
+    const { sent, runCommand } = fakeRunCommand();
+    const advanced = advancePhase(
+      { ...common, state, runCommand, now: () => new Date() },
+      { ...input, phase: 'collect' },
+    );
+    await expect(advanced).rejects.toThrow(reason);
+    await expect(advanced).rejects.toMatchObject({ name: 'InvalidInputError' });
+    expect(sent).toEqual([]);
+  });
+
+  it('sends nothing to a node that is not of its system', async () => {
+    const phase = { name: 'collect', commands: [command('a', instance(1)), command('b', instance(2))] };
+    const state = await started(phase);
+    const { sent, runCommand } = fakeRunCommand();
+    const tagged: RunCommand = {
+      ...runCommand,
+      nodes: async ({ instanceIds = [], tags }) =>
+        tags?.['holdfast:system'] === 'pe-main'
+          ? runCommand.nodes({ instanceIds: instanceIds.filter((id) => id !== instance(2)) })
+          : [],
+    };
+    const advance = () =>
+      advancePhase({ ...common, state, runCommand: tagged, now: () => new Date() }, { ...input, phase: 'collect' });
+    await advance();
+    expect(sent.map(({ command: { id } }) => id)).toEqual(['a']);
+    await expect(advance()).rejects.toThrow(/is no instance under SSM with the tag holdfast:system=pe-main/);
+  });
+
   it('gives the last wave of a rollout as long as a phase may take', async () => {
     const rollout = { maxConcurrency: '10%', maxErrors: '1%' };
-    const phase = { name: 'agents', commands: [{ ...command('a'), rollout, tags: { Wave: 'rest' }, instanceIds: [] }] };
+    const phase = {
+      name: 'agents',
+      commands: [{ ...command('a'), rollout, tags: { ...own, Wave: 'rest' }, instanceIds: [] }],
+    };
     const state = await started(phase);
     const { runCommand, sent } = fakeRunCommand();
     const now = new Date('2026-11-20T02:00:00Z');
@@ -274,15 +345,16 @@ describe('a phase', () => {
     const { sent, runCommand } = fakeRunCommand();
     const refusing: RunCommand = {
       ...runCommand,
-      send: async (of, token) => {
+      send: async (of, version, token) => {
         if (of.instanceIds[0] === instance(1)) throw new NodeUnreachableError('gone');
-        return runCommand.send(of, token);
+        return runCommand.send(of, version, token);
       },
     };
     const advance = () =>
       advancePhase({ ...common, state, runCommand: refusing, now: () => new Date() }, { ...input, phase });
     expect((await advance()).status).toBe('running');
     expect(sent.length).toBe(1);
+    expect(sent[0]?.document).toEqual(plan.undoing);
     await expect(advance()).rejects.toThrow(/undo \(n1\) on n1: .*gone/);
   });
 });
@@ -317,7 +389,7 @@ describe('a rollout', () => {
       {
         ...command('upgrade agents'),
         instanceIds: [],
-        tags: { role: 'agent' },
+        tags: { ...own, role: 'agent' },
         rollout: { maxConcurrency: '10%', maxErrors },
       },
     ],
@@ -426,6 +498,19 @@ describe('what is told of a command that failed', () => {
       message: expect.stringMatching(/within 120 s.*five in its queue/),
     });
   });
+});
+
+it('every document belongs to an operation, and what destroys belongs to no backup', () => {
+  const { backup, restore, upgrade, verify } = documentsOf;
+  const namesOf = (contracts: readonly { readonly name: string }[]) => new Set(contracts.map(({ name }) => name));
+  expect(namesOf([...backup, ...restore, ...upgrade, ...verify, undo])).toEqual(namesOf(every));
+  for (const name of [
+    'Holdfast-PurgePuppet',
+    'Holdfast-DropDatabases',
+    'Holdfast-SwapDatabases',
+    'Holdfast-ReplaceFiles',
+  ])
+    expect(namesOf([...backup, ...upgrade])).not.toContain(name);
 });
 
 it('the comment of a command begins with its run, fits, and tells phases and commands apart', () => {

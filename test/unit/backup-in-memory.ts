@@ -5,7 +5,7 @@ import { type Collected, Manifest, uploadsOf } from '#domain/manifest';
 import { backupId, decodeText, documentName, stateKeys, vaultKeys } from '#domain/naming';
 import type { RunRecord } from '#domain/payloads';
 import type { PhaseState } from '#domain/phase';
-import type { Command, Phase, Plan } from '#domain/plan';
+import type { Command, Phase, PinnedDocument, PinnedPhase, Plan } from '#domain/plan';
 import { commitBackup } from '#lambdas/commit-backup/commit-backup';
 import { planBackup } from '#lambdas/plan-backup/plan-backup';
 import { manifestOf } from './cli-fixtures.ts';
@@ -69,6 +69,8 @@ export const collectedBy = ({ document, parameters }: Command): Collected => {
   }
 };
 
+const pinned: PinnedDocument = { version: '1', sha256: '0'.repeat(64) };
+
 /** A vault and a state bucket, and backups that are made in them. */
 export const backupsInMemory = (vault = memoryBucket()) => {
   const buckets = { state: memoryBucket(), vault };
@@ -85,7 +87,7 @@ export const backupsInMemory = (vault = memoryBucket()) => {
       ...{ ...ref, backup, execution, startedAt, scheduled: true, attempt: 0, rescue: false },
       ...record,
     });
-    const inspect: Phase = {
+    const inspect: PinnedPhase = {
       name: 'inspect',
       commands: [
         {
@@ -93,16 +95,18 @@ export const backupsInMemory = (vault = memoryBucket()) => {
           ...{ parameters: {}, executionTimeoutSeconds: 300 },
         },
       ],
+      documents: { [documentName('inspect-puppet')]: pinned },
     };
     const plan: Plan = {
-      ...{ ...ref, backup, attempt: 0, nodes: [node], absent: [], phases: [inspect] },
+      ...{ ...ref, backup, attempt: 0, nodes: [node], absent: [], phases: [inspect], undoing: pinned },
     };
     await state.write(stateKeys.plan(run), plan);
     await state.write(
       stateKeys.phase(run, 'inspect'),
       endedPhase(inspect, () => inspection, startedAt),
     );
-    await planBackup({ config, state, vault, vaultBucket: 'holdfast-vault' }, ref);
+    const documents = { document: async () => pinned };
+    await planBackup({ config, state, vault, vaultBucket: 'holdfast-vault', documents }, ref);
     const planned: Plan = JSON.parse((await buckets.state.read(stateKeys.plan(run)))?.text ?? '');
     for (const phase of planned.phases.slice(1)) {
       await state.write(stateKeys.phase(run, phase.name), endedPhase(phase, collectedBy, startedAt));

@@ -197,7 +197,7 @@ describe('following a run', () => {
         }),
       );
     lambdas['plan-backup'] = async ({ run }) => {
-      const phases = ['collect', 'start-services'].map((name) => ({ name, commands: [command(name)] }));
+      const phases = ['collect', 'start-services'].map((name) => ({ name, commands: [command(name)], documents: {} }));
       const plan = {
         run,
         system: 'pe-main',
@@ -207,6 +207,7 @@ describe('following a run', () => {
         nodes: [],
         absent: [],
         phases,
+        undoing: { version: '1', sha256: '0'.repeat(64) },
       };
       await connection.state.write(stateKeys.plan(run), JSON.stringify(plan));
       await write(run, 'collect', { state: 'sent', commandId: 'c', sentAt: now });

@@ -225,8 +225,8 @@ describe('holdfast restore --watch', () => {
     const plan = lambdas['plan-restore'];
     lambdas['plan-restore'] = async (payload) => {
       const phases = [
-        { name: 'purge', commands: [] },
-        { name: 'start-services', commands: [command] },
+        { name: 'purge', commands: [], documents: {} },
+        { name: 'start-services', commands: [command], documents: {} },
       ];
       const { run } = payload;
       await write(stateKeys.phase(run, 'reinstall'), {
@@ -237,6 +237,7 @@ describe('holdfast restore --watch', () => {
       });
       await write(stateKeys.plan(run), {
         ...{ run, system: 'pe-main', operation: 'restore', backup: chosen, attempt: 0, nodes: [], absent: [], phases },
+        undoing: { version: '1', sha256: '0'.repeat(64) },
       });
       await seenWaiting.promise;
       return plan?.(payload);

@@ -664,6 +664,38 @@ describe('what the service answers', () => {
     expect(Document?.Parameters?.map(({ Name }) => Name)).toEqual(['ExecutionTimeout', 'Name']);
   });
 
+  describe('a document that is deployed anew while a run is under way', () => {
+    const greeting = { id: 'greet', instanceIds: [A], parameters: {}, executionTimeoutSeconds: 60 };
+    const greet = { ...greeting, document: 'Test-Greet' };
+
+    test('is sent as it was planned, and whoever plans now gets the new one', async () => {
+      const runCommand = ssmRunCommand(client);
+      const planned = await runCommand.document('Test-Greet');
+      ssm.updateDocument('Test-Greet', shellDocument(['echo welcome']));
+      const newest = await runCommand.document('Test-Greet');
+      expect([planned.version, newest.version]).toEqual(['1', '2']);
+      const said = await Promise.all(
+        [planned, newest].map(async (document) => {
+          const id = await runCommand.send(greet, document, `run 0 ${document.version}`);
+          clock.advance(200);
+          await end(id);
+          return (await get(id)).StandardOutputContent;
+        }),
+      );
+      expect(said).toEqual(['hello world\n', 'welcome\n']);
+    });
+
+    test.each([
+      ['holds something else', { version: '1', sha256: 'd'.repeat(64) }],
+      ['has not this version any more', { version: '9', sha256: 'd'.repeat(64) }],
+    ])('is told by its own error when it %s', async (_, document) => {
+      await expect(ssmRunCommand(client).send(greet, document, 'run 0 collect')).rejects.toMatchObject({
+        name: 'DocumentChangedError',
+        message: expect.stringMatching(/^greet: .*Test-Greet.*start the operation again/),
+      });
+    });
+  });
+
   test.each<[string, string, Partial<SendCommandCommandInput>]>([
     ['an unknown instance', 'InvalidInstanceId', { InstanceIds: [A, 'i-00000000000000bad'] }],
     ['an instance that is named twice', 'DuplicateInstanceId', { InstanceIds: [A, A] }],
@@ -671,6 +703,8 @@ describe('what the service answers', () => {
     ['no target at all', 'ValidationException', { InstanceIds: [] }],
     ['an unknown document', 'InvalidDocument', { DocumentName: 'Test-None' }],
     ['an unknown version', 'InvalidDocumentVersion', { DocumentVersion: '2' }],
+    ['a version that is no number', 'ValidationException', { DocumentVersion: '1.0' }],
+    ['a hash that is another', 'InvalidDocument', { DocumentHash: 'd'.repeat(64), DocumentHashType: 'Sha256' }],
     ['a value outside of its pattern', 'InvalidParameters', { Parameters: { Name: ["x'; reboot"] } }],
     ['an unknown parameter', 'InvalidParameters', { Parameters: { Surname: ['x'] } }],
     ['two values of a string', 'InvalidParameters', { Parameters: { Name: ['x', 'y'] } }],
