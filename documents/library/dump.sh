@@ -200,13 +200,23 @@ archive_perl() {
 PERL
 }
 
-# globals_to_apply: leaves out what pg_dumpall up to 10 says of databases, each of which brings its own settings.
+# globals_to_apply: leaves out what pg_dumpall up to 10 says of databases, each of which brings its own settings. A role that is there
+# already loses what the statements behind its CREATE do not name.
 globals_to_apply() {
   LC_ALL=C awk "$(sql_awk)"'
     !within && /^(--|\\|$)/ { print; next }
     !is_whole($0) { next }
     statement ~ /^ALTER ROLE / { rest = substr(statement, 12); identifier(); if (rest ~ /^ IN DATABASE /) next }
     { print statement }
+    statement ~ /^CREATE ROLE / {
+      rest = substr(statement, 13)
+      role = text = identifier()
+      gsub(/"/, "&&", role)
+      gsub(/\047/, "&&", text)
+      print "UPDATE pg_catalog.pg_authid SET rolconnlimit = -1, rolvaliduntil = NULL, rolpassword = NULL WHERE rolname = \047" text "\047;"
+      print "ALTER ROLE \"" role "\" RESET ALL;"
+      print "COMMENT ON ROLE \"" role "\" IS NULL;"
+    }
     END { exit failed || within }
   '
 }
