@@ -194,8 +194,11 @@ export const s3Bucket = (client: S3Client, bucket: string): Bucket => ({
 });
 
 /** A bucket's objects as JSON of known shapes. */
-export const jsonState = (bucket: Bucket): State => ({
-  read: async <T>(key: string, schema: z.ZodType<T>) => {
+export const jsonState = <ReadKey extends string, WriteKey extends string>(bucket: {
+  readonly read: (key: ReadKey) => ReturnType<Bucket['read']>;
+  readonly write: (key: WriteKey, text: string) => Promise<void>;
+}): State<ReadKey, WriteKey> => ({
+  read: async <T>(key: ReadKey, schema: z.ZodType<T>) => {
     const found = await bucket.read(key);
     return found && schema.parse(JSON.parse(found.text));
   },

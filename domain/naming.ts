@@ -73,25 +73,25 @@ export const instanceArn = (executionArn: string, instanceId: string): string =>
 /** The part of an artifact's key that names it in its node's share of the backup: `databases/console.dump.zst`. */
 export const artifactName = (key: string): string => key.split('/').slice(5).join('/');
 
-/** Where things lie in the vault bucket. */
+/** Where things lie in the vault bucket. What a key begins with is part of its type: a verb's row says which keys it may use. */
 export const vaultKeys = {
-  system: (system: string): string => `backups/${system}/`,
-  backup: (system: string, backup: string): string => `backups/${system}/${backup}/`,
+  system: (system: string) => `backups/${system}/` as const,
+  backup: (system: string, backup: string) => `backups/${system}/${backup}/` as const,
   /** What a node, known by its instance's ARN, puts into the vault: its policy lets it write below no other's. */
-  artifact: (system: string, backup: string, nodeArn: string, artifact: string): string =>
-    `backups/${system}/${backup}/${nodeArn}/${artifact}`,
+  artifact: (system: string, backup: string, nodeArn: string, artifact: string) =>
+    `backups/${system}/${backup}/${nodeArn}/${artifact}` as const,
   catalogs: 'catalog/',
-  catalog: (system: string): string => `catalog/${system}/`,
-  manifest: (system: string, backup: string): string => `catalog/${system}/${backup}.json`,
+  catalog: (system: string) => `catalog/${system}/` as const,
+  manifest: (system: string, backup: string) => `catalog/${system}/${backup}.json` as const,
   /** What became of a backup's retention since its commit. */
-  history: (system: string, backup: string): string => `catalog/${system}/${backup}.history.json`,
-  installers: (system: string): string => `installers/${system}/`,
+  history: (system: string, backup: string) => `catalog/${system}/${backup}.history.json` as const,
+  installers: (system: string) => `installers/${system}/` as const,
   /** A product's installer, put there by a person, where no node may write. */
-  installer: (system: string, name: string): string => `installers/${system}/${name}`,
+  installer: (system: string, name: string) => `installers/${system}/${name}` as const,
   /** What nodes hand to each other while they are upgraded, each below its own ARN; it ends with the run. */
-  upgrade: (system: string, run: string): string => `backups/${system}/upgrades/${runId(run)}/`,
+  upgrade: (system: string, run: string) => `backups/${system}/upgrades/${runId(run)}/` as const,
   /** Where a check begins uploads, and takes them back, each node below its own ARN. */
-  check: (system: string, run: string): string => `backups/${system}/checks/${runId(run)}/`,
+  check: (system: string, run: string) => `backups/${system}/checks/${runId(run)}/` as const,
 } as const;
 
 /** How many nodes at once, or which share of them: at least one, or SSM refuses the command. */
@@ -118,29 +118,29 @@ export const parseHistoryKey = (key: string): { system: string; backup: string }
 
 /** Where things lie in the state bucket. A run is named by its id or by its execution. */
 export const stateKeys = {
-  lock: (system: string): string => `locks/${system}.json`,
-  run: (run: string): string => `runs/${runId(run)}/run.json`,
-  plan: (run: string): string => `runs/${runId(run)}/plan.json`,
-  phase: (run: string, phase: string): string => `runs/${runId(run)}/phases/${phase}.json`,
-  failure: (run: string): string => `runs/${runId(run)}/failure.json`,
+  lock: (system: string) => `locks/${system}.json` as const,
+  run: (run: string) => `runs/${runId(run)}/run.json` as const,
+  plan: (run: string) => `runs/${runId(run)}/plan.json` as const,
+  phase: (run: string, phase: string) => `runs/${runId(run)}/phases/${phase}.json` as const,
+  failure: (run: string) => `runs/${runId(run)}/failure.json` as const,
   /** Answers of a system's nodes: all that these may write here. */
-  answersOf: (system: string): string => `answers/${system}/`,
+  answersOf: (system: string) => `answers/${system}/` as const,
   /** Answers of a run that are too long for Run Command, without a slash at the end. */
-  answers: (system: string, run: string): string => `answers/${system}/${runId(run)}`,
-  answer: (system: string, run: string, commandId: string, instanceId: string): string =>
-    `answers/${system}/${runId(run)}/${commandId}/${instanceId}.json`,
+  answers: (system: string, run: string) => `answers/${system}/${runId(run)}` as const,
+  answer: (system: string, run: string, commandId: string, instanceId: string) =>
+    `answers/${system}/${runId(run)}/${commandId}/${instanceId}.json` as const,
   /** The task token of a run that waits for an approval. */
-  approval: (run: string): string => `runs/${runId(run)}/approval.json`,
+  approval: (run: string) => `runs/${runId(run)}/approval.json` as const,
   /** The schedules that a run has paused. */
-  paused: (run: string): string => `runs/${runId(run)}/paused.json`,
+  paused: (run: string) => `runs/${runId(run)}/paused.json` as const,
   /** How far a verification has come. */
-  verification: (run: string): string => `runs/${runId(run)}/verification.json`,
+  verification: (run: string) => `runs/${runId(run)}/verification.json` as const,
   /** The systems that are deployed. */
   deployed: 'deployed/systems.json',
   /** What a check has found. */
-  check: (run: string): string => `runs/${runId(run)}/check.json`,
+  check: (run: string) => `runs/${runId(run)}/check.json` as const,
   /** The backup that was taken before a run's changes. */
-  safety: (run: string): string => `runs/${runId(run)}/safety.json`,
+  safety: (run: string) => `runs/${runId(run)}/safety.json` as const,
 } as const;
 
 /** The bytes of a text in UTF-8. A lone surrogate U+DC80 to U+DCFF stands for a byte that is none: a file's name may hold any. */

@@ -31,46 +31,46 @@ export interface PendingUpload {
   readonly startedAt: Date;
 }
 
-/** One bucket. Every method throws the SDK's error when S3 refuses or does not answer. */
+/** One bucket. Its methods are properties, so that one which takes fewer keys is no whole bucket. Every one throws the SDK's error when S3 refuses or does not answer. */
 export interface Bucket {
   /** The object's text, or undefined when there is none. */
-  read(key: string): Promise<{ readonly text: string; readonly etag: string } | undefined>;
+  read: (key: string) => Promise<{ readonly text: string; readonly etag: string } | undefined>;
   /** Writes an object that must not exist yet; throws an AlreadyExistsError otherwise. */
-  create(key: string, text: string, tags?: Readonly<Record<string, string>>): Promise<void>;
+  create: (key: string, text: string, tags?: Readonly<Record<string, string>>) => Promise<void>;
   /** Replaces the version that `etag` names; throws an AlreadyExistsError when it has changed since. */
-  replace(key: string, text: string, etag: string): Promise<void>;
-  write(key: string, text: string): Promise<void>;
+  replace: (key: string, text: string, etag: string) => Promise<void>;
+  write: (key: string, text: string) => Promise<void>;
   /** True when there is an object of this key. */
-  has(key: string): Promise<boolean>;
+  has: (key: string) => Promise<boolean>;
   /** Every version of the objects below a prefix, delete markers left out. */
-  versions(prefix: string): Promise<readonly StoredVersion[]>;
+  versions: (prefix: string) => Promise<readonly StoredVersion[]>;
   /** The bytes of a version from one place to another, the last one included. Throws when there is no such version. */
-  stream(object: ObjectVersion, first: number, last: number): AsyncIterable<Uint8Array>;
+  stream: (object: ObjectVersion, first: number, last: number) => AsyncIterable<Uint8Array>;
   /** Keys below a prefix in the order of their bytes. */
-  list(prefix: string): Promise<readonly string[]>;
+  list: (prefix: string) => Promise<readonly string[]>;
   /** The tags of a version. */
-  tags(object: ObjectVersion): Promise<Readonly<Record<string, string>>>;
+  tags: (object: ObjectVersion) => Promise<Readonly<Record<string, string>>>;
   /** Replaces all tags of a version. */
-  tag(object: ObjectVersion, tags: Readonly<Record<string, string>>): Promise<void>;
+  tag: (object: ObjectVersion, tags: Readonly<Record<string, string>>) => Promise<void>;
   /** Asks cold storage for a copy that can be read for some days; one that was asked for before is no error. */
-  thaw(object: ObjectVersion, days: number): Promise<void>;
+  thaw: (object: ObjectVersion, days: number) => Promise<void>;
   /** On a versioned bucket this leaves a delete marker. */
-  delete(key: string): Promise<void>;
+  delete: (key: string) => Promise<void>;
   /** Objects below a prefix with the moment of their last writing. */
-  listObjects(prefix: string): Promise<readonly { readonly key: string; readonly modifiedAt: Date }[]>;
+  listObjects: (prefix: string) => Promise<readonly { readonly key: string; readonly modifiedAt: Date }[]>;
   /** Multipart uploads below a prefix that are neither complete nor aborted. */
-  listUploads(prefix: string): Promise<readonly PendingUpload[]>;
+  listUploads: (prefix: string) => Promise<readonly PendingUpload[]>;
   /** Aborts an upload; one that was completed or aborted meanwhile is passed over. */
-  abortUpload(key: string, uploadId: string): Promise<void>;
+  abortUpload: (key: string, uploadId: string) => Promise<void>;
   /** Aborts the multipart uploads below a prefix and tells how many there were. */
-  abortUploads(prefix: string): Promise<number>;
+  abortUploads: (prefix: string) => Promise<number>;
 }
 
 /** The state bucket, typed. */
-export interface State {
+export interface State<ReadKey extends string = string, WriteKey extends string = string> {
   /** Undefined when there is none. Throws a ZodError when the object is not what its writer promised. */
-  read<T>(key: string, schema: z.ZodType<T>): Promise<T | undefined>;
-  write(key: string, value: unknown): Promise<void>;
+  readonly read: <T>(key: ReadKey, schema: z.ZodType<T>) => Promise<T | undefined>;
+  readonly write: (key: WriteKey, value: unknown) => Promise<void>;
 }
 
 /** What SSM knows of an instance. */

@@ -1,17 +1,25 @@
+import type { BucketFor, StateFor } from '#domain/contracts/access';
 import { CheckFailedError, InvalidInputError, UnreadableResultError } from '#domain/errors';
 import type { Manifest } from '#domain/manifest';
 import { stateKeys, vaultKeys } from '#domain/naming';
 import { type RestoreRequest, RunRecord } from '#domain/payloads';
 import { PhaseState } from '#domain/phase';
 import { type Phase, type PinnedPhase, Plan, type PlannedNode } from '#domain/plan';
-import type { Bucket, RunCommand, State } from '#domain/ports';
+import type { RunCommand } from '#domain/ports';
 import { inspectionsIn } from '#domain/systems/documents';
 import type { Fetchable, Inspected, Restoration, RestoreOf } from '#domain/systems/kind';
 import { restorationOf } from '#domain/systems/kinds';
 import { newerManifests, readManifest } from '#domain/vault/catalog';
 
+/** What was written down of runs. */
+type Notes = StateFor<{ 'runs/': readonly ['read'] }>;
+
+type Catalog = BucketFor<{ 'catalog/': readonly ['read'] }>;
+
+type Installers = BucketFor<{ 'installers/': readonly ['list-versions'] }>;
+
 /** What was written down of a run when it began. Throws an InvalidInputError when there is no such run. */
-export const readRun = async (state: State, run: string): Promise<RunRecord> => {
+export const readRun = async (state: Notes, run: string): Promise<RunRecord> => {
   const record = await state.read(stateKeys.run(run), RunRecord);
   if (!record) throw new InvalidInputError(`There is no run ${run}.`);
   return record;
@@ -44,14 +52,15 @@ export const stepsOf = (phases: readonly Phase[], nodes: readonly PlannedNode[])
 };
 
 /** A run's plan. Throws an InvalidInputError when nothing was planned yet. */
-export const readPlan = async (state: State, run: string): Promise<Plan> => {
+export const readPlan = async (state: Notes, run: string): Promise<Plan> => {
   const plan = await state.read(stateKeys.plan(run), Plan);
   if (!plan) throw new InvalidInputError(`Run ${run} has no plan.`);
   return plan;
 };
 
 /** Writes a run's plan. */
-export const writePlan = (state: State, plan: Plan): Promise<void> => state.write(stateKeys.plan(plan.run), plan);
+export const writePlan = (state: Pick<StateFor<{ 'runs/': readonly ['write'] }>, 'write'>, plan: Plan): Promise<void> =>
+  state.write(stateKeys.plan(plan.run), plan);
 
 /** What looks documents up. */
 export type Documents = Pick<RunCommand, 'document'>;
@@ -73,14 +82,14 @@ export const phaseOf = ({ phases }: Plan, name: string): PinnedPhase | undefined
   phases.find((one) => one.name === name);
 
 /** Where a phase stands, or undefined before its first step. */
-export const readPhase = (state: State, run: string, phase: string): Promise<PhaseState | undefined> =>
+export const readPhase = (state: Notes, run: string, phase: string): Promise<PhaseState | undefined> =>
   state.read(stateKeys.phase(run, phase), PhaseState);
 
 /**
  * The run's nodes with what a phase that inspects them has found; an optional one that gave nothing is left out. Throws an
  * UnreadableResultError when another is missing.
  */
-export const inspectedNodes = async (state: State, plan: Plan, phase: string): Promise<readonly Inspected[]> => {
+export const inspectedNodes = async (state: Notes, plan: Plan, phase: string): Promise<readonly Inspected[]> => {
   const inspected = await readPhase(state, plan.run, phase);
   if (!inspected) throw new UnreadableResultError(`Run ${plan.run} has not inspected its nodes.`);
   const found = inspectionsIn(inspected);
@@ -96,7 +105,7 @@ export const inspectedNodes = async (state: State, plan: Plan, phase: string): P
 };
 
 /** The manifest of the backup that a restore has chosen. Throws an InvalidInputError when there is none. */
-export const chosenManifest = async (state: State, vault: Bucket, run: string): Promise<Manifest> => {
+export const chosenManifest = async (state: Notes, vault: Catalog, run: string): Promise<Manifest> => {
   const { system, backup } = await readRun(state, run);
   const manifest = await readManifest({ vault }, system, backup);
   if (!manifest) throw new InvalidInputError(`The backup ${backup} of ${system} has expired meanwhile.`);
@@ -108,7 +117,7 @@ export const chosenManifest = async (state: State, vault: Bucket, run: string): 
  * is none.
  */
 export const pinnedInstaller = async (
-  vault: Bucket,
+  vault: Installers,
   system: string,
   { name, sha256 }: { readonly name: string; readonly sha256: string },
 ): Promise<Fetchable> => {
@@ -120,7 +129,11 @@ export const pinnedInstaller = async (
 
 /** What a restore's plan and its proof are made from. Throws a CheckFailedError when a node of the backup has no counterpart. */
 export const readRestore = async (
-  { state, vault, vaultBucket }: { readonly state: State; readonly vault: Bucket; readonly vaultBucket: string },
+  {
+    state,
+    vault,
+    vaultBucket,
+  }: { readonly state: Notes; readonly vault: Catalog & Installers; readonly vaultBucket: string },
   run: string,
 ): Promise<{
   readonly request: RestoreRequest;

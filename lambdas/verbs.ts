@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { BucketFor, StateFor } from '#domain/contracts/access';
 import type { VerbContract } from '#domain/contracts/verb';
 import { RunEnded, StatusChange } from '#domain/events';
 import {
@@ -275,6 +276,11 @@ export type Granted<V extends Verb, Column extends keyof VerbContract> = Column 
 const isVerb = (name: string): name is Verb => Object.hasOwn(verbs, name);
 
 export const verbNames: readonly Verb[] = Object.keys(verbs).filter(isVerb);
+
+/** The state bucket, the same as JSON, and the vault, as a verb's row lets it use them. */
+export type StateBucketOf<V extends VerbWith<'state'>> = BucketFor<Granted<V, 'state'>>;
+export type StateOf<V extends VerbWith<'state'>> = StateFor<Granted<V, 'state'>>;
+export type VaultOf<V extends VerbWith<'vault'>> = BucketFor<Granted<V, 'vault'>>;
 
 /** What a verb's row names of a port. */
 export type RunCommandOf<V extends VerbWith<'runCommand'>> = Pick<RunCommand, Granted<V, 'runCommand'>[number]>;

@@ -1,5 +1,54 @@
-import type { Bucket, ObjectVersion } from '#domain/ports';
+import type { Bucket, ObjectVersion, State } from '#domain/ports';
 import type { Grants, Right } from './verb.ts';
+
+type PatternsOf<G extends Grants, R extends Right> = {
+  [P in keyof G & string]: Extract<G[P][number], R> extends never ? never : P;
+}[keyof G & string];
+
+/** The keys that patterns mean. */
+type KeysIn<Pattern extends string> = Pattern extends `${infer Head}*${infer Tail}`
+  ? `${Head}${string}${Tail}${string}`
+  : Pattern extends `${string}/`
+    ? `${Pattern}${string}`
+    : Pattern;
+
+/** The keys for which one of the rights is granted. */
+type KeysOf<G extends Grants, R extends Right> = KeysIn<PatternsOf<G, R>> & string;
+
+/** What a method takes when one of the rights is granted at all: keys that come from manifests and answers are known only while it runs. */
+type If<G extends Grants, R extends Right, T> = PatternsOf<G, R> extends never ? never : T;
+
+type Returns<Method extends keyof Bucket> = ReturnType<Bucket[Method]>;
+
+/** A bucket for whom grants let use it: a method takes only keys for which its right is granted, and none when it is granted for none. */
+export interface BucketFor<G extends Grants> {
+  readonly read: (key: KeysOf<G, 'read'>) => Returns<'read'>;
+  readonly create: (
+    key: KeysOf<G, 'write'>,
+    text: string,
+    tags?: Readonly<Record<string, string>>,
+  ) => Returns<'create'>;
+  readonly replace: (key: KeysOf<G, 'write'>, text: string, etag: string) => Returns<'replace'>;
+  readonly write: (key: KeysOf<G, 'write'>, text: string) => Returns<'write'>;
+  readonly has: (key: KeysOf<G, 'read'>) => Returns<'has'>;
+  readonly versions: (prefix: If<G, 'list-versions', string>) => Returns<'versions'>;
+  readonly stream: (object: If<G, 'read-versions', ObjectVersion>, first: number, last: number) => Returns<'stream'>;
+  readonly list: (prefix: KeysOf<G, 'list' | 'read'>) => Returns<'list'>;
+  readonly tags: (object: If<G, 'tag' | 'tag-versions', ObjectVersion>) => Returns<'tags'>;
+  readonly tag: (
+    object: If<G, 'tag' | 'tag-versions' | 'discard', ObjectVersion>,
+    tags: Readonly<Record<string, string>>,
+  ) => Returns<'tag'>;
+  readonly thaw: (object: If<G, 'thaw', ObjectVersion>, days: number) => Returns<'thaw'>;
+  readonly delete: (key: If<G, 'delete' | 'discard', string>) => Returns<'delete'>;
+  readonly listObjects: (prefix: KeysOf<G, 'list' | 'read'>) => Returns<'listObjects'>;
+  readonly listUploads: (prefix: KeysOf<G, 'list-uploads' | 'abort-uploads'>) => Returns<'listUploads'>;
+  readonly abortUpload: (key: If<G, 'abort-uploads', string>, uploadId: string) => Returns<'abortUpload'>;
+  readonly abortUploads: (prefix: KeysOf<G, 'abort-uploads'>) => Returns<'abortUploads'>;
+}
+
+/** The same for a bucket whose objects are JSON of known shapes. */
+export type StateFor<G extends Grants> = State<KeysOf<G, 'read'>, KeysOf<G, 'write'>>;
 
 /** What grants say about a key, as IAM reads them: a prefix ends in a slash and may have a `*` within, anything else is one key. */
 

@@ -1,9 +1,9 @@
 import { ZodError } from 'zod';
+import type { BucketFor } from '#domain/contracts/access';
 import { ManifestUnreadableError } from '#domain/errors';
 import { damageOf, History } from '#domain/history';
 import { isRegular, type Manifest, parseManifest } from '#domain/manifest';
 import { parseManifestKey, vaultKeys } from '#domain/naming';
-import type { Bucket } from '#domain/ports';
 import type { Kept } from '#domain/retention';
 
 /**
@@ -13,7 +13,7 @@ import type { Kept } from '#domain/retention';
 
 /** What reading the catalog needs. */
 export interface Vault {
-  readonly vault: Bucket;
+  readonly vault: BucketFor<{ 'catalog/': readonly ['read'] }>;
 }
 
 /** A committed backup whose manifest and history this version understands. */
@@ -52,7 +52,7 @@ type Read<T> = { readonly value: T | undefined } | { readonly reason: string };
 
 const readObject = async <T>(
   { vault }: Vault,
-  key: string,
+  key: `catalog/${string}`,
   what: 'manifest' | 'history',
   parse: (value: unknown) => T,
 ): Promise<Read<T>> => {

@@ -1,7 +1,8 @@
+import type { BucketFor } from '#domain/contracts/access';
 import { type Change, History, retentionChanges, type Verified } from '#domain/history';
 import { type Manifest, objectsOfBackup } from '#domain/manifest';
 import { instanceArn, readersTag, tagKeys, vaultKeys } from '#domain/naming';
-import type { Bucket, ObjectVersion } from '#domain/ports';
+import type { ObjectVersion } from '#domain/ports';
 import { discarded } from '#domain/retention';
 
 /** What is changed in the vault after a commit: histories and tags, never a manifest. */
@@ -11,7 +12,7 @@ import { discarded } from '#domain/retention';
  * else makes an entry at the same moment.
  */
 export const enterVerification = async (
-  vault: Bucket,
+  vault: BucketFor<{ 'catalog/': readonly ['read', 'write', 'tag'] }>,
   { system, backup }: Pick<Manifest, 'system' | 'backup'>,
   verified: Verified,
 ): Promise<void> => {
@@ -29,14 +30,14 @@ export const enterVerification = async (
 };
 
 /** Deletes an object that no backup names. What lies below the marker is tagged first, so that the lifecycle removes it soon. */
-export const discard = async (vault: Bucket, key: string): Promise<void> => {
+export const discard = async (vault: BucketFor<{ 'backups/': readonly ['discard'] }>, key: string): Promise<void> => {
   await vault.tag({ key }, { [tagKeys.retention]: discarded });
   await vault.delete(key);
 };
 
 /** Lets nodes read a version until the run's traces are removed. */
 export const openTo = async (
-  vault: Bucket,
+  vault: BucketFor<{ 'backups/': readonly ['tag-versions'] }>,
   execution: string,
   { key, versionId }: ObjectVersion,
   instanceIds: readonly string[],
@@ -55,7 +56,11 @@ const taggedAtOnce = 10;
  * Doing it again changes nothing. Throws an AlreadyExistsError, and changes nothing, when
  * somebody else makes a change at the same moment.
  */
-export const changeRetention = async (vault: Bucket, manifest: Manifest, change: Change): Promise<void> => {
+export const changeRetention = async (
+  vault: BucketFor<{ 'catalog/': readonly ['read', 'write', 'tag']; 'backups/': readonly ['tag-versions'] }>,
+  manifest: Manifest,
+  change: Change,
+): Promise<void> => {
   const { system, backup } = manifest;
   const key = vaultKeys.history(system, backup);
   const found = await vault.read(key);

@@ -10,14 +10,13 @@ import {
   type RunRecord,
   type UpgradeRequest,
 } from '#domain/payloads';
-import type { Bucket } from '#domain/ports';
 import { slotFault } from '#domain/schedule';
-import type { ExecutionsOf } from '../verbs.ts';
+import type { ExecutionsOf, StateBucketOf, VaultOf } from '../verbs.ts';
 
 export interface Services {
   readonly config: Config;
-  readonly state: Bucket;
-  readonly vault: Bucket;
+  readonly state: StateBucketOf<'acquire-lock'>;
+  readonly vault: VaultOf<'acquire-lock'>;
   readonly executions: ExecutionsOf<'acquire-lock'>;
 }
 

@@ -17,15 +17,14 @@ import {
   waitSeconds,
 } from '#domain/phase';
 import { type Command, commonParameters, instancesPerCommand, isUndoPhase, type Phase } from '#domain/plan';
-import type { Bucket, State } from '#domain/ports';
 import { foreignTo } from '#domain/systems/belonging';
 import { readPhase, readPlan } from '../runs.ts';
-import type { RunCommandOf } from '../verbs.ts';
+import type { RunCommandOf, StateBucketOf, StateOf } from '../verbs.ts';
 
 export interface Services {
-  readonly state: State;
+  readonly state: StateOf<'advance-phase'>;
   /** The bucket of the state, where nodes put answers that are too long for Run Command. */
-  readonly answers: Pick<Bucket, 'read'>;
+  readonly answers: Pick<StateBucketOf<'advance-phase'>, 'read'>;
   readonly stateBucket: string;
   readonly runCommand: RunCommandOf<'advance-phase'>;
   readonly now: () => Date;

@@ -2,16 +2,16 @@ import { ArtifactMissingError, InvalidInputError, NoBackupError, UnknownBackupEr
 import { type Manifest, objectsOfBackup, type StoredUpload } from '#domain/manifest';
 import { backupId, stateKeys, vaultKeys } from '#domain/naming';
 import type { ChooseBackupOutput, RestoreRequest, RunRef } from '#domain/payloads';
-import type { Bucket, State } from '#domain/ports';
 import { committedBackups, damageText, newestGood, readHistory, readManifest, type Vault } from '#domain/vault/catalog';
 import { readRun } from '../runs.ts';
+import type { StateOf, VaultOf } from '../verbs.ts';
 
 /** Backups that were passed over and are named one by one. */
 const passedOverTold = 3;
 
 export interface Services {
-  readonly state: State;
-  readonly vault: Bucket;
+  readonly state: StateOf<'choose-backup'>;
+  readonly vault: VaultOf<'choose-backup'>;
 }
 
 /** What was chosen, and what a person should know of the choice. */
@@ -49,7 +49,10 @@ const choose = async (from: Vault, { system, backup, before }: RestoreRequest): 
  * Objects that cold storage has to bring back. What counts is the version that was committed, whatever lies on top of it. Throws an
  * ArtifactMissingError when one is not there any more.
  */
-export const coldObjects = async (vault: Bucket, manifest: Manifest): Promise<readonly StoredUpload[]> => {
+export const coldObjects = async (
+  vault: VaultOf<'choose-backup'>,
+  manifest: Manifest,
+): Promise<readonly StoredUpload[]> => {
   const versions = new Map(
     (await vault.versions(vaultKeys.backup(manifest.system, manifest.backup))).map((version) => [
       `${version.key} ${version.versionId}`,

@@ -2,15 +2,14 @@ import { jsonState } from '#aws/bucket';
 import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import { type CleanUpOutput, Paused, RunRecord } from '#domain/payloads';
 import { Plan } from '#domain/plan';
-import type { Bucket } from '#domain/ports';
 import { fetchedBy } from '#domain/systems/transfer';
 import { discard } from '#domain/vault/changes';
 import { readLock, releaseLock } from '../release-lock/release-lock.ts';
-import type { SchedulesOf } from '../verbs.ts';
+import type { SchedulesOf, StateBucketOf, VaultOf } from '../verbs.ts';
 
 export interface Services {
-  readonly state: Bucket;
-  readonly vault: Bucket;
+  readonly state: StateBucketOf<'clean-up'>;
+  readonly vault: VaultOf<'clean-up'>;
   readonly schedules: SchedulesOf<'clean-up'>;
 }
 

@@ -17,18 +17,19 @@ import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import type { CommitBackupOutput, RunRef } from '#domain/payloads';
 import { optionalFailures, type PhaseState } from '#domain/phase';
 import type { Plan } from '#domain/plan';
-import type { Bucket, StoredVersion } from '#domain/ports';
+import type { StoredVersion } from '#domain/ports';
 import { classify, type Kept, type RetentionTag, retentionTags } from '#domain/retention';
 import { kindOf } from '#domain/systems/kinds';
 import { expiryWarnings } from '#domain/systems/puppet-authority';
 import { allBackups, keptOf, readBackup, readManifest } from '#domain/vault/catalog';
 import { changeRetention } from '#domain/vault/changes';
 import { inspectedNodes, phaseOf, readPhase, readPlan, readRun } from '../runs.ts';
+import type { StateBucketOf, VaultOf } from '../verbs.ts';
 
 export interface Services {
   readonly config: Config;
-  readonly state: Bucket;
-  readonly vault: Bucket;
+  readonly state: StateBucketOf<'commit-backup'>;
+  readonly vault: VaultOf<'commit-backup'>;
   readonly now: () => Date;
 }
 
@@ -65,13 +66,17 @@ const secondsOf = ({ startedAt, commands }: PhaseState): number => {
   return Math.max(0, Math.round((Math.max(...ends, Date.parse(startedAt)) - Date.parse(startedAt)) / 1000));
 };
 
-const retain = async (vault: Bucket, objects: readonly StoredUpload[], tag: RetentionTag): Promise<void> => {
+const retain = async (
+  vault: VaultOf<'commit-backup'>,
+  objects: readonly StoredUpload[],
+  tag: RetentionTag,
+): Promise<void> => {
   for (const object of objects) await vault.tag(object, { [tagKeys.retention]: tag });
 };
 
 /** Gives the backups that are no longer among the newest their own class, unless a person holds them. */
 export const letOlderGo = async (
-  vault: Bucket,
+  vault: VaultOf<'commit-backup'>,
   system: string,
   all: readonly Kept[],
   keepLast: number,
@@ -96,7 +101,7 @@ export const letOlderGo = async (
   }
 };
 
-const phasesOf = async (state: Bucket, { run, phases }: Plan): Promise<readonly PhaseState[]> =>
+const phasesOf = async (state: StateBucketOf<'commit-backup'>, { run, phases }: Plan): Promise<readonly PhaseState[]> =>
   (await Promise.all(phases.map(({ name }) => readPhase(jsonState(state), run, name)))).filter(
     (phase) => phase !== undefined,
   );

@@ -3,13 +3,13 @@ import type { Config } from '#domain/config';
 import { UnknownSystemError } from '#domain/errors';
 import { stateKeys } from '#domain/naming';
 import type { CheckSummary, RunRef } from '#domain/payloads';
-import type { State } from '#domain/ports';
 import { kindOf } from '#domain/systems/kinds';
 import { inspectedNodes, readPhase, readPlan, readRun, stepsOf } from '../runs.ts';
+import type { StateOf } from '../verbs.ts';
 
 export interface Services {
   readonly config: Config;
-  readonly state: State;
+  readonly state: StateOf<'conclude-check'>;
   readonly vaultBucket: string;
   readonly now: () => Date;
 }

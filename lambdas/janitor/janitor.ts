@@ -5,16 +5,16 @@ import { damageOf, holdOf, retentionChanges } from '#domain/history';
 import { isRegular, objectsOfBackup } from '#domain/manifest';
 import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import { type JanitorInput, Lock, type Tidied } from '#domain/payloads';
-import type { Bucket, ObjectVersion, StoredVersion } from '#domain/ports';
+import type { ObjectVersion, StoredVersion } from '#domain/ports';
 import { type Chore, type Found, type FoundBackup, isUnderLock, keeps, planTidying } from '#domain/tidying';
 import { backupsOf, committedBackups, type PassedOver, type ReadableBackup, readManifest } from '#domain/vault/catalog';
 import { changeRetention, discard } from '#domain/vault/changes';
-import type { ExecutionsOf } from '../verbs.ts';
+import type { ExecutionsOf, StateBucketOf, VaultOf } from '../verbs.ts';
 
 export interface Services {
   readonly config: Config;
-  readonly state: Bucket;
-  readonly vault: Bucket;
+  readonly state: StateBucketOf<'janitor'>;
+  readonly vault: VaultOf<'janitor'>;
   readonly runs: ExecutionsOf<'janitor'>;
   readonly now: () => Date;
 }
@@ -25,7 +25,7 @@ const readersAtOnce = 20;
 /** Chores that are told one by one. */
 const choresTold = 200;
 
-const tagsOf = async (vault: Bucket, objects: readonly ObjectVersion[]): Promise<FoundBackup['tags']> => {
+const tagsOf = async (vault: VaultOf<'janitor'>, objects: readonly ObjectVersion[]): Promise<FoundBackup['tags']> => {
   const tags: Record<string, string | undefined> = {};
   for (let from = 0; from < objects.length; from += readersAtOnce)
     await Promise.all(
@@ -39,7 +39,7 @@ const tagsOf = async (vault: Bucket, objects: readonly ObjectVersion[]): Promise
 const idOf = ({ key, versionId }: ObjectVersion): string => `${key} ${versionId}`;
 
 const foundBackup = async (
-  vault: Bucket,
+  vault: VaultOf<'janitor'>,
   { manifest, history }: ReadableBackup,
   versions: ReadonlyMap<string, StoredVersion>,
   catalog: ReadonlySet<string>,

@@ -1,11 +1,11 @@
 import type { Manifest } from '#domain/manifest';
 import { comparedWith, type Measured } from '#domain/measurement';
 import { parseHistoryKey, vaultKeys } from '#domain/naming';
-import type { Bucket } from '#domain/ports';
 import { backupsOf, committedBackups, isGood, readHistory } from '#domain/vault/catalog';
+import type { VaultOf } from '../verbs.ts';
 
 /** The newest good ones, as many as are compared. */
-const newestGoodOnes = async (vault: Bucket, system: string): Promise<Manifest[]> => {
+const newestGoodOnes = async (vault: VaultOf<'measure-age'>, system: string): Promise<Manifest[]> => {
   const found: Manifest[] = [];
   for await (const backup of backupsOf({ vault }, system)) {
     if (isGood(backup)) found.push(backup.manifest);
@@ -15,7 +15,7 @@ const newestGoodOnes = async (vault: Bucket, system: string): Promise<Manifest[]
 };
 
 /** When a backup was last found sound. Histories that were written last are read first: a few are enough. */
-const lastSound = async (vault: Bucket, system: string): Promise<Date | undefined> => {
+const lastSound = async (vault: VaultOf<'measure-age'>, system: string): Promise<Date | undefined> => {
   const objects = await vault.listObjects(vaultKeys.catalog(system));
   let last: Date | undefined;
   for (const { key, modifiedAt } of objects.toSorted((a, b) => b.modifiedAt.getTime() - a.modifiedAt.getTime())) {
@@ -33,7 +33,7 @@ const lastSound = async (vault: Bucket, system: string): Promise<Date | undefine
 };
 
 /** Reads what is measured of a system: what was committed and what lies in the vault, nothing of any run. */
-export const readMeasured = async (vault: Bucket, system: string): Promise<Measured> => {
+export const readMeasured = async (vault: VaultOf<'measure-age'>, system: string): Promise<Measured> => {
   const committed = await committedBackups({ vault }, system);
   const [oldest] = committed;
   const verifiedAt = await lastSound(vault, system);

@@ -1,16 +1,15 @@
 import { type Config, timingsOf } from '#domain/config';
 import { scheduleName, stateKeys } from '#domain/naming';
 import { type OpenBackupOutput, Paused, type RunRef } from '#domain/payloads';
-import type { Bucket, State } from '#domain/ports';
 import { fetchedBy } from '#domain/systems/transfer';
 import { openTo } from '#domain/vault/changes';
 import { readPlan, readRun } from '../runs.ts';
-import type { SchedulesOf } from '../verbs.ts';
+import type { SchedulesOf, StateOf, VaultOf } from '../verbs.ts';
 
 export interface Services {
   readonly config: Config;
-  readonly state: State;
-  readonly vault: Bucket;
+  readonly state: StateOf<'open-backup'>;
+  readonly vault: VaultOf<'open-backup'>;
   readonly schedules: SchedulesOf<'open-backup'>;
 }
 

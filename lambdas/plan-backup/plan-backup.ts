@@ -2,15 +2,15 @@ import { checkPhase, foreseen } from '#domain/check';
 import type { Config } from '#domain/config';
 import { UnknownSystemError } from '#domain/errors';
 import type { PlanBackupOutput, RunRef } from '#domain/payloads';
-import type { Bucket, State } from '#domain/ports';
 import { kindOf } from '#domain/systems/kinds';
 import { newestGood } from '#domain/vault/catalog';
 import { type Documents, inspectedNodes, pinned, readPlan, readRun, writePlan } from '../runs.ts';
+import type { StateOf, VaultOf } from '../verbs.ts';
 
 export interface Services {
   readonly config: Config;
-  readonly state: State;
-  readonly vault: Bucket;
+  readonly state: StateOf<'plan-backup'>;
+  readonly vault: VaultOf<'plan-backup'>;
   readonly vaultBucket: string;
   readonly documents: Documents;
 }

@@ -5,14 +5,14 @@ import { NodeUnreachableError, UnknownSystemError } from '#domain/errors';
 import { tagKeys } from '#domain/naming';
 import { isLimited, type PlanOutput, type RunRef } from '#domain/payloads';
 import type { Plan, PlannedNode } from '#domain/plan';
-import type { ManagedNode, State } from '#domain/ports';
+import type { ManagedNode } from '#domain/ports';
 import { kindOf } from '#domain/systems/kinds';
 import { pinned, readRun, writePlan } from '../runs.ts';
-import type { RunCommandOf } from '../verbs.ts';
+import type { RunCommandOf, StateOf } from '../verbs.ts';
 
 export interface Services {
   readonly config: Config;
-  readonly state: State;
+  readonly state: StateOf<'plan-inspection'>;
   readonly runCommand: RunCommandOf<'plan-inspection'>;
 }
 

@@ -3,13 +3,13 @@ import { type Manifest, storedBytes, uploadsOf } from '#domain/manifest';
 import { backupMoment, stateKeys } from '#domain/naming';
 import type { PlanRestoreOutput, RunRef } from '#domain/payloads';
 import type { Phase } from '#domain/plan';
-import type { Bucket, State } from '#domain/ports';
 import { fetchedKeys } from '#domain/systems/transfer';
 import { type Documents, pinned, readPlan, readRestore, stepsOf, writePlan } from '../runs.ts';
+import type { StateOf, VaultOf } from '../verbs.ts';
 
 export interface Services {
-  readonly state: State;
-  readonly vault: Bucket;
+  readonly state: StateOf<'plan-restore'>;
+  readonly vault: VaultOf<'plan-restore'>;
   readonly vaultBucket: string;
   readonly documents: Documents;
 }

@@ -2,13 +2,12 @@ import { undo } from '#domain/contracts/shared';
 import { stateKeys } from '#domain/naming';
 import { type PlanUndoOutput, RunRecord } from '#domain/payloads';
 import { isUndoPhase, type Phase, Plan, withUndoPhase } from '#domain/plan';
-import type { State } from '#domain/ports';
 import { commandToken } from '../advance-phase/advance-phase.ts';
 import { readPhase, writePlan } from '../runs.ts';
-import type { RunCommandOf } from '../verbs.ts';
+import type { RunCommandOf, StateOf } from '../verbs.ts';
 
 export interface Services {
-  readonly state: State;
+  readonly state: StateOf<'plan-undo'>;
   readonly runCommand: RunCommandOf<'plan-undo'>;
 }
 

@@ -3,7 +3,6 @@ import { CheckFailedError, InvalidInputError, UnknownSystemError, UnreadableResu
 import { stateKeys } from '#domain/naming';
 import type { PlanUpgradeOutput, RunRef } from '#domain/payloads';
 import type { Plan } from '#domain/plan';
-import type { Bucket, State } from '#domain/ports';
 import type { UpgradeOf } from '#domain/systems/kind';
 import { upgradingOf } from '#domain/systems/kinds';
 import {
@@ -17,11 +16,12 @@ import {
   stepsOf,
   writePlan,
 } from '../runs.ts';
+import type { StateOf, VaultOf } from '../verbs.ts';
 
 export interface Services {
   readonly config: Config;
-  readonly state: State;
-  readonly vault: Bucket;
+  readonly state: StateOf<'plan-upgrade'>;
+  readonly vault: VaultOf<'plan-upgrade'>;
   readonly vaultBucket: string;
   readonly documents: Documents;
 }

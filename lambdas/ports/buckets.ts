@@ -1,8 +1,7 @@
 import { s3Bucket } from '#aws/bucket';
 import { s3Client } from '#aws/clients';
 import { within } from '#domain/contracts/access';
-import type { Bucket } from '#domain/ports';
-import { contractOf, type VerbWith } from '../verbs.ts';
+import { contractOf, type StateBucketOf, type VaultOf, type VerbWith } from '../verbs.ts';
 import { environment } from './environment.ts';
 
 const client = s3Client();
@@ -12,9 +11,9 @@ export const stateBucketName = (_verb: VerbWith<'state'>): string => environment
 export const vaultBucketName = (_verb: VerbWith<'vault'>): string => environment('VAULT_BUCKET');
 
 /** Returns the state bucket with the rights of a verb's row. */
-export const stateOf = (verb: VerbWith<'state'>): Bucket =>
+export const stateOf = <V extends VerbWith<'state'>>(verb: V): StateBucketOf<V> =>
   within(`The verb ${verb}`, contractOf(verb).state ?? {}, s3Bucket(client, stateBucketName(verb)));
 
 /** Returns the vault with the rights of a verb's row. */
-export const vaultOf = (verb: VerbWith<'vault'>): Bucket =>
+export const vaultOf = <V extends VerbWith<'vault'>>(verb: V): VaultOf<V> =>
   within(`The verb ${verb}`, contractOf(verb).vault ?? {}, s3Bucket(client, vaultBucketName(verb)));

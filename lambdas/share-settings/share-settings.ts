@@ -3,15 +3,15 @@ import { archiveFiles } from '#domain/contracts/shared';
 import { ArtifactMismatchError, UnreadableResultError } from '#domain/errors';
 import type { RunRef, ShareSettingsOutput } from '#domain/payloads';
 import { answersOf } from '#domain/phase';
-import type { Bucket, State } from '#domain/ports';
 import { settingsName } from '#domain/systems/puppet-upgrade';
 import { fetching } from '#domain/systems/transfer';
 import { openTo } from '#domain/vault/changes';
 import { type Documents, phaseOf, pinned, readPhase, readPlan, readRun, writePlan } from '../runs.ts';
+import type { StateOf, VaultOf } from '../verbs.ts';
 
 export interface Services {
-  readonly state: State;
-  readonly vault: Bucket;
+  readonly state: StateOf<'share-settings'>;
+  readonly vault: VaultOf<'share-settings'>;
   readonly vaultBucket: string;
   readonly documents: Documents;
 }

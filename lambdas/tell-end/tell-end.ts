@@ -4,13 +4,14 @@ import { isGoodBackup, isWaitedFor, mailOf, type RunEnded, runEndedEvent, type S
 import { storedBytes } from '#domain/manifest';
 import { stateKeys } from '#domain/naming';
 import { RunRecord } from '#domain/payloads';
-import type { Bucket, Notices, State } from '#domain/ports';
+import type { Notices } from '#domain/ports';
 import { readBackup } from '#domain/vault/catalog';
+import type { StateOf, VaultOf } from '../verbs.ts';
 
 export interface Services {
   readonly notifications: Config['notifications'];
-  readonly state: State;
-  readonly vault: Bucket;
+  readonly state: StateOf<'tell-end'>;
+  readonly vault: VaultOf<'tell-end'>;
   readonly notices: Notices;
   readonly warn: (message: string) => void;
 }

@@ -3,15 +3,15 @@ import { lastVerified, type Verified } from '#domain/history';
 import { objectsOfBackup, type StoredUpload, storedBytes } from '#domain/manifest';
 import { backupId, stateKeys } from '#domain/naming';
 import type { RunRecord, VerifyBackupOutput, VerifyRequest } from '#domain/payloads';
-import type { Bucket, State } from '#domain/ports';
 import { backupsOf, isGood, newestGood, readBackup } from '#domain/vault/catalog';
 import { enterVerification } from '#domain/vault/changes';
 import { dueForVerification, untouched, type Verifiable, Verification } from '#domain/verification';
+import type { StateOf, VaultOf } from '../verbs.ts';
 import { resumableSha256 } from './sha256.ts';
 
 export interface Services {
-  readonly state: State;
-  readonly vault: Bucket;
+  readonly state: StateOf<'verify-backup'>;
+  readonly vault: VaultOf<'verify-backup'>;
   readonly now: () => Date;
   /** Read at once. */
   readonly rangeBytes: number;
@@ -60,14 +60,18 @@ const toRead = async (
 };
 
 /** Stored bytes of backups: how much there is to read, for whoever watches. */
-const bytesOf = async (vault: Bucket, system: string, backups: readonly string[]): Promise<number> => {
+const bytesOf = async (
+  vault: VaultOf<'verify-backup'>,
+  system: string,
+  backups: readonly string[],
+): Promise<number> => {
   const found = await Promise.all(backups.map((backup) => readBackup({ vault }, system, backup)));
   return found.reduce((sum, backup) => sum + (backup?.readable ? storedBytes(backup.manifest) : 0), 0);
 };
 
 /** What the vault's listing says against the version that was committed, before it is read; `cold` when it can't be. */
 const look = async (
-  vault: Bucket,
+  vault: VaultOf<'verify-backup'>,
   { key, versionId, bytes }: StoredUpload,
 ): Promise<{ fault?: string; cold?: true }> => {
   const found = (await vault.versions(key)).find((version) => version.key === key && version.versionId === versionId);
