@@ -7,11 +7,8 @@
 #/   PATHS     absolute paths, a NUL between, in base64url
 #/   REQUIRED  absolute paths, a NUL between, in base64url: those that the archive holds are told; may be empty
 #/ Exit status: 0 stored and verified; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/compression.sh"
 . "$(dirname "$0")/library/vault.sh"
 . "$(dirname "$0")/library/mounts.sh"
@@ -52,22 +49,18 @@ require_secrets() {
 
 # held_json: those of the required paths that the archive holds.
 held_json() {
-  local path separator=''
-  printf '['
+  local path quoted
   while IFS= read -r -d '' path; do
     if printf '%s\0' "${path#/}" | listed | LC_ALL=C comm -12 - "$work/held" | grep -q .; then
-      printf '%s' "$separator"
-      json_path "$path"
-      separator=,
+      quote_path "$path"
+      printf '%s\n' "$quoted"
     fi
-  done < <(decode_list "$REQUIRED")
-  printf ']'
+  done < <(decode_list "$REQUIRED") | json_array
 }
 
 main() {
   local path attempt archive changed warning paths=() trees=() warnings=()
-  begin_answer
-  begin_work "$RUN"
+  begin
   load_mounts
   while IFS= read -r -d '' path; do
     if [ ! -e "$path" ] && [ ! -L "$path" ]; then
@@ -102,7 +95,9 @@ main() {
   warnings=(${tar_warnings[@]+"${tar_warnings[@]}"})
   while IFS= read -r warning; do warnings+=("$warning"); done < <(tell_notes)
   store_contents "$BUCKET" "$KEY.contents" "$work/contents" || fail "$stored_error" "$stored_message"
-  answer "{\"kind\":\"files\",\"group\":$(json_string "$GROUP"),\"upload\":$archive,\"contents\":$stored_upload,\"entries\":$(wc -l <"$work/contents"),\"secrets\":$(wc -l <"$work/secrets"),\"holds\":$(held_json),\"verified\":\"read to its end by tar\",\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
+  answer kind=files group="$GROUP" upload:="$archive" contents:="$stored_upload" entries:="$(wc -l <"$work/contents")" \
+    secrets:="$(wc -l <"$work/secrets")" holds:="$(held_json)" verified='read to its end by tar' \
+    warnings:="$(json_list ${warnings[@]+"${warnings[@]}"})"
 }
 
 main "$@"

@@ -10,11 +10,8 @@
 #/   DIRECTORY  where Juju was told to put its backups, in base64url; may be empty
 #/   KEY        key without suffix: .tar.gz and .contents.<zst|gz> are added
 #/ Exit status: 0 stored and verified; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/compression.sh"
 . "$(dirname "$0")/library/vault.sh"
@@ -170,9 +167,8 @@ check_content() {
 
 describe() {
   if [ "$DRIVER" = plugin ]; then
-    printf '{"version":%s,"format":0,"controllerUuid":%s,"modelUuid":%s,"haNodes":%d,"series":%s,"machine":%s,"hostname":%s}' \
-      "$(json_string "$server_version")" "$(json_string "$(server_uuid)")" "$(json_string "$(server_uuid)")" 0 \
-      "$(json_string "$(server_series)")" "$(json_string "$server_machine")" "$(json_string "$(hostname -f)")"
+    json version="$server_version" format:=0 controllerUuid="$(server_uuid)" modelUuid="$(server_uuid)" haNodes:=0 \
+      series="$(server_series)" machine="$server_machine" hostname="$(hostname -f)"
     return
   fi
   metadata=$(metadata_of "$archive" | tr -d '\n')
@@ -184,15 +180,13 @@ describe() {
   model=$(metadata_text ModelUUID)
   [ -n "$model" ] || model=$(metadata_text Environment)
   uuid=$(metadata_text ControllerUUID)
-  printf '{"version":%s,"format":%d,"controllerUuid":%s,"modelUuid":%s,"haNodes":%d,"series":%s,"machine":%s,"hostname":%s}' \
-    "$(json_string "$(metadata_text Version)")" "${format:-0}" "$(json_string "${uuid:-$model}")" "$(json_string "$model")" "${nodes:-0}" \
-    "$(json_string "$series")" "$(json_string "$(metadata_text Machine)")" "$(json_string "$(metadata_text Hostname)")"
+  json version="$(metadata_text Version)" format:="${format:-0}" controllerUuid="${uuid:-$model}" modelUuid="$model" haNodes:="${nodes:-0}" \
+    series="$series" machine="$(metadata_text Machine)" hostname="$(metadata_text Hostname)"
 }
 
 main() {
   local sha1 stored described
-  begin_answer
-  begin_work "$RUN"
+  begin
   # A command that refused to begin has left nothing.
   begun=yes
   expected_sha1='' metadata=''
@@ -204,7 +198,7 @@ main() {
       mkdir -p "$state_directory/juju" && decode_text "$DIRECTORY" >"$state_directory/juju/$RUN"
       if ! find_archive "$RUN" "$(decode_text "$DIRECTORY")"; then
         remove_archives "$RUN"
-        answer '{"kind":"nothing"}'
+        answer kind=nothing
         exit 0
       fi
       ;;
@@ -220,7 +214,9 @@ main() {
   store_contents "$BUCKET" "$KEY.contents" "$work/listing" || fail "$stored_error" "$stored_message"
   described=$(describe)
   [ "$DRIVER" != file ] || remove_archives "$RUN"
-  answer "{\"kind\":\"juju\",\"driver\":\"$DRIVER\",\"upload\":$stored,\"contents\":$stored_upload,\"entries\":$(wc -l <"$work/listing"),\"files\":$(grep -vc '/$' "$work/files"),\"collections\":$collections,\"databaseBytes\":$database_bytes,\"sha1\":$(json_string "$sha1"),\"metadata\":$described,\"verified\":\"read to its end by tar, with database and keys\"}"
+  answer kind=juju driver="$DRIVER" upload:="$stored" contents:="$stored_upload" entries:="$(wc -l <"$work/listing")" \
+    files:="$(grep -vc '/$' "$work/files")" collections:="$collections" databaseBytes:="$database_bytes" sha1="$sha1" metadata:="$described" \
+    verified='read to its end by tar, with database and keys'
 }
 
 main "$@"

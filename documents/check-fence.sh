@@ -5,11 +5,8 @@
 #/   INSTANCES  ids of the state servers of the backup, a blank between; those of provider-state are looked at as well
 #/   STOPPED    allowed: a stopped one counts as gone, since somebody has seen to it that it is never started again; refused
 #/ Exit status: 0 all are gone; 1 the answer says which is not.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/restore.sh"
@@ -17,15 +14,14 @@ umask 077
 . "$(dirname "$0")/library/juju-provider.sh"
 
 main() {
-  local id state alive='' looked=()
-  begin_answer
-  begin_work "$RUN"
+  local id state alive=''
+  begin
   require_client
   find_provider || fail WrongEnvironmentError "the client's files do not tell the control bucket of $client_name, so its instances can't be asked for. Nothing was touched."
   # shellcheck disable=SC2046,SC2086 # lists of ids
   for id in $(printf '%s\n' $INSTANCES $(provider_instances || true) | sort -u); do
     state=$(instance_state "$id")
-    looked+=("$id $state")
+    echo "$id is $state"
     case $state in
       terminated | gone) ;;
       stopped) [ "$STOPPED" = allowed ] || alive="$alive $id is stopped: started again it would be a second state server." ;;
@@ -34,7 +30,7 @@ main() {
     esac
   done
   [ -z "$alive" ] || fail NotFencedError "a restore is only for when every state server is gone:$alive Terminate what is left, then start the restore again. Nothing was touched."
-  answer "{\"gone\":$(json_list ${looked[@]+"${looked[@]}"})}"
+  answer
 }
 
 main "$@"

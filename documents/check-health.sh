@@ -4,11 +4,8 @@
 #/ Looks whether services run and answer: PostgreSQL a query, the master a TLS handshake with the restored certificates.
 #/   SERVICES  names with spaces between
 #/ Exit status: 0 all do; 1 the answer says which does not.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/puppet.sh"
@@ -25,9 +22,8 @@ serves() {
 postgres_serves() { postgres_answers >/dev/null; }
 
 main() {
-  local name checked=() certname authority
-  begin_answer
-  begin_work "$RUN"
+  local name certname authority
+  begin
   certname=$(puppet_setting certname "$(hostname -f)")
   authority=$(puppet_setting localcacert "$puppet_configuration/puppet/ssl/certs/ca.pem")
   for name in $SERVICES; do
@@ -47,9 +43,8 @@ main() {
         wait_until "$patience_seconds" postgres_serves || require_postgres
         ;;
     esac
-    checked+=("$name")
   done
-  answer "{\"answering\":$(json_list ${checked[@]+"${checked[@]}"})}"
+  answer
 }
 
 main "$@"

@@ -4,11 +4,8 @@
 #/ Looks until Juju's API answers and the agents of enough machines report to it. Changes nothing.
 #/   SHARE  of all machines of all models, as a percentage
 #/ Exit status: 0 they do; 1 they did not in time, the answer says how many.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/restore.sh"
@@ -25,8 +22,7 @@ enough() {
 
 main() {
   local deadline=$((SECONDS + SECONDS_TO_WAIT))
-  begin_answer
-  begin_work "$RUN"
+  begin
   reported='' machines=0
   require_client
   until enough; do
@@ -36,7 +32,7 @@ main() {
     fi
     sleep 2
   done
-  answer "{\"machines\":$machines,\"started\":$reported}"
+  answer
 }
 
 main "$@"

@@ -6,11 +6,8 @@
 #/   KEY   where in the vault the upload is begun
 #/   KEYS  absolute paths that a backup would archive, a NUL between, in base64url
 #/ Exit status: 0 looked, the answer has every problem at once.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/secrets.sh"
 
 # A way to S3 that swallows packets is found out within a minute.
@@ -42,11 +39,10 @@ unreadable_keys() {
 
 main() {
   local line refused unreadable=()
-  begin_answer
-  begin_work "$RUN"
+  begin
   refused=$(refused_upload)
   while IFS= read -r line; do unreadable+=("$line"); done < <(unreadable_keys | head -n 20)
-  answer "{\"clock\":$(date +%s),\"vault\":$(json_string "$refused"),\"unreadable\":$(json_list ${unreadable[@]+"${unreadable[@]}"})}"
+  answer clock:="$(date +%s)" vault="$refused" unreadable:="$(json_list ${unreadable[@]+"${unreadable[@]}"})"
 }
 
 main "$@"

@@ -20,15 +20,20 @@ const withoutUnused = (text: string): string => {
   return shorter === text ? text : withoutUnused(shorter);
 };
 
+/** A line that names a library, in a script or in a library. */
+const sourced = /^\. "\$\(dirname "\$(?:0|\{BASH_SOURCE\[0\]\})"\)\/(?:.*\/)?([a-z-]+\.sh)"\n/gm;
+
 /**
  * A script with its libraries in place of the lines that name them: one text that needs no other file. Its comments stay
  * here, but for what it is for, and so do functions that it does not use: SSM takes 64 KB of a document.
  */
-const inlined = (script: string): string =>
+export const composedScript = (script: string): string =>
   withoutUnused(
     read(`${script}.sh`)
       .replace(/^#!.*\n/, '')
-      .replace(/^\. "\$\(dirname "\$0"\)\/(library\/[a-z-]+\.sh)"\n/gm, (_, library: string) => read(library))
+      .replace(sourced, (_, library: string) =>
+        read(`library/${library}`).replace(sourced, (__, other: string) => read(`library/${other}`)),
+      )
       .replace(/^[ ]*#(?: .*)?\n/gm, ''),
   );
 
@@ -64,7 +69,7 @@ export const composeDocument = ({ script, does, changesNode, takes: own }: Contr
         precondition: { StringEquals: ['platformType', 'Linux'] },
         inputs: {
           timeoutSeconds: '{{ ExecutionTimeout }}',
-          runCommand: ['#!/bin/bash', ...variables, ...inlined(script).split('\n')],
+          runCommand: ['#!/bin/bash', ...variables, ...composedScript(script).split('\n')],
         },
       },
     ],

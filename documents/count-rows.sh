@@ -5,11 +5,8 @@
 #/   NAME      the fetched list, `rows<TAB>table`
 #/   DATABASE  its name in base64url
 #/ Exit status: 0 counted, the answer says whether they are equal; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/dump.sh"
 . "$(dirname "$0")/library/restore.sh"
@@ -25,8 +22,7 @@ count_rows() {
 
 main() {
   local database different number tables rows
-  begin_answer
-  begin_work "$RUN"
+  begin
   find_postgres
   require_postgres
   IFS= read -r -d '' database < <(decode_text "$DATABASE") || true
@@ -37,7 +33,7 @@ main() {
   number=$(wc -l <"$work/different")
   [ "$number" -le 3 ] || different="$different; and $((number - 3)) tables more"
   read -r tables rows < <(awk -F '\t' '{ tables++; rows += $1 } END { printf "%d %.0f\n", tables, rows }' "$work/expected")
-  answer "{\"database\":$(json_string "$database"),\"tables\":$tables,\"rows\":$rows,\"different\":$(json_string "$different")}"
+  answer database="$database" tables:="$tables" rows:="$rows" different="$different"
 }
 
 main "$@"

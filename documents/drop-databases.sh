@@ -4,11 +4,8 @@
 #/ Drops databases, then tablespaces, then roles, and proves of each that it is gone. What is gone already is passed over.
 #/   DATABASES ROLES TABLESPACES  names, a NUL between, in base64url; may be empty
 #/ Exit status: 0 all are gone; 1 the answer says which is not, and why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/restore.sh"
 
@@ -55,8 +52,7 @@ drop_tablespace() {
 }
 
 main() {
-  begin_answer
-  begin_work "$RUN"
+  begin
   find_postgres
   require_postgres
   : >"$work/log"
@@ -64,7 +60,7 @@ main() {
   # A tablespace may belong to one of the roles.
   each "$TABLESPACES" drop_tablespace
   each "$ROLES" drop_role
-  answer '{"dropped":true}'
+  answer
 }
 
 main "$@"

@@ -5,11 +5,8 @@
 #/   KEY       key without suffix: .dump.<zst|gz> and .contents.<zst|gz> are added
 #/   DATABASE  its name in base64url
 #/ Exit status: 0 stored and verified; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/compression.sh"
 . "$(dirname "$0")/library/vault.sh"
 . "$(dirname "$0")/library/postgres.sh"
@@ -39,8 +36,7 @@ find_reader() {
 
 main() {
   local database encoding tables rows dump reader
-  begin_answer
-  begin_work "$RUN"
+  begin
   find_postgres
   require_postgres
   IFS= read -r -d '' database < <(decode_text "$DATABASE") || true
@@ -54,7 +50,8 @@ main() {
   { echo "rows	table" && cat "$stored_contents"; } >"$work/contents"
   read -r tables rows < <(awk -F '\t' '{ tables++; rows += $1 } END { printf "%d %.0f\n", tables, rows }' "$stored_contents")
   store_contents "$BUCKET" "$KEY.contents" "$work/contents" || fail "$stored_error" "$stored_message"
-  answer "{\"kind\":\"database\",\"database\":$(json_string "$database"),\"upload\":$dump,\"contents\":$stored_upload,\"tables\":$tables,\"rows\":$rows,\"verified\":\"read to its end, its rows counted\"}"
+  answer kind=database database="$database" upload:="$dump" contents:="$stored_upload" tables:="$tables" rows:="$rows" \
+    verified='read to its end, its rows counted'
 }
 
 main "$@"

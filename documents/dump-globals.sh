@@ -3,11 +3,8 @@
 #/
 #/ Streams roles, their password hashes and tablespaces into the vault: what no dump of a database holds.
 #/ Exit status: 0 stored and verified; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/compression.sh"
 . "$(dirname "$0")/library/vault.sh"
 . "$(dirname "$0")/library/postgres.sh"
@@ -27,8 +24,7 @@ closing_line() {
 
 main() {
   local roles tablespaces
-  begin_answer
-  begin_work "$RUN"
+  begin
   find_postgres
   require_postgres
   if ! store "$BUCKET" "$KEY" "$EXPECTED_BYTES" pg_dumpall beside closing_line; then
@@ -36,7 +32,7 @@ main() {
     fail "$stored_error" "$stored_message"
   fi
   read -r roles tablespaces <"$stored_contents"
-  answer "{\"kind\":\"globals\",\"upload\":$stored_upload,\"roles\":$roles,\"tablespaces\":$tablespaces,\"verified\":\"complete to its closing line\"}"
+  answer kind=globals upload:="$stored_upload" roles:="$roles" tablespaces:="$tablespaces" verified='complete to its closing line'
 }
 
 main "$@"

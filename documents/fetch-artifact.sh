@@ -9,11 +9,8 @@
 #/   COMPRESSION  zstd, gzip; none for what stays as it is, whatever its name ends in
 #/   NAME         the file that it becomes
 #/ Exit status: 0 it lies there, whole; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/restore.sh"
 
 # At most this much is staged, and asked for again when the connection breaks.
@@ -46,8 +43,7 @@ unpack() {
 
 main() {
   local target statuses bytes sum hasher counter
-  begin_answer
-  begin_work "$RUN"
+  begin
   target=$(fetched_file "$RUN" "$NAME")
   mkdir -p "${target%/*}"
   if [ ! -e "$target" ]; then
@@ -81,7 +77,7 @@ main() {
     [ "${statuses[2]}" -eq 0 ] || fail ArtifactDamagedError "s3://$BUCKET/$OBJECT can not be unpacked: $(last_words "$work/unpack.log")"
     mv "$work/artifact" "$target"
   fi
-  answer "{\"fetched\":$(json_string "$NAME"),\"bytes\":$(wc -c <"$target")}"
+  answer
 }
 
 main "$@"

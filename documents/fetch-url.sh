@@ -4,17 +4,13 @@
 #/ Downloads an archive from an https URL, compares it with its SHA-256, and unpacks its gzip.
 #/   NAME  the file that it becomes
 #/ Exit status: 0 it is there and is what it should be; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/restore.sh"
 
 main() {
   local target sum
-  begin_answer
-  begin_work "$RUN"
+  begin
   target=$(fetched_file "$RUN" "$NAME")
   mkdir -p "${target%/*}"
   if [ ! -e "$target" ]; then
@@ -25,7 +21,7 @@ main() {
     gzip -d -c <"$work/archive" >"$work/unpacked" 2>"$work/log" || fail ArtifactDamagedError "$URL can not be unpacked: $(last_words "$work/log") $(free_space "$work")"
     mv "$work/unpacked" "$target"
   fi
-  answer "{\"fetched\":$(json_string "$NAME"),\"bytes\":$(wc -c <"$target")}"
+  answer
 }
 
 main "$@"

@@ -2,13 +2,10 @@
 #/ Usage: RUN= finish-restore.sh
 #/
 #/ Ends a proven restore: from here on it can't be undone. Removes what was kept aside, what was fetched, and what earlier
-#/ restores that broke off have left. What can't be removed is told in the answer and fails nothing: the restore is proven.
+#/ restores that broke off have left. What can't be removed is logged and fails nothing: the restore is proven.
 #/ Exit status: 0 done.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
@@ -16,8 +13,7 @@ umask 077
 
 main() {
   local directory run left_behind=()
-  begin_answer
-  begin_work "$RUN"
+  begin
   # What was there before goes only when what is there now is on the disk.
   sync
   for directory in "$state_directory"/restore/*; do
@@ -30,7 +26,8 @@ main() {
     disarm_watchdog "$run"
     rm -f "$(stopped_file "$run")"
   done
-  answer "{\"finished\":true,\"left\":$(json_list ${left_behind[@]+"${left_behind[@]}"})}"
+  [ -z "${left_behind[*]-}" ] || printf '%s stays\n' "${left_behind[@]}"
+  answer
 }
 
 main "$@"

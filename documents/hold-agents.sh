@@ -4,11 +4,8 @@
 #/ Notes the agent of a controller as one that this run stops, since juju-restore stops agents and leaves them so when it
 #/ fails: from here on the run, its undoing or a watchdog start it. Stops nothing itself.
 #/ Exit status: 0 noted; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
@@ -16,12 +13,11 @@ umask 077
 . "$(dirname "$0")/library/juju.sh"
 
 main() {
-  begin_answer
-  begin_work "$RUN"
+  begin
   find_server || fail WrongNodeError "no controller of Juju on this node. Check the roles in holdfast.yaml."
   remember_stopped "$RUN" "$agent_service" "$mongo_service"
   arm_watchdog "$RUN" "$WATCHDOG_SECONDS"
-  answer "{\"held\":$(json_list "$agent_service" "$mongo_service")}"
+  answer
 }
 
 main "$@"

@@ -6,11 +6,8 @@
 #/   PURPOSE     backup: what is broken is an error; rescue: it is told among the problems, since a restore is to mend it
 #/   CONTROLLER  the environment's or controller's name; empty for the one that the client is switched to
 #/ Exit status: 0 inspected; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/juju.sh"
 . "$(dirname "$0")/library/juju-provider.sh"
@@ -28,18 +25,13 @@ problem() {
 }
 
 inspect_server() {
-  local name separator='' services=''
+  local name
   if ! find_server; then
     printf 'null'
     return
   fi
-  for name in "$mongo_service" "$agent_service"; do
-    has_service "$name" || continue
-    services="$services$separator{\"name\":$(json_string "$name"),\"running\":$(if is_running "$name"; then echo true; else echo false; fi)}"
-    separator=,
-  done
-  printf '{"machine":%s,"version":%s,"uuid":%s,"series":%s,"services":[%s],"databaseBytes":%d}' "$(json_string "$server_machine")" \
-    "$(json_string "$server_version")" "$(json_string "$(server_uuid)")" "$(json_string "$(server_series)")" "$services" "$(($(database_kib || echo 0) * 1024))"
+  json machine="$server_machine" version="$server_version" uuid="$(server_uuid)" series="$(server_series)" \
+    services:="$(services_json "$mongo_service" "$agent_service")" databaseBytes:="$(($(database_kib || echo 0) * 1024))"
 }
 
 # The UUID by which the client knows the environment or controller; empty when it does not know it at all.
@@ -61,17 +53,13 @@ is_known() {
 
 # What Juju 1.x takes for its state servers, asked with Juju's own account.
 inspect_provider() {
-  local id separator=''
+  local id
   if [ "$PURPOSE" != rescue ] || ! is_classic "$client_version" || ! find_provider; then
     printf 'null'
     return
   fi
-  printf '{"bucket":%s,"instances":[' "$(json_string "$provider_bucket")"
-  for id in $(provider_instances); do
-    printf '%s{"instanceId":%s,"state":%s}' "$separator" "$(json_string "$id")" "$(json_string "$(instance_state "$id")")"
-    separator=,
-  done
-  printf ']}'
+  for id in $(provider_instances); do json instanceId="$id" state="$(instance_state "$id")"; done >"$work/instances"
+  json bucket="$provider_bucket" instances:="$(json_array <"$work/instances")"
 }
 
 inspect_client() {
@@ -91,15 +79,13 @@ inspect_client() {
   else
     problem NoApiError "Juju's API does not answer: $(juju_words "$work/juju.log") Look at the agents and the database of the state servers."
   fi
-  printf '{"version":%s,"user":%s,"directory":%s,"name":%s,"uuid":%s,"status":%s,"backupDirectory":%s,"provider":%s}' \
-    "$(json_string "$client_version")" "$(json_string "$client_user")" "$(json_string "$client_directory")" "$(json_string "$client_name")" \
-    "$(json_string "$(client_uuid)")" "$status" "$(json_string "$directory")" "$(inspect_provider)"
+  json version="$client_version" user="$client_user" directory="$client_directory" name="$client_name" uuid="$(client_uuid)" \
+    status:="$status" backupDirectory="$directory" provider:="$(inspect_provider)"
 }
 
 main() {
-  local tool line server client space roles=() problems=() warnings=()
-  begin_answer
-  begin_work "$RUN"
+  local tool line server space roles=() problems=() warnings=()
+  begin
   for tool in aws tar openssl; do require_tool "$tool"; done
   : >"$work/problems"
   if find_server; then
@@ -119,12 +105,13 @@ main() {
   server=$(inspect_server)
   # No subshell: what is wrong there is the answer.
   inspect_client >"$work/client"
-  client=$(cat "$work/client")
   space=$(printf '%s\n' "$state_directory" "$juju_data" | space_of)
   while IFS= read -r line; do problems+=("$line"); done <"$work/problems"
   find_compressor
   if [ -n "$compression_warning" ]; then warnings+=("$compression_warning"); fi
-  answer "{\"product\":\"juju\",\"hostname\":$(json_string "$(hostname -f)"),\"roles\":$(json_list ${roles[@]+"${roles[@]}"}),\"server\":$server,\"client\":$client,\"tools\":$(tools_of),\"space\":$space,\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
+  answer product=juju hostname="$(hostname -f)" roles:="$(json_list ${roles[@]+"${roles[@]}"})" server:="$server" client:=@"$work/client" \
+    tools:="$(tools_of)" space:="$space" problems:="$(json_list ${problems[@]+"${problems[@]}"})" \
+    warnings:="$(json_list ${warnings[@]+"${warnings[@]}"})"
 }
 
 main "$@"

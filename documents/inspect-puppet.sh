@@ -5,11 +5,8 @@
 #/ nothing.
 #/   PURPOSE  backup: what is broken is an error; rescue: it is told among the problems, since a restore is to mend it
 #/ Exit status: 0 inspected; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/databases.sh"
@@ -42,17 +39,6 @@ inspect_authority() {
     printf 'null' >"$work/authority"
     problem AuthorityUnreadableError "$directory/ca_crt.pem can not be read as a certificate. Mend it, then start the operation again."
   fi
-}
-
-inspect_services() {
-  local name separator=''
-  printf '['
-  for name in $puppet_services; do
-    has_service "$name" || continue
-    printf '%s{"name":"%s","running":%s}' "$separator" "$name" "$(if is_running "$name"; then echo true; else echo false; fi)"
-    separator=,
-  done
-  printf ']'
 }
 
 inspect_answers() {
@@ -97,27 +83,18 @@ find_paths() {
 }
 
 inspect_paths() {
-  local group separator=''
-  printf '{'
-  for group in configuration certificates modules mcollective installer; do
-    printf '%s"%s":' "$separator" "$group"
-    roots_json "$group"
-    separator=,
-  done
-  printf '}'
+  json configuration:="$(roots_json configuration)" certificates:="$(roots_json certificates)" modules:="$(roots_json modules)" \
+    mcollective:="$(roots_json mcollective)" installer:="$(roots_json installer)"
 }
 
 inspect_required() {
-  local path seen=$'\n' separator=''
-  printf '['
+  local path quoted seen=$'\n'
   for path in ${required[@]+"${required[@]}"}; do
     case $seen in *$'\n'"$path"$'\n'*) continue ;; esac
     seen=$seen$path$'\n'
-    printf '%s' "$separator"
-    json_path "$path"
-    separator=,
-  done
-  printf ']'
+    quote_path "$path"
+    printf '%s\n' "$quoted"
+  done | json_array
 }
 
 inspect_roles() {
@@ -165,8 +142,7 @@ check_tools() {
 
 main() {
   local tool warning left warnings=()
-  begin_answer
-  begin_work "$RUN"
+  begin
   for tool in aws tar openssl service; do require_tool "$tool"; done
   : >"$work/problems"
   : >"$work/locations"
@@ -191,20 +167,24 @@ main() {
   read_puppet_conf
   ask_puppet
   find_paths
-  local version certname found_roles found_services postgres authority paths space problems=() fixed=()
+  local version certname found_roles found_services postgres paths space problems=() fixed=()
   version=$(installed_version || true)
   certname=$(puppet_setting certname "$(hostname -f)")
   found_roles=$(inspect_roles)
-  found_services=$(inspect_services)
+  # shellcheck disable=SC2086 # a list of names without spaces
+  found_services=$(services_json $puppet_services)
   postgres=$(inspect_postgres)
   inspect_authority
-  authority=$(cat "$work/authority")
   paths=$(inspect_paths)
   space=$(inspect_space)
   while IFS= read -r warning; do warnings+=("$warning"); done <"$work/warnings"
   while IFS= read -r warning; do fixed+=("$warning"); done < <(head -n 20 "$work/fixed")
   while IFS= read -r warning; do problems+=("$warning"); done <"$work/problems"
-  answer "{\"product\":\"puppet-enterprise\",\"version\":$(json_string "$version"),\"agentVersion\":$(json_string "$(agent_version)"),\"hostname\":$(json_string "$(hostname -f)"),\"certname\":$(json_string "$certname"),\"roles\":$found_roles,\"services\":$found_services,\"postgres\":$postgres,\"certificateAuthority\":$authority,\"answers\":$(inspect_answers),\"paths\":$paths,\"required\":$(inspect_required),\"tools\":$(tools_of),\"space\":$space,\"mounts\":$(inspect_mounts),\"fixed\":$(json_list ${fixed[@]+"${fixed[@]}"}),\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"warnings\":$(json_list ${warnings[@]+"${warnings[@]}"})}"
+  answer product=puppet-enterprise version="$version" agentVersion="$(agent_version)" hostname="$(hostname -f)" certname="$certname" \
+    roles:="$found_roles" services:="$found_services" postgres:="$postgres" certificateAuthority:=@"$work/authority" \
+    answers:="$(inspect_answers)" paths:="$paths" required:="$(inspect_required)" tools:="$(tools_of)" space:="$space" \
+    mounts:="$(inspect_mounts)" fixed:="$(json_list ${fixed[@]+"${fixed[@]}"})" problems:="$(json_list ${problems[@]+"${problems[@]}"})" \
+    warnings:="$(json_list ${warnings[@]+"${warnings[@]}"})"
 }
 
 main "$@"

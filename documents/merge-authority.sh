@@ -5,11 +5,8 @@
 #/ and puts its serial number beyond every one that may have been issued. Done twice it is the same as once.
 #/   KNOWN_SERIAL  the greatest next serial number that is known of this authority from elsewhere; may be empty
 #/ Exit status: 0 merged, the answer says from what; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/restore.sh"
 . "$(dirname "$0")/library/puppet.sh"
@@ -198,8 +195,7 @@ merge_serial() {
 
 main() {
   local directory kept same living whole nameless serial known unread=no key_option name names=()
-  begin_answer
-  begin_work "$RUN"
+  begin
   directory=$(authority_directory)
   kept=$(kept_authorities "$RUN")
   [ -r "$directory/ca_crt.pem" ] || fail AuthorityDamagedError "the restored node has no $directory/ca_crt.pem. Restore another backup."
@@ -210,9 +206,9 @@ main() {
   merge_revocations
   merge_serial
   while IFS= read -r name; do names+=("$name"); done < <(head -n "$names_told" "$work/signed")
-  answer "{\"living\":\"$living\",\"whole\":$(yes_or_no "$whole"),\"backup\":$(json_string "$(padded_hex "$(next_serial "$kept/restored")")"),\"known\":\"$(padded_hex "$known")\",\"serial\":\"$(padded_hex "$serial")\",\"signed\":$(wc -l <"$work/signed"),\"names\":$(json_list ${names[@]+"${names[@]}"}),\"unreadList\":$(yes_or_no "$unread")}"
+  answer living="$living" whole:="$(json_flag [ "$whole" = yes ])" backup="$(padded_hex "$(next_serial "$kept/restored")")" \
+    known="$(padded_hex "$known")" serial="$(padded_hex "$serial")" signed:="$(wc -l <"$work/signed")" \
+    names:="$(json_list ${names[@]+"${names[@]}"})" unreadList:="$(json_flag [ "$unread" = yes ])"
 }
-
-yes_or_no() { if [ "$1" = yes ]; then printf true; else printf false; fi; }
 
 main "$@"

@@ -4,11 +4,8 @@
 #/ Tells what on this node is against an upgrade of Puppet Enterprise, as far as a node can tell, and which modules it has.
 #/ Changes nothing.
 #/ Exit status: 0 looked, the answer has every problem at once.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/puppet.sh"
 . "$(dirname "$0")/library/upgrade.sh"
 
@@ -70,8 +67,7 @@ check_umask() {
 
 main() {
   local name modules=()
-  begin_answer
-  begin_work "$RUN"
+  begin
   check_temporary_directory
   check_umask
   check_settings
@@ -79,7 +75,8 @@ main() {
   check_packages
   check_agent
   while IFS= read -r name; do modules+=("$name"); done < <(module_names)
-  answer "{\"problems\":$(json_list ${problems[@]+"${problems[@]}"}),\"modules\":$(json_list ${modules[@]+"${modules[@]}"}),\"interrupted\":$(json_string "$(interrupted_upgrade)")}"
+  answer problems:="$(json_list ${problems[@]+"${problems[@]}"})" modules:="$(json_list ${modules[@]+"${modules[@]}"})" \
+    interrupted="$(interrupted_upgrade)"
 }
 
 main "$@"

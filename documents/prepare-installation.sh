@@ -8,19 +8,15 @@
 #/   ANSWERS_FILE  the file in it that the installer is told by
 #/   VERSION          what is to be installed
 #/ Exit status: 0 it could; 1 it could not, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/restore.sh"
 . "$(dirname "$0")/library/installer.sh"
 
 main() {
   local directory answers
-  begin_answer
-  begin_work "$RUN"
+  begin
   directory=$(restore_directory "$RUN")
   answers=$directory/${ANSWERS_FILE##*/}
   tar --extract --to-stdout --file="$(fetched_file "$RUN" "$ANSWERS_ARCHIVE")" "${ANSWERS_FILE#/}" >"$work/answers" 2>"$work/log" ||
@@ -29,7 +25,7 @@ main() {
   unpack_installer "$(fetched_file "$RUN" "$NAME")" || fail InstallFailedError "$installer_said Nothing was touched. Put the right installer into the vault."
   judge_installer "$VERSION" || fail InstallFailedError "$installer_said Nothing was touched. Put the right installer into the vault."
   mv "$work/answers" "$answers"
-  answer "{\"answers\":$(json_string "$answers"),\"installer\":$(json_string "${installer_home##*/}")}"
+  answer
 }
 
 main "$@"

@@ -4,11 +4,8 @@
 #/ Makes the directories of tablespaces where they are missing: CREATE TABLESPACE wants an empty one that the server owns.
 #/   LOCATIONS  absolute paths, one per line, in base64url
 #/ Exit status: 0 they are there; 1 one holds something that is not PostgreSQL's, the answer says what.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/postgres.sh"
 
@@ -36,8 +33,7 @@ roots_alone() {
 
 main() {
   local location foreign
-  begin_answer
-  begin_work "$RUN"
+  begin
   find_postgres
   while IFS= read -r location || [ -n "$location" ]; do
     [ -n "$location" ] || continue
@@ -50,7 +46,7 @@ main() {
       fail TablespaceOwnerError "$location belongs to $(stat -L -c %U "$location"). Give it to $postgres_user, then start the restore again."
     fi
   done < <(decode_text "$LOCATIONS")
-  answer '{"prepared":true}'
+  answer
 }
 
 main "$@"

@@ -4,12 +4,9 @@
 #/ Removes Puppet Enterprise with its own uninstaller, and proves that nothing is left. Nothing to remove is no error. What the
 #/ certificate authority has signed and revoked is kept before.
 #/   NAME  the fetched installer, whose uninstaller is run where the installed one is gone
-#/ Exit status: 0 it is gone, the answer says what was moved aside; 1 the answer says what is left.
-set -Eeuo pipefail
-umask 077
+#/ Exit status: 0 it is gone; 1 the answer says what is left.
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/restore.sh"
@@ -32,9 +29,8 @@ stop_signing() {
 }
 
 main() {
-  local path mounts program=$uninstaller log status=0 purged=false left=()
-  begin_answer
-  begin_work "$RUN"
+  local path mounts program=$uninstaller log status=0 aside
+  begin
   stop_signing
   keep_authority "$RUN"
   if [ -e "$puppet_home" ] || [ -e "$puppet_configuration" ]; then
@@ -55,13 +51,13 @@ main() {
     # What is left of a half-removed installation would keep the installer from running, and may be a person's own.
     for path in "$puppet_home" "$puppet_configuration"; do
       [ -e "$path" ] || [ -L "$path" ] || continue
-      left+=("$(mktemp -u "$path.left-XXXXXX")")
-      mv -T -- "$path" "${left[${#left[@]} - 1]}" 2>"$work/log" ||
+      aside=$(mktemp -u "$path.left-XXXXXX")
+      mv -T -- "$path" "$aside" 2>"$work/log" ||
         fail PurgeFailedError "$path is still there after the uninstaller, and can not be moved aside: $(last_words "$work/log"). Unmount or remove it, then start the restore again."
+      echo "$path lies at $aside now"
     done
-    purged=true
   fi
-  answer "{\"purged\":$purged,\"movedAside\":$(json_list ${left[@]+"${left[@]}"})}"
+  answer
 }
 
 main "$@"

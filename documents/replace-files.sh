@@ -8,11 +8,8 @@
 #/   MISSING_ROOTS  absolute paths that are put back where nothing is, and stay where something is; may be empty
 #/   EXCLUDES       absolute paths below them that stay as they are; may be empty
 #/ Exit status: 0 done; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/restore.sh"
 . "$(dirname "$0")/library/archive.sh"
@@ -117,8 +114,7 @@ replace() {
 
 main() {
   local archive directory index=0 found=0
-  begin_answer
-  begin_work "$RUN"
+  begin
   archive=$(fetched_file "$RUN" "$NAME")
   directory=$(restore_directory "$RUN")
   stage=$directory/staged/$NAME
@@ -140,7 +136,8 @@ main() {
   done
   found=$(wc -l <"$directory/lists/$NAME.placed")
   remove_tree "$stage" || echo "$stage stays: $refused" >&2
-  answer "{\"archive\":$(json_string "$NAME"),\"replaced\":${#targets[@]},\"kept\":$kept,\"absent\":$(json_list ${absent[@]+"${absent[@]:0:20}"}),\"entries\":$entries,\"found\":$found,\"privileged\":$(json_list ${privileged[@]+"${privileged[@]:0:20}"})}"
+  answer archive="$NAME" replaced:="${#targets[@]}" kept:="$kept" absent:="$(json_list ${absent[@]+"${absent[@]:0:20}"})" entries:="$entries" \
+    found:="$found" privileged:="$(json_list ${privileged[@]+"${privileged[@]:0:20}"})"
 }
 
 main "$@"

@@ -4,11 +4,8 @@
 #/ Restarts PostgreSQL, so that no lock and no session of a stopped service is left, and proves that none is.
 #/   DATABASES  names, a NUL between, in base64url
 #/ Exit status: 0 it is another server process, and nobody is in any of them; 1 the answer says what is wrong.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/restore.sh"
@@ -49,8 +46,7 @@ sessions() {
 
 main() {
   local service before found end restarted=yes
-  begin_answer
-  begin_work "$RUN"
+  begin
   find_postgres
   service=$(postgres_service) || fail RestartFailedError "no service of this node starts PostgreSQL: neither pe-postgresql nor postgresql is there. Restart it by hand, then start the restore again."
   # Down already, it is another one in any case.
@@ -73,7 +69,7 @@ main() {
     [ "$SECONDS" -lt "$end" ] || break
     sleep 0.2
   done
-  answer '{"sessions":0}'
+  answer
 }
 
 main "$@"

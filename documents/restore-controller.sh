@@ -6,11 +6,8 @@
 #/   NAME       ends in .gz, since juju-restore unpacks nothing else
 #/   DOWNGRADE  allowed: the backup may be of an older version; refused
 #/ Exit status: 0 restored; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/restore.sh"
@@ -19,8 +16,7 @@ umask 077
 
 main() {
   local tool='' options candidate
-  begin_answer
-  begin_work "$RUN"
+  begin
   # SSM sets no HOME, and its PATH lacks what snaps bring. The tool renames the dump into HOME, so both lie on one file system.
   export HOME=/root PATH=$PATH:/snap/bin
   unpacked=$HOME/.holdfast-$RUN
@@ -41,7 +37,7 @@ main() {
     fail JujuFailedError "juju-restore failed: $restore_cause $(restore_stage) The agents are started again. Fix the cause, then start the restore again, or restore the safety backup."
   fi
   rm -rf --one-file-system "$unpacked"
-  answer '{"restored":true}'
+  answer
 }
 
 main "$@"

@@ -8,11 +8,8 @@
 #/         ctype, limit, template, comment, acl, schema (who owns public; empty: there is none), extension (any number), and the
 #/         settings, NAME=VALUE, each group behind the role that it is for (empty: for all)
 #/ Exit status: 0 it is whole; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/restore.sh"
 
@@ -88,10 +85,9 @@ each_setting() {
 }
 
 main() {
-  local file new field extensions=() refused jobs statistics=made
+  local file new field extensions=() refused jobs
   local -A spec=()
-  begin_answer
-  begin_work "$RUN"
+  begin
   find_postgres
   require_postgres
   file=$(fetched_file "$RUN" "$NAME")
@@ -121,8 +117,8 @@ main() {
   fi
   { grant_access && each_setting && describe_database; } 2>"$work/log" || fail RestoreFailedError "grants, settings or comment of ${spec[name]}: $(refusal "$work/log")"
   # The planner's statistics are not in a dump, and the first hour without them is a bad one; but the server makes them in time by itself.
-  if ! echo 'ANALYZE' | run_sql "$new" 2>"$work/log"; then statistics=$(refusal "$work/log"); fi
-  answer "{\"database\":$(json_string "${spec[name]}"),\"jobs\":$jobs,\"statistics\":$(json_string "$statistics")}"
+  if ! echo 'ANALYZE' | run_sql "$new" 2>"$work/log"; then echo "no statistics: $(refusal "$work/log")"; fi
+  answer
 }
 
 main "$@"

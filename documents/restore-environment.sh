@@ -5,11 +5,8 @@
 #/ again: a copy is kept, and put back when Juju fails before it has written another one.
 #/   CONSTRAINTS  what the new state server is to have, in base64url; may be empty
 #/ Exit status: 0 restored; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/restore.sh"
@@ -28,8 +25,7 @@ give_up() {
 
 main() {
   local options=() constraints servers line lacks=()
-  begin_answer
-  begin_work "$RUN"
+  begin
   require_client
   find_provider || fail WrongEnvironmentError "the client's files do not tell the control bucket of $client_name. Nothing was touched."
   read_provider_state "$(saved_provider_state "$RUN")" ||
@@ -47,7 +43,7 @@ main() {
   juju "${options[@]}" >"$work/restore.log" 2>&1 || grep -q 'machine update failed' "$work/restore.log" || give_up
   servers=$(provider_instances | tr '\n' ' ') || true
   while IFS= read -r line; do lacks+=("$line"); done < <(lacks_of "${servers%% *}")
-  answer "{\"servers\":$(json_string "${servers% }"),\"lacks\":$(json_list ${lacks[@]+"${lacks[@]}"})}"
+  answer servers="${servers% }" lacks:="$(json_list ${lacks[@]+"${lacks[@]}"})"
 }
 
 main "$@"

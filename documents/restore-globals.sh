@@ -5,19 +5,15 @@
 #/ before stays and gets the backup's attributes; everything else that PostgreSQL refuses is an error.
 #/   NAME  the fetched file
 #/ Exit status: 0 done; 1 the answer says what PostgreSQL refused.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/dump.sh"
 . "$(dirname "$0")/library/restore.sh"
 
 main() {
   local file refused
-  begin_answer
-  begin_work "$RUN"
+  begin
   find_postgres
   require_postgres
   file=$(fetched_file "$RUN" "$NAME")
@@ -25,7 +21,7 @@ main() {
   globals_to_apply <"$file" >"$work/globals" || fail GlobalsFailedError "the backup's roles and tablespaces are not whole."
   refused=$(apply_globals "$work/globals" "$work/messages")
   [ -z "$refused" ] || fail GlobalsFailedError "roles and tablespaces could not be restored: $refused"
-  answer "{\"keptRolesAndTablespaces\":$(grep -c ':  42710: ' "$work/messages" || true)}"
+  answer
 }
 
 main "$@"

@@ -3,11 +3,8 @@
 #/
 #/ Runs the agent once, after a run that is under way. Changes are no failure.
 #/ Exit status: 0 the run ended well; 1 the answer says why not.
-set -Eeuo pipefail
-umask 022
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/puppet.sh"
 
@@ -15,8 +12,9 @@ readonly patience_seconds=900
 
 main() {
   local lock status=0
-  begin_answer
-  begin_work "$RUN"
+  begin
+  # What Puppet makes here, its services read.
+  umask 022
   lock=$(puppet_setting agent_catalog_run_lockfile "$puppet_state/state/agent_catalog_run.lock")
   nobody_runs() { [ ! -e "$lock" ] || ! kill -0 "$(cat "$lock" 2>/dev/null)" 2>/dev/null; }
   wait_until "$patience_seconds" nobody_runs || fail PuppetRunError "another run of the agent holds $lock for more than $patience_seconds s. Look at it, then start the upgrade again."
@@ -24,7 +22,7 @@ main() {
     >"$work/log" 2>&1 </dev/null 4>&- || status=$?
   # 2: there were changes, and all of them succeeded.
   case $status in
-    0 | 2) answer "{\"exit\":$status}" ;;
+    0 | 2) answer ;;
     *) fail PuppetRunError "puppet agent ended with $status: $(last_words "$work/log")" ;;
   esac
 }

@@ -4,11 +4,8 @@
 #/ Gives certificates to the users that must read them, as the manual's restore does; their numbers may differ from those of
 #/ the node that was backed up. Nothing changes its owner but what this run has put in place, whatever settings and links say.
 #/ Exit status: 0 done; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/restore.sh"
 . "$(dirname "$0")/library/puppet.sh"
@@ -31,8 +28,7 @@ give() {
 }
 
 main() {
-  begin_answer
-  begin_work "$RUN"
+  begin
   give pe-puppet:pe-puppet "$puppet_configuration/puppet/ssl"
   # A linked CA directory is elsewhere.
   give pe-puppet:pe-puppet "$(puppet_setting cadir "$puppet_configuration/puppet/ssl/ca")"
@@ -43,7 +39,7 @@ main() {
   give pe-console-services /opt/puppet/share/console-services/certs
   give pe-console-services /opt/puppetlabs/server/data/console-services/certs
   give pe-postgres:pe-postgres "$postgres_data/certs"
-  answer '{"done":true}'
+  answer
 }
 
 main "$@"

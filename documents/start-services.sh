@@ -4,11 +4,8 @@
 #/ Starts what stop-services stopped for this run, last stopped first, and puts its watchdog to rest.
 #/   SERVICES  more to start, in the order of stopping, spaces between; may be empty; one that the node does not have is no error
 #/ Exit status: 0 all are running; 1 the answer says which are down.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/restore.sh"
@@ -22,14 +19,12 @@ remember_services() {
 }
 
 main() {
-  begin_answer
-  begin_work "$RUN"
+  begin
   remember_services
   start_recorded "$RUN"
   if [ -n "$down" ]; then fail ServicesDownError "still down:$down. Start them by hand (service NAME start) and look at their logs."; fi
   disarm_watchdog "$RUN"
-  # shellcheck disable=SC2086 # a list of names without spaces
-  answer "{\"started\":$(json_list $started)}"
+  answer
 }
 
 main "$@"

@@ -5,11 +5,8 @@
 #/   SERVICES          names with spaces between; one that the node does not have, or that is down, is passed over
 #/   WATCHDOG_SECONDS  when the node starts them itself if nobody else did
 #/ Exit status: 0 all are down; 1 failed, what was stopped is started again, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
@@ -17,8 +14,7 @@ umask 077
 
 main() {
   local name names=()
-  begin_answer
-  begin_work "$RUN"
+  begin
   for name in $SERVICES; do
     if has_service "$name" && is_running "$name"; then names+=("$name"); fi
   done
@@ -33,7 +29,7 @@ main() {
       fail ServiceStopError "$name does not stop.${down:+ Down now:$down.} Look at its log, then start the operation again."
     fi
   done
-  answer "{\"stopped\":$(json_list ${names[@]+"${names[@]}"})}"
+  answer
 }
 
 main "$@"

@@ -4,11 +4,8 @@
 #/ Gives the restored databases their names. Those that had them are kept under another one until the restore is proven.
 #/   DATABASES  names, a NUL between, in base64url
 #/ Exit status: 0 done; 1 the answer says which one could not be renamed.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/restore.sh"
 
@@ -39,14 +36,13 @@ swap() {
 
 main() {
   local name
-  begin_answer
-  begin_work "$RUN"
+  begin
   find_postgres
   require_postgres
   while IFS= read -r -d '' name || [ -n "$name" ]; do
     swap "$name" 2>"$work/log" </dev/null || fail SwapFailedError "$name can't be renamed: $(refusal "$work/log")"
   done < <(decode_text "$DATABASES")
-  answer '{"swapped":true}'
+  answer
 }
 
 main "$@"

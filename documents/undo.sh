@@ -4,11 +4,8 @@
 #/ Removes a run's traces from the node: lets none of its commands begin any more, ends its processes, puts back what it
 #/ replaced, starts the services that it stopped, deletes its directories. Doing it twice is the same as once.
 #/ Exit status: 0 nothing is left; 1 the answer says which services are down, and why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/undone.sh"
 . "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/postgres.sh"
@@ -18,6 +15,7 @@ umask 077
 . "$(dirname "$0")/library/juju-provider.sh"
 
 main() {
+  # No mark of the run on this process: it would be among those that are ended.
   begin_answer
   refuse_late
   mark_undone "$RUN"
@@ -35,8 +33,7 @@ main() {
   fi
   if [ -n "$down" ]; then fail ServicesDownError "still down:$down. Start them by hand (service NAME start) and look at their logs."; fi
   disarm_watchdog "$RUN"
-  # shellcheck disable=SC2086 # a list of names without spaces
-  answer "{\"killed\":$ended,\"started\":$(json_list $started)}"
+  answer
 }
 
 main "$@"

@@ -7,11 +7,8 @@
 #/   AGENT_VERSION  what the agent is to be
 #/   SERVER_VERSION what Puppet Enterprise is to be, on a compile master; empty elsewhere
 #/ Exit status: 0 upgraded, or it was already; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 022
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/postgres.sh"
 . "$(dirname "$0")/library/services.sh"
@@ -50,8 +47,9 @@ leave_running() {
 
 main() {
   local before status=0 differs=''
-  begin_answer
-  begin_work "$RUN"
+  begin
+  # What Puppet makes here, its services read.
+  umask 022
   before=$(agent_version)
   if ! has_versions || [ -n "$(interrupted_upgrade)" ]; then
     running_services >"$work/running"
@@ -71,7 +69,7 @@ main() {
     release_services "$RUN"
     disarm_watchdog "$RUN"
   fi
-  answer "{\"from\":$(json_string "$before"),\"to\":$(json_string "$AGENT_VERSION")}"
+  answer
 }
 
 main "$@"

@@ -5,11 +5,8 @@
 #/ is a success, so that it can be run again.
 #/   STAGE  controller: the environment, or the controller alone; models: all other models, one after another
 #/ Exit status: 0 all have the version; 1 failed, the answer says why.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/juju.sh"
 . "$(dirname "$0")/library/juju-status.sh"
@@ -38,8 +35,7 @@ upgrade() {
 
 main() {
   local model version
-  begin_answer
-  begin_work "$RUN"
+  begin
   require_client
   if [ "$STAGE" = controller ]; then
     upgrade upgrade_controller "$VERSION"
@@ -52,7 +48,7 @@ main() {
     done < <(cat "$work/models")
     await '.'
   fi
-  answer "{\"version\":$(json_string "$VERSION")}"
+  answer
 }
 
 main "$@"

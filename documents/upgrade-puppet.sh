@@ -7,11 +7,8 @@
 #/   ANSWERS_FILE  the file that the installer is told by
 #/   VERSION   what it is to be
 #/ Exit status: 0 upgraded, or it was already; 1 failed, the answer says where the installer's log is.
-set -Eeuo pipefail
-umask 077
 
-. "$(dirname "$0")/library/result.sh"
-. "$(dirname "$0")/library/work.sh"
+. "$(dirname "$0")/library/begin.sh"
 . "$(dirname "$0")/library/services.sh"
 . "$(dirname "$0")/library/paths.sh"
 . "$(dirname "$0")/library/restore.sh"
@@ -39,8 +36,7 @@ down_of() {
 
 main() {
   local before
-  begin_answer
-  begin_work "$RUN"
+  begin
   before=$(installed_version)
   if [ "$before" != "$VERSION" ] || [ -n "$(interrupted_upgrade)" ]; then
     running_services >"$work/running"
@@ -60,7 +56,7 @@ main() {
     release_services "$RUN"
     rm -f "$upgrade_marker" "$state_directory/upgrade-services"
   fi
-  answer "{\"from\":$(json_string "$before"),\"to\":$(json_string "$VERSION"),\"agent\":$(json_string "$(agent_version)")}"
+  answer
 }
 
 main "$@"

@@ -124,18 +124,17 @@ moment_of() { date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || true; }
 
 # describe_authority DIRECTORY: one line of JSON; returns 1 when its certificate can not be read.
 describe_authority() {
-  local ends list=null next=null said
+  local ends list=null quoted=null said
   ends=$(openssl x509 -in "$1/ca_crt.pem" -noout -enddate 2>/dev/null) || return 1
   if [ -s "$1/ca_crl.pem" ] && is_signed_list "$1/ca_crl.pem" "$1"; then
     said=$(openssl crl -in "$1/ca_crl.pem" -noout -nextupdate 2>/dev/null) || said=''
     said=$(moment_of "${said#*=}")
-    if [ -n "$said" ]; then next=$(json_string "$said"); fi
+    if [ -n "$said" ]; then quote "$said"; fi
     revocations "$1/ca_crl.pem" >"$work/revocations"
-    list="{\"number\":$(json_string "$(crl_number "$1/ca_crl.pem")"),\"count\":$(wc -l <"$work/revocations"),\"nextUpdate\":$next}"
+    list=$(json number="$(crl_number "$1/ca_crl.pem")" count:="$(wc -l <"$work/revocations")" nextUpdate:="$quoted")
   fi
-  printf '{"fingerprint":%s,"serial":%s,"inventoryLines":%d,"notAfter":%s,"revocations":%s}' \
-    "$(json_string "$(fingerprint_of "$1/ca_crt.pem")")" "$(json_string "$(padded_hex "$(serial_in "$1/serial")")")" \
-    "$(inventory_lines "$1/inventory.txt")" "$(json_string "$(moment_of "${ends#*=}")")" "$list"
+  json fingerprint="$(fingerprint_of "$1/ca_crt.pem")" serial="$(padded_hex "$(serial_in "$1/serial")")" \
+    inventoryLines:="$(inventory_lines "$1/inventory.txt")" notAfter="$(moment_of "${ends#*=}")" revocations:="$list"
 }
 
 # copy_authority FROM TO: what an authority has issued and revoked. TO is there when the copy is whole.

@@ -160,19 +160,15 @@ follow_links() {
 
 # roots_json GROUP: the kept paths of a group, without those that are held by others.
 roots_json() {
-  local index separator=''
-  printf '['
+  local index path quoted
   for index in "${!root_paths[@]}"; do
     [ "${root_groups[index]}" = "$1" ] || continue
     # Itself aside: what was kept for a weaker reason before.
     look_around "${root_reasons[index]}" "${root_paths[index]%/*}"
     [ "$held" = no ] || continue
-    printf '%s{"path":' "$separator"
-    json_path "${root_paths[index]}"
-    printf ',"because":"%s","by":' "${root_reasons[index]}"
-    json_path "${root_origins[index]}"
-    printf '}'
-    separator=,
-  done
-  printf ']'
+    quote_path "${root_paths[index]}"
+    path=$quoted
+    quote_path "${root_origins[index]}"
+    json path:="$path" because="${root_reasons[index]}" by:="$quoted"
+  done | json_array
 }

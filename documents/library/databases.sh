@@ -108,9 +108,9 @@ unreadable() {
   problem DatabaseUnreadableError "the database $1 can't be read: $said"
 }
 
-# One object after another, to $work/databases.
+# A list of objects, to $work/databases.
 inspect_databases() {
-  local name one separator='' names=()
+  local name one names=()
   if ! rows_of "$maintenance" "$names_sql"; then
     problem DatabaseUnreadableError "PostgreSQL does not list its databases: $(refusal "$work/query.log")"
     : >"$work/rows"
@@ -121,24 +121,22 @@ inspect_databases() {
   if is_in_use template1; then
     echo 'the database template1 holds objects of its own, which are not backed up: keep the statements that make them' >>"$work/warnings"
   fi
-  printf '[' >"$work/databases"
+  : >"$work/found"
   for name in ${names[@]+"${names[@]}"}; do
     if one=$(query "$name" "$database_sql" 2>"$work/query.log"); then
-      printf '%s%s' "$separator" "${one//$'\n'/}" >>"$work/databases"
-      separator=,
+      printf '%s\n' "${one//$'\n'/}" >>"$work/found"
       warn_of "$name" "$not_dumped_sql"
     else
       unreadable "$name"
     fi
   done
-  printf ']' >>"$work/databases"
+  json_array <"$work/found" >"$work/databases"
   warn_of "$maintenance" "$(not_backed_up_sql "$(query "$maintenance" 'SHOW server_version_num')")"
 }
 
 inspect_tablespaces() {
-  local location one directory separator=''
+  local location one directory
   rows_of "$maintenance" "$tablespaces_sql" || return 1
-  printf '['
   while IFS= read -r -d '' location && IFS= read -r -d '' one; do
     directory=ok
     if [ ! -d "$location" ]; then
@@ -146,11 +144,9 @@ inspect_tablespaces() {
     elif [ -n "$(find "$location" -mindepth 1 -maxdepth 1 ! -name 'PG_*' -print | head -n 1)" ]; then
       directory=foreign
     fi
-    printf '%s%s,"directory":"%s"}' "$separator" "${one%\}}" "$directory"
-    separator=,
+    printf '%s,"directory":"%s"}\n' "${one%\}}" "$directory"
     printf '%s\n' "$location" >>"$work/locations"
-  done <"$work/rows"
-  printf ']'
+  done <"$work/rows" | json_array
 }
 
 # One object for the answer, from what inspect_databases has found.
@@ -159,7 +155,6 @@ inspect_postgres() {
     printf 'null'
     return
   fi
-  printf '{"version":%s,"user":%s,"databases":%s,"tablespaces":%s,"roles":%s,"dependents":%s}' \
-    "$(json_string "$(query "$maintenance" 'SHOW server_version')")" "$(json_string "$postgres_user")" "$(cat "$work/databases")" \
-    "$(inspect_tablespaces)" "$(query "$maintenance" "$roles_sql")" "$(query "$maintenance" "$dependents_sql")"
+  json version="$(query "$maintenance" 'SHOW server_version')" user="$postgres_user" databases:=@"$work/databases" \
+    tablespaces:="$(inspect_tablespaces)" roles:="$(query "$maintenance" "$roles_sql")" dependents:="$(query "$maintenance" "$dependents_sql")"
 }

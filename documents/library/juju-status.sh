@@ -47,17 +47,29 @@ collect_status() {
 
 # status_json: what a manifest keeps of it. A controller in an environment of 1.18, which tells of no members, is machine 0.
 status_json() {
-  awk -v classic="$(if is_classic "$client_version"; then echo 1; else echo 0; fi)" '
+  local version machines started applications
+  : >"$work/controllers"
+  read -r machines started applications version < <(awk -v classic="$(if is_classic "$client_version"; then echo 1; else echo 0; fi)" -v controllers="$work/controllers" '
     $2 == "M" { machines++; if ($5 == "started") started++ }
     $2 == "M" && ($7 != "-" || (classic && $3 == "0")) && ($1 == "-" || $1 ~ /(^|\/)controller$/) {
-      list = list separator sprintf("{\"machine\":\"%s\",\"instanceId\":\"%s\",\"healthy\":%s,\"primary\":%s}", $3, $4, ($5 == "started" && ($7 == "-" || $7 == "has-vote")) ? "true" : "false", $8 == "yes" ? "true" : "false")
-      separator = ","
+      print $3, $4, (($5 == "started" && ($7 == "-" || $7 == "has-vote")) ? "true" : "false"), ($8 == "yes" ? "true" : "false") >controllers
       if (version == "") version = $6
     }
     $2 == "A" { applications++ }
-    END { printf "{\"version\":\"%s\",\"controllers\":[%s],\"machines\":%d,\"started\":%d,\"applications\":%d", version, list, machines, started, applications }
-  ' "$work/status"
-  printf ',"applicationsSha256":"%s","models":[' "$(awk '$2 == "A" { print $1, $3 }' "$work/status" | LC_ALL=C sort | sha256sum | cut -d ' ' -f 1)"
-  awk '{ printf "%s{\"name\":\"%s\",\"version\":\"%s\"}", separator, $1, $2; separator = "," }' "$work/models"
-  printf ']}'
+    END { close(controllers); printf "%d %d %d %s\n", machines, started, applications, version }
+  ' "$work/status")
+  json version="$version" controllers:="$(controllers_json)" machines:="$machines" started:="$started" applications:="$applications" \
+    applicationsSha256="$(awk '$2 == "A" { print $1, $3 }' "$work/status" | LC_ALL=C sort | sha256sum | cut -d ' ' -f 1)" models:="$(models_json)"
+}
+
+controllers_json() {
+  local machine instance healthy primary
+  while read -r machine instance healthy primary; do
+    json machine="$machine" instanceId="$instance" healthy:="$healthy" primary:="$primary"
+  done <"$work/controllers" | json_array
+}
+
+models_json() {
+  local name version
+  while read -r name version; do json name="$name" version="$version"; done <"$work/models" | json_array
 }

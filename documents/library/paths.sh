@@ -36,16 +36,13 @@ mounts_within() {
 
 # inspect_mounts: what is mounted where a restore could put something, as JSON.
 inspect_mounts() {
-  local point type separator=''
-  printf '['
+  local point type
   while IFS=' ' read -r point type; do
     printf -v point '%b' "$point"
-    printf '%s{"path":%s,"type":%s}' "$separator" "$(json_string "$point")" "$(json_string "$type")"
-    separator=,
+    json path="$point" type="$type"
   done < <(awk '$5 !~ /^\/(proc|sys|dev|run|snap|var\/lib\/(docker|containers?|kubelet|snapd))(\/|$)/ {
     for (i = 7; i < NF && $i != "-"; i++);
-    print $5, $(i + 1) }' /proc/self/mountinfo)
-  printf ']'
+    print $5, $(i + 1) }' /proc/self/mountinfo) | json_array
 }
 
 # on_one_line: the first few of many, for a message.

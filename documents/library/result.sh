@@ -29,14 +29,17 @@ end_document() {
 # SSM keeps 24,000 characters of what a document answers.
 readonly longest_answer=20000
 
-# answer JSON: a long one goes by way of the state bucket; key, length and digest of that object are the answer then.
+# answer FIELD...: the object that json makes of them. A long one goes by way of the state bucket; key, length and digest of that
+# object are the answer then.
 answer() {
-  local LC_ALL=C text=$1 key
+  local text key
+  text=$(json "$@")
+  local LC_ALL=C
   if [ "${#text}" -gt "$longest_answer" ]; then
     key=${ANSWERS#*/}/${SSM_COMMAND_ID-}/${AWS_SSM_INSTANCE_ID-}.json
     printf '%s\n' "$text" | aws s3 cp - "s3://${ANSWERS%%/*}/$key" --no-progress --only-show-errors 4>&- ||
       fail AnswerLostError "an answer of ${#text} bytes could not be handed over to s3://${ANSWERS%%/*}/$key. Look whether the node's instance profile has its policy of today, and at its way to S3."
-    text="{\"answer\":{\"key\":$(json_string "$key"),\"bytes\":$((${#text} + 1)),\"sha256\":\"$(printf '%s\n' "$text" | sha256sum | cut -d ' ' -f 1)\"}}"
+    text=$(json answer:="$(json key="$key" bytes:="$((${#text} + 1))" sha256="$(printf '%s\n' "$text" | sha256sum | cut -d ' ' -f 1)")")
   fi
   printf '%s\n' "$text" >&4
 }
@@ -47,7 +50,7 @@ fail() {
   trap - ERR
   # What a tool says may hold colours.
   message=$(printf '%s' "$2" | LC_ALL=C tr -d '\000-\010\013-\037\177')
-  answer "{\"error\":$(json_string "$1"),\"message\":$(json_string "$message")}"
+  answer error="$1" message="$message"
   exit 1
 }
 
@@ -57,7 +60,59 @@ unexpected() {
   fail UnexpectedError "exit code $1 at line $2: $3. The command's output on the node has the details."
 }
 
-json_string() {
+# json FIELD...: an object of JSON on one line.
+#   KEY=TEXT    a string
+#   KEY:=JSON   a number, true, false, null, or what one of these functions has made
+#   KEY:=@FILE  what a file holds, likewise
+# Fails where JSON should be and nothing is: what was to make it has failed.
+json() {
+  local field key value quoted fields=''
+  for field; do
+    key=${field%%=*} value=${field#*=}
+    case $key in
+      *:)
+        key=${key%:}
+        case $value in @*) value=$(cat "${value#@}") ;; esac
+        [ -n "$value" ] || return 1
+        ;;
+      *)
+        quote "$value"
+        value=$quoted
+        ;;
+    esac
+    fields="$fields${fields:+,}\"$key\":$value"
+  done
+  printf '{%s}\n' "$fields"
+}
+
+# json_list WORD...: a list of strings.
+json_list() {
+  local quoted word separator=''
+  printf '['
+  for word; do
+    quote "$word"
+    printf '%s%s' "$separator" "$quoted"
+    separator=,
+  done
+  printf ']'
+}
+
+# json_array: a list of what is on standard input, JSON on each line.
+json_array() {
+  local line separator=''
+  printf '['
+  while IFS= read -r line; do
+    printf '%s%s' "$separator" "$line"
+    separator=,
+  done
+  printf ']'
+}
+
+# json_flag COMMAND...: true when it succeeds, false when not.
+json_flag() { if "$@"; then printf true; else printf false; fi; }
+
+# quote TEXT: sets quoted to a string of JSON.
+quote() {
   local text=$1 code character
   text=${text//\\/\\\\}
   text=${text//\"/\\\"}
@@ -70,19 +125,7 @@ json_string() {
       text=${text//"$character"/\\u00$code}
     done
   fi
-  printf '"%s"' "$text"
-}
-
-# json_list WORD...: a list of strings.
-json_list() {
-  local first=yes word
-  printf '['
-  for word; do
-    [ "$first" = yes ] || printf ','
-    first=no
-    json_string "$word"
-  done
-  printf ']'
+  quoted="\"$text\""
 }
 
 # The text in a parameter in base64url without padding.

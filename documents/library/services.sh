@@ -35,6 +35,14 @@ is_running() {
   esac
 }
 
+# services_json NAME...: those of them that the node has, and whether they run.
+services_json() {
+  local name
+  for name; do
+    if has_service "$name"; then json name="$name" running:="$(json_flag is_running "$name")"; fi
+  done | json_array
+}
+
 has_service() { [ "$(manager_of "$1")" != systemd ] || systemctl cat "$1.service" >/dev/null 2>&1; }
 
 # change_service NAME ACTION: as an operator would. A daemon must hold neither our marks and descriptors nor what the agent

@@ -17,36 +17,35 @@ tell_notes() {
   done
 }
 
-# json_path PATH: a byte that is no UTF-8 becomes a lone surrogate, as Python has it: \udc80 to \udcff.
-json_path() {
+# quote_path PATH: sets quoted to a string of JSON; a byte that is no UTF-8 becomes a lone surrogate, as Python has it: \udc80 to \udcff.
+quote_path() {
   local LC_ALL=C text=$1 index byte code
   case $text in
     *[![:print:]]* | *[\"\\]*) ;;
     *)
-      printf '"%s"' "$text"
+      quoted="\"$text\""
       return
       ;;
   esac
   local plain=no
   if printf '%s' "$text" | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1; then plain=yes; fi
-  printf '"'
+  quoted='"'
   for ((index = 0; index < ${#text}; index++)); do
     byte=${text:index:1}
     case $byte in
-      [\"\\]) printf '\\%s' "$byte" ;;
-      [[:print:]]) printf '%s' "$byte" ;;
+      [\"\\]) quoted="$quoted\\$byte" ;;
+      [[:print:]]) quoted=$quoted$byte ;;
       *)
         printf -v code '%d' "'$byte"
         code=$((code & 255))
         if [ "$code" -lt 128 ]; then
-          printf '\\u%04x' "$code"
-        elif [ "$plain" = yes ]; then
-          printf '%s' "$byte"
-        else
-          printf '\\udc%02x' "$code"
+          printf -v byte '\\u%04x' "$code"
+        elif [ "$plain" != yes ]; then
+          printf -v byte '\\udc%02x' "$code"
         fi
+        quoted=$quoted$byte
         ;;
     esac
   done
-  printf '"'
+  quoted=$quoted'"'
 }

@@ -80,8 +80,8 @@ store() {
 
   stored_contents=$directory/contents
   [ -z "$stored_error" ] || return 1
-  stored_upload="{\"key\":$(json_string "$key$extension"),\"bytes\":$(cat "$directory/bytes"),\"rawBytes\":$(cat "$directory/raw.bytes")"
-  stored_upload="$stored_upload,\"sha256\":\"$(cat "$directory/sha256")\",\"compression\":\"$compression\"}"
+  stored_upload=$(json key="$key$extension" bytes:=@"$directory/bytes" rawBytes:=@"$directory/raw.bytes" \
+    sha256="$(cat "$directory/sha256")" compression="$compression")
 }
 
 # store_packed: what is packed already is stored as it is, under the key itself.

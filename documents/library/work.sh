@@ -1,8 +1,5 @@
 # shellcheck shell=bash
-# The run's own directory on the node: small files and FIFOs, never data. Undoing removes what a killed script leaves. Every
-# command brings, beside its own parameters,
-#   START_BEFORE  seconds since 1970 after which it must not begin
-#   ATTEMPT       how often its run was redriven
+# The run's own directory on the node: small files and FIFOs, never data. Undoing removes what a killed script leaves.
 
 readonly state_directory=/var/lib/holdfast
 

@@ -160,6 +160,6 @@ LOG
 
 @test "a name is the same in an answer whatever it holds" {
   for name in $'carriage\rreturn' $'a\001\037\177b' $'it\'s "quoted" \\ \n\t done' 'größe & ~'; do
-    [ "$(json_string "$name" | node -e 'process.stdout.write(JSON.parse(require("fs").readFileSync(0, "utf8")) + "|")')" = "$name|" ]
+    [ "$(json name="$name" | node -e 'process.stdout.write(JSON.parse(require("fs").readFileSync(0, "utf8")).name + "|")')" = "$name|" ]
   done
 }

@@ -97,7 +97,7 @@ created() { juju create-backup >"$said" 2>"$work/create.log"; }
 
 @test "a Juju whose own create-backup says that it makes none is refused with its words" {
   as 4.0
-  answer() { printf '%s\n' "$1" >"$work/answer"; }
+  answer() { printf '%s\n' "$*" >"$work/answer"; }
   (make_archive create-backup) || true
   grep -q 'UnsupportedJujuError.*Dqlite-based backups not implemented.*runbook' "$work/answer"
 }
@@ -116,7 +116,7 @@ created() { juju create-backup >"$said" 2>"$work/create.log"; }
   client_directory=/home/ubuntu/.juju
   require_initial
   sed -i 's/^\(machine ID: *\)"0"/\1"2"/' "$said"
-  answer() { printf '%s\n' "$1" >"$work/answer"; }
+  answer() { printf '%s\n' "$*" >"$work/answer"; }
   (require_initial) || true
   grep -q 'WrongNodeError.*on machine 2.*state-servers in /home/ubuntu/.juju/environments/main.jenv' "$work/answer"
   # From 2.0 on every controller's archive will do.

@@ -24,7 +24,7 @@ SH
 
 in_namespace() {
   { cat "$BATS_TEST_TMPDIR/run.sh" && cat; } >"$BATS_TEST_TMPDIR/script.sh"
-  run timeout 60 unshare --mount bash "$BATS_TEST_TMPDIR/script.sh"
+  run timeout 300 unshare --mount bash "$BATS_TEST_TMPDIR/script.sh"
   printf '%s\n' "$output"
 }
 
@@ -61,7 +61,7 @@ printf '[main]\ncadir = /srv/authority\n' >/etc/puppetlabs/puppet/puppet.conf
 document set-owners
 owner /srv/authority/ca_key.pem
 SH
-  [ "${lines[0]}" = '{"done":true}' ]
+  [ "${lines[0]}" = '{}' ]
   [ "${lines[1]}" = '/srv/etc2 root' ]
   [ "${lines[2]}" = '/etc/puppetlabs/puppet/ssl/ca/ca_key.pem pe-puppet' ]
   [ "${lines[4]}" = '/srv/authority/ca_key.pem pe-puppet' ]
@@ -75,7 +75,7 @@ document set-owners
 chown 54321 /etc/puppetlabs/puppetdb/ssl/private.pem
 document set-owners
 SH
-  [ "${lines[0]}" = '{"done":true}' ]
+  [ "${lines[0]}" = '{}' ]
   [[ ${lines[1]} == *'OwnerMissingError'*'the user pe-puppetdb is not on this node'*'private.pem'* ]]
 }
 
@@ -88,7 +88,7 @@ document prepare-tablespaces "LOCATIONS=$(list /srv/theirs/in/space /srv/fresh/d
 owner /srv/theirs/in/space /srv/fresh/deep /srv/fresh/deep/space; stat -c %a /srv/fresh/deep/space
 SH
   [[ ${lines[0]} == *'TablespaceOwnerError'*"/srv/theirs/out/space can't be made"* ]]
-  [ "${lines[1]}" = '{"prepared":true}' ]
+  [ "${lines[1]}" = '{}' ]
   [ "${lines[2]}" = '/srv/theirs/in/space pe-postgres' ]
   [ "${lines[3]}" = '/srv/fresh/deep root' ]
   [ "${lines[4]}" = '/srv/fresh/deep/space pe-postgres' ]
@@ -105,7 +105,7 @@ SH
   [[ ${lines[1]} == *'TablespaceNotEmptyError'*'/srv/full holds /srv/full/mine'* ]]
   [[ ${lines[2]} == *'TablespaceNotEmptyError'*'/srv/link holds /srv/link/mine'* ]]
   [[ ${lines[3]} == *'TablespaceOwnerError'* ]]
-  [ "${lines[4]}" = '{"prepared":true}' ]
+  [ "${lines[4]}" = '{}' ]
 }
 
 @test "directories of databases that are gone are removed with the rights of the server's user alone" {
@@ -134,8 +134,9 @@ mkdir /srv/shared && mount --bind /srv/shared /opt/puppet/share/shared
 document purge-puppet; ls /srv/ran 2>/dev/null || true
 umount /opt/puppet/share/shared
 printf '#!/bin/sh\ntouch /srv/ran\n' >/opt/puppet/bin/puppet-enterprise-uninstaller
-document purge-puppet
+document purge-puppet; ls -d /opt/puppet*
 SH
   [[ ${lines[0]} == *'PurgeFailedError'*'/opt/puppet/share/shared is mounted'* ]]
-  [[ ${lines[1]} == *'"purged":true,"movedAside":["/opt/puppet.left-'* ]]
+  [ "${lines[1]}" = '{}' ]
+  [[ ${lines[2]} == /opt/puppet.left-* ]]
 }

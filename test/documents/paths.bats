@@ -18,7 +18,7 @@ SH
 # in_namespace: runs the script on standard input there.
 in_namespace() {
   { cat "$BATS_TEST_TMPDIR/run.sh" && cat; } >"$BATS_TEST_TMPDIR/script.sh"
-  run timeout 60 unshare --mount bash "$BATS_TEST_TMPDIR/script.sh"
+  run timeout 300 unshare --mount bash "$BATS_TEST_TMPDIR/script.sh"
   printf "%s\n" "$output"
 }
 

@@ -23,7 +23,7 @@ whole() { cat >/dev/null; }
 produce() { eval "\$PRODUCE"; }
 verify() { eval "\$VERIFY"; }
 store bucket key 1000 produce beside verify || fail "\$stored_error" "\$stored_message"
-answer "\$stored_upload"
+printf "%s\n" "\$stored_upload" >&4
 SH
 }
 
@@ -105,7 +105,22 @@ stream() { PRODUCE=$1 VERIFY=${2:-whole} timeout 30 bash "$BATS_TEST_TMPDIR/run.
 @test "texts reach a document and come back as JSON unharmed" {
   . "$BATS_TEST_DIRNAME/../../documents/library/result.sh"
   [ "$(decode_text "$(printf '%s' "it's a \"db\"" | base64 -w 0 | tr '+/' '-_' | tr -d =)")" = "it's a \"db\"" ]
-  [ "$(json_string 'a "b" \ c	d')" = '"a \"b\" \\ c\td"' ]
+  [ "$(json key='a "b" \ c	d' 'equal=a=b' none=)" = '{"key":"a \"b\" \\ c\td","equal":"a=b","none":""}' ]
   [ "$(json_list 'a b' c)" = '["a b","c"]' ]
   [ "$(json_list)" = '[]' ]
+  printf '3' >"$BATS_TEST_TMPDIR/number"
+  [ "$(json n:=@"$BATS_TEST_TMPDIR/number" list:="$(json_list '@x' ']')" yes:="$(json_flag true)" no:="$(json_flag [ 1 = 2 ])" object:="$(json)")" = \
+    '{"n":3,"list":["@x","]"],"yes":true,"no":false,"object":{}}' ]
+  [ "$({ json a=1 && json b=2; } | json_array)" = '[{"a":"1"},{"b":"2"}]' ]
+  [ "$(json_array </dev/null)" = '[]' ]
+}
+
+@test "JSON that could not be made is an error, not an answer with a hole" {
+  . "$BATS_TEST_DIRNAME/../../documents/library/result.sh"
+  run json first=1 count:="$(false)"
+  [ "$status" -eq 1 ]
+  [ -z "$output" ]
+  run bash -c "set -Eeuo pipefail; . '$BATS_TEST_DIRNAME/../../documents/library/result.sh'; begin_answer; answer count:=\"\$(false)\""
+  [ "$status" -eq 1 ]
+  [[ $output == '{"error":"UnexpectedError"'* ]]
 }

@@ -44,9 +44,8 @@ run_document() { bash "$BATS_TEST_TMPDIR/documents/$1.sh"; }
 # body LINE...: a document of these lines.
 body() {
   {
-    printf '%s\n' 'set -Eeuo pipefail'
-    for library in result work services; do printf '. "%s/documents/library/%s.sh"\n' "$BATS_TEST_TMPDIR" "$library"; done
-    printf '%s\n' 'begin_answer' 'begin_work "$RUN"' "$@"
+    for library in begin services; do printf '. "%s/documents/library/%s.sh"\n' "$BATS_TEST_TMPDIR" "$library"; done
+    printf '%s\n' begin "$@"
   } >"$BATS_TEST_TMPDIR/body.sh"
   bash "$BATS_TEST_TMPDIR/body.sh" 2>/dev/null
 }
@@ -67,7 +66,7 @@ stop_slowly() {
 }
 
 @test "a command that begins in time works" {
-  run body 'answer "{}"'
+  run body answer
   [ "$status" -eq 0 ]
   [ "$output" = '{}' ]
 }
@@ -96,18 +95,18 @@ stop_slowly() {
   [[ $output == *'"error":"RunUndoneError"'* ]]
   [ ! -e "$state/worked" ]
   [ -z "$(ls -A "$state/runs")" ]
-  RUN=$RUN-other run body 'answer "{}"'
+  RUN=$RUN-other run body answer
   [ "$status" -eq 0 ]
 }
 
 @test "a run that was redriven after its undoing works again, until that attempt is undone too" {
   undo
-  ATTEMPT=1 run body 'answer "{}"'
+  ATTEMPT=1 run body answer
   [ "$status" -eq 0 ]
   ATTEMPT=1 undo
   # An undoing of the first attempt that comes twice takes nothing back.
   undo
-  ATTEMPT=1 run body 'answer "{}"'
+  ATTEMPT=1 run body answer
   [ "$status" -eq 1 ]
   [[ $output == *RunUndoneError* ]]
 }
@@ -141,7 +140,6 @@ stop_slowly() {
   [ ! -e "$BATS_TEST_TMPDIR/running/test-quick" ]
   run undo
   [ "$status" -eq 0 ]
-  [[ $output == *'"killed":'[1-9]* ]]
   refute is_alive "$script"
   refute is_alive "$stopping"
   exec 8<>"$BATS_TEST_TMPDIR/gate"
@@ -211,7 +209,7 @@ stop_slowly() {
     [ "$status" -eq 1 ]
     [[ $output == *"UnexpectedError"*"exit code $code"* ]]
   done
-  run body 'answer "$(exit 168)"' 'sh -c "kill -KILL \$\$"'
+  run body 'answer said="$(exit 168)"' 'sh -c "kill -KILL \$\$"'
   [ "$status" -eq 1 ]
   [ -z "$(ls -A "$state/runs")" ]
 }
@@ -225,21 +223,21 @@ cat >"$BATS_TEST_TMPDIR/object"
 SH
   chmod +x "$BATS_TEST_TMPDIR/bin/aws"
   export ANSWERS=bucket/answers/pe-main/$RUN SSM_COMMAND_ID=c-1 AWS_SSM_INSTANCE_ID=i-1
-  run body 'answer "\"$(printf "%019998d" 0)\""'
+  run body 'answer n="$(printf "%019992d" 0)"'
   [ "${#output}" -eq 20000 ]
-  run body 'answer "\"$(printf "%019999d" 0)\""'
+  run body 'answer n="$(printf "%019993d" 0)"'
   [ "$status" -eq 0 ]
   [ "$output" = "{\"answer\":{\"key\":\"answers/pe-main/$RUN/c-1/i-1.json\",\"bytes\":20002,\"sha256\":\"$(sha256sum <"$BATS_TEST_TMPDIR/object" | cut -d ' ' -f 1)\"}}" ]
   [[ $(cat "$BATS_TEST_TMPDIR/called") == "s3 cp - s3://bucket/answers/pe-main/$RUN/c-1/i-1.json "* ]]
   [ "$(wc -c <"$BATS_TEST_TMPDIR/object")" -eq 20002 ]
   touch "$BATS_TEST_TMPDIR/denied"
-  run body 'answer "\"$(printf "%019999d" 0)\""'
+  run body 'answer n="$(printf "%019993d" 0)"'
   [ "$status" -eq 1 ]
   [[ $output == *AnswerLostError* ]]
 }
 
 @test "programs in the usual places are found whatever the agent's PATH and directory are" {
   cd /usr/bin
-  PATH=$BATS_TEST_TMPDIR/bin:/usr/bin:/bin run body 'answer "$PWD $PATH"'
-  [[ $output == "/ $BATS_TEST_TMPDIR/bin:/usr/bin:/bin:"*:/usr/local/bin:*:/snap/bin ]]
+  PATH=$BATS_TEST_TMPDIR/bin:/usr/bin:/bin run body 'answer at="$PWD $PATH"'
+  [[ $output == '{"at":"/ '"$BATS_TEST_TMPDIR/bin:/usr/bin:/bin:"*:/usr/local/bin:*:/snap/bin'"}' ]]
 }
