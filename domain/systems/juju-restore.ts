@@ -10,6 +10,7 @@ import {
   forPlannedNodes,
   inspectionSeconds,
   type Phase,
+  type PlannedNode,
   stepSeconds,
 } from '#domain/plan';
 import { clientOf, compare, jujuNodes } from './juju.ts';
@@ -38,6 +39,20 @@ const watchdogSeconds = dataSeconds + 3600;
 const archiveName = 'juju-backup.tar.gz';
 const clientName = 'client.tar';
 
+/** What restores the database of a controller that answers, from 2.0 on: its client, or juju-restore on the primary. */
+const intoController = (of: JujuRestore, primary: PlannedNode): Command => {
+  const { then, client, request } = of;
+  const seconds = dataSeconds;
+  if (isByClient(of))
+    return commandsOn(client)(
+      restoreJujuArchive,
+      { Controller: then.name, ClientUser: then.user, Name: archiveName },
+      { seconds },
+    );
+  const Downgrade = request.allow.includes('version') ? 'allowed' : 'refused';
+  return commandsOn(primary)(restoreController, { Name: archiveName, Downgrade }, { seconds });
+};
+
 const plan = (of: JujuRestore): readonly Phase[] => {
   const { request, then, archive, client } = of;
   const options = { reconnectSeconds: 900, reconnectPercent: 100, ...request.juju };
@@ -48,49 +63,40 @@ const plan = (of: JujuRestore): readonly Phase[] => {
   const [primary] = controllers;
   const holder = primary && !isByClient(of) ? primary.node : client;
   const lostDirectory = of.now === undefined ? of.directory : undefined;
-  const commands: Readonly<Partial<Record<JujuRestorePhase, Command[]>>> = {
+  const commands: Readonly<Record<JujuRestorePhase, Command[]>> = {
     fetch: [
       fetching(of.vaultBucket, holder)(archive.object, archiveName),
       ...(lostDirectory ? [fetching(of.vaultBucket, client)(lostDirectory, clientName, 'client')] : []),
     ],
-    ...(lostDirectory && {
-      'restore-client': [
-        on(client)(replaceFiles, { Name: clientName, Roots: [then.directory], MissingRoots: [], Excludes: [] }),
-      ],
-    }),
-    ...(classic && {
-      'check-fence': [
-        on(client)(checkFence, {
-          ...asClient,
-          Instances: serversThen(of).map(({ instanceId }) => instanceId),
-          Stopped: request.allow.includes('stopped-server') ? 'allowed' : 'refused',
-        }),
-      ],
-      'restore-environment': [
-        on(client)(
-          restoreEnvironment,
-          { ...asClient, Name: archiveName, Constraints: options.constraints ?? '' },
-          { seconds: dataSeconds },
-        ),
-      ],
-      ...(options.ensureAvailability !== undefined && {
-        'ensure-availability': [on(client)(ensureAvailability, { ...asClient, Count: options.ensureAvailability })],
-      }),
-    }),
-    ...(primary && {
-      'hold-agents': controllers.map(({ node }) => on(node)(holdAgents, { WatchdogSeconds: watchdogSeconds })),
-      'restore-controller': [
-        isByClient(of)
-          ? on(client)(restoreJujuArchive, { ...asClient, Name: archiveName }, { seconds: dataSeconds })
-          : on(primary.node)(
-              restoreController,
-              { Name: archiveName, Downgrade: request.allow.includes('version') ? 'allowed' : 'refused' },
-              { seconds: dataSeconds },
-            ),
-      ],
-      'start-primary': [on(primary.node)(startServices, { Services: [] })],
-      'start-secondaries': controllers.slice(1).map(({ node }) => on(node)(startServices, { Services: [] })),
-    }),
+    'restore-client': lostDirectory
+      ? [on(client)(replaceFiles, { Name: clientName, Roots: [then.directory], MissingRoots: [], Excludes: [] })]
+      : [],
+    'check-fence': classic
+      ? [
+          on(client)(checkFence, {
+            ...asClient,
+            Instances: serversThen(of).map(({ instanceId }) => instanceId),
+            Stopped: request.allow.includes('stopped-server') ? 'allowed' : 'refused',
+          }),
+        ]
+      : [],
+    'restore-environment': classic
+      ? [
+          on(client)(
+            restoreEnvironment,
+            { ...asClient, Name: archiveName, Constraints: options.constraints ?? '' },
+            { seconds: dataSeconds },
+          ),
+        ]
+      : [],
+    'ensure-availability':
+      classic && options.ensureAvailability !== undefined
+        ? [on(client)(ensureAvailability, { ...asClient, Count: options.ensureAvailability })]
+        : [],
+    'hold-agents': controllers.map(({ node }) => on(node)(holdAgents, { WatchdogSeconds: watchdogSeconds })),
+    'restore-controller': primary ? [intoController(of, primary.node)] : [],
+    'start-primary': primary ? [on(primary.node)(startServices, { Services: [] })] : [],
+    'start-secondaries': controllers.slice(1).map(({ node }) => on(node)(startServices, { Services: [] })),
     'check-health': [
       on(client)(
         checkJuju,
@@ -106,7 +112,7 @@ const plan = (of: JujuRestore): readonly Phase[] => {
       .filter(({ instanceId }, at, all) => all.findIndex((one) => one.instanceId === instanceId) === at)
       .map((node) => on(node)(finishRestore, {})),
   };
-  return jujuRestorePhases.map((name) => ({ name, commands: commands[name] ?? [] }));
+  return jujuRestorePhases.map((name) => ({ name, commands: commands[name] }));
 };
 
 /** What a state server that Juju has made itself needs before a backup finds it, each with its command. */

@@ -5,17 +5,17 @@ import type { JujuInspection } from '#domain/inspection';
 import type { JujuDriver } from '#domain/manifest';
 import { backupMoment } from '#domain/naming';
 import { answersOf } from '#domain/phase';
-import {
-  type Command,
-  command,
-  commandsOn,
-  forNodes,
-  forPlannedNodes,
-  inspectionSeconds,
-  type Phase,
-} from '#domain/plan';
+import { type Command, command, commandsOn, forNodes, forPlannedNodes, inspectionSeconds } from '#domain/plan';
 import { backupJuju, createJujuArchive, inspectJuju, preflightJuju } from './juju-documents.ts';
-import type { BackupOf, Collection, Inspected, Kind } from './kind.ts';
+import {
+  type BackupOf,
+  type BackupPhase,
+  backupState,
+  type Collection,
+  type Inspected,
+  type Kind,
+  type PhaseNamed,
+} from './kind.ts';
 import { collecting, collectTimeoutSeconds } from './transfer.ts';
 import { compareNumbers } from './version.ts';
 
@@ -84,7 +84,7 @@ const checkSame = (
       );
 };
 
-const planJujuBackup = (of: BackupOf, config: Juju): readonly Phase[] => {
+const planJujuBackup = (of: BackupOf, config: Juju): readonly PhaseNamed<BackupPhase>[] => {
   const nodes = jujuNodes(of.nodes);
   if (!of.rescue) for (const one of nodes) check(one);
   const servers = serversOf(nodes);
@@ -147,7 +147,7 @@ const planJujuBackup = (of: BackupOf, config: Juju): readonly Phase[] => {
 
 const incompleteJuju = ({ rescue, collected, phases }: Collection): string | undefined => {
   const archives = collected.flatMap(({ collected: one }) => (one.kind === 'juju' ? [one] : []));
-  const creation = phases.find(({ phase }) => phase === 'create-archive');
+  const creation = backupState(phases, 'create-archive');
   const created = answersOf(creation, createJujuArchive)[0]?.answer;
   const [archive] = archives;
   if (!archive)

@@ -31,6 +31,19 @@ export interface BackupOf {
   readonly rescue: boolean;
 }
 
+/** The phases of a backup, in their order; a kind plans those that it needs. */
+export const backupPhases = ['stop-services', 'create-archive', 'collect', 'start-services'] as const;
+export type BackupPhase = (typeof backupPhases)[number];
+
+/** A phase whose name somebody looks for later. */
+export interface PhaseNamed<N extends string> extends Phase {
+  readonly name: N;
+}
+
+/** Where a phase of a backup stands, among all of its run. */
+export const backupState = (phases: readonly PhaseState[], name: BackupPhase): PhaseState | undefined =>
+  phases.find(({ phase }) => phase === name);
+
 /** What a run has found and collected. */
 export interface Collection {
   readonly rescue: boolean;
@@ -54,7 +67,7 @@ export interface Kind {
   /** The phase that asks the nodes what they hold. */
   inspect(of: InspectionOf): Phase;
   /** Throws a WrongRoleError or a CommandFailedError when a node does not hold what the configuration says. */
-  planBackup(of: BackupOf): readonly Phase[];
+  planBackup(of: BackupOf): readonly PhaseNamed<BackupPhase>[];
   /** What a safety backup could not have, for people. */
   missingFrom(node: Inspected): readonly string[];
   /** What was found and not collected, for people; undefined when the backup is whole. */

@@ -4,8 +4,8 @@ import { BackupNotWholeError, CommandFailedError, WrongRoleError } from '#domain
 import type { PuppetInspection } from '#domain/inspection';
 import type { Collected } from '#domain/manifest';
 import { keySafe } from '#domain/naming';
-import { type Command, type CommandTemplate, command, forPlannedNodes, type Phase } from '#domain/plan';
-import type { BackupOf, Collection, Inspected } from './kind.ts';
+import { type Command, type CommandTemplate, command, forPlannedNodes } from '#domain/plan';
+import type { BackupOf, BackupPhase, Collection, Inspected, PhaseNamed } from './kind.ts';
 import { dumpDatabase, dumpGlobals } from './puppet-documents.ts';
 import { archivesOf } from './puppet-paths.ts';
 import { collecting, collectTimeoutSeconds } from './transfer.ts';
@@ -148,13 +148,13 @@ const archiving = (of: PuppetBackup, { node, inspection }: InspectedNode, second
  * The phases of a backup: collect, and around it stop and start of the writing services when it is quiesced. Throws a
  * WrongRoleError when a node does not hold what the configuration says.
  */
-export const planPuppetBackup = (of: PuppetBackup): readonly Phase[] => {
+export const planPuppetBackup = (of: PuppetBackup): readonly PhaseNamed<BackupPhase>[] => {
   for (const node of of.rescue ? [] : of.nodes) {
     checkVersion(node);
     checkRoles(node);
   }
   const timeout = collectTimeoutSeconds(of.previous);
-  const collect: Phase = {
+  const collect: PhaseNamed<BackupPhase> = {
     name: 'collect',
     commands: of.nodes.flatMap((node) => [...dumpsOf(of, node, timeout), ...archiving(of, node, timeout)]),
   };
@@ -163,7 +163,7 @@ export const planPuppetBackup = (of: PuppetBackup): readonly Phase[] => {
   const nodes = of.nodes.map(({ node }) => node);
   const seconds = servicesTimeoutSeconds;
   const WatchdogSeconds = timeout + watchdogMarginSeconds;
-  const onAll = (name: string, template: CommandTemplate): Phase => ({
+  const onAll = (name: BackupPhase, template: CommandTemplate): PhaseNamed<BackupPhase> => ({
     name,
     commands: forPlannedNodes(template, nodes),
   });

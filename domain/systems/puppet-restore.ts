@@ -74,7 +74,7 @@ export const fieldsOf = (of: Database): readonly (readonly [string, string])[] =
 const commandsOf = (
   of: PuppetRestore,
   target: RestoreTarget,
-): Readonly<Partial<Record<PuppetRestorePhase, Command[]>>> => {
+): Readonly<Record<PuppetRestorePhase, readonly Command[]>> => {
   const { node, source } = target;
   const { request } = of;
   const command = commandsOn(node);
@@ -104,65 +104,59 @@ const commandsOf = (
   const installation = { Name: 'installer.tar', AnswersFile: answersFileOf(version), Version: version };
   // The manual's order: each of master, PuppetDB and console asks the one before.
   const stage = coreRoles.find((role) => source.roles.includes(role)) ?? 'master';
+  const reinstallation = installer !== undefined && answers !== undefined;
+  const reinstall = (role: (typeof coreRoles)[number]): readonly Command[] =>
+    reinstallation && role === stage ? [command(installPuppet, installation, { seconds: 7200 })] : [];
+  const replacesDatabases = databases.length > 0;
+  const authority = certificates && source.inspection.certificateAuthority !== null;
   return {
     fetch: [
       ...fetchesOf(of, target).map((upload) => fetch(upload, fetchedName(upload.key), artifactName(upload.key))),
       ...(installer === undefined ? [] : [fetch(installer, 'installer.tar', 'installer')]),
     ],
-    ...(installer !== undefined &&
-      answers && {
-        'prepare-installation': [
-          command(prepareInstallation, { ...installation, AnswersArchive: fetchedName(answers.key) }),
-        ],
-        purge: [command(purgePuppet, { Name: installation.Name })],
-        [`reinstall-${stage}` as const]: [command(installPuppet, installation, { seconds: 7200 })],
-      }),
-    ...(services.length > 0 && {
-      'stop-services': [command(stopServices, { Services: services, WatchdogSeconds: watchdogSeconds })],
-    }),
-    ...(databases.length > 0 && {
-      'restart-postgresql': [command(restartPostgresql, { Databases })],
-      ...(dropFirst && {
-        'drop-databases': [
-          command(dropDatabases, {
-            Databases,
-            Roles: globalsMode ? rolesToDrop(target) : [],
-            Tablespaces: globalsMode ? tablespacesToDrop(target) : [],
+    'prepare-installation': reinstallation
+      ? [command(prepareInstallation, { ...installation, AnswersArchive: fetchedName(answers.key) })]
+      : [],
+    purge: reinstallation ? [command(purgePuppet, { Name: installation.Name })] : [],
+    'reinstall-master': reinstall('master'),
+    'reinstall-puppetdb': reinstall('puppetdb'),
+    'reinstall-console': reinstall('console'),
+    'stop-services':
+      services.length > 0 ? [command(stopServices, { Services: services, WatchdogSeconds: watchdogSeconds })] : [],
+    'keep-authority': authority ? [command(keepAuthority, {})] : [],
+    'restart-postgresql': replacesDatabases ? [command(restartPostgresql, { Databases })] : [],
+    'drop-databases':
+      replacesDatabases && dropFirst
+        ? [
+            command(dropDatabases, {
+              Databases,
+              Roles: globalsMode ? rolesToDrop(target) : [],
+              Tablespaces: globalsMode ? tablespacesToDrop(target) : [],
+            }),
+          ]
+        : [],
+    'prepare-tablespaces': replacesDatabases
+      ? [
+          command(prepareTablespaces, {
+            Locations: (source.inspection.postgres?.tablespaces ?? []).map(({ location }) => location),
           }),
-        ],
-      }),
-      'prepare-tablespaces': [
-        command(prepareTablespaces, {
-          Locations: (source.inspection.postgres?.tablespaces ?? []).map(({ location }) => location),
-        }),
-      ],
-      ...(globals !== undefined && { 'restore-globals': [command(restoreGlobals, { Name: fetchedName(globals) })] }),
-      'restore-databases': databases.flatMap((database) => {
-        const dump = dumps.get(database.name);
-        return dump
-          ? [
-              command(
-                restoreDatabase,
-                { Name: fetchedName(dump.upload.key), Spec: fieldsOf(database) },
-                { what: database.name, seconds: dataSeconds },
-              ),
-            ]
-          : [];
-      }),
-      'swap-databases': [command(swapDatabases, { Databases })],
-      'count-rows': databases.flatMap(({ name }) => {
-        const dump = dumps.get(name);
-        return dump
-          ? [
-              command(
-                countRows,
-                { Name: fetchedName(dump.contents.key), Database: name },
-                { what: name, seconds: dataSeconds },
-              ),
-            ]
-          : [];
-      }),
+        ]
+      : [],
+    'restore-globals':
+      replacesDatabases && globals !== undefined ? [command(restoreGlobals, { Name: fetchedName(globals) })] : [],
+    'restore-databases': databases.flatMap((database) => {
+      const dump = dumps.get(database.name);
+      return dump
+        ? [
+            command(
+              restoreDatabase,
+              { Name: fetchedName(dump.upload.key), Spec: fieldsOf(database) },
+              { what: database.name, seconds: dataSeconds },
+            ),
+          ]
+        : [];
     }),
+    'swap-databases': replacesDatabases ? [command(swapDatabases, { Databases })] : [],
     'replace-files': replacements.map(({ group, key, roots, missing, excludes }) =>
       command(
         replaceFiles,
@@ -170,21 +164,30 @@ const commandsOf = (
         { what: group, seconds: dataSeconds },
       ),
     ),
-    ...(certificates &&
-      source.inspection.certificateAuthority && {
-        'keep-authority': [command(keepAuthority, {})],
-        'merge-authority': [command(mergeAuthority, { KnownSerial: knownSerial(of, target) })],
-      }),
-    ...(certificates && {
-      'set-owners': [command(setOwners, {})],
-      ...(source.inspection.roles.includes('puppetdb') && { 'set-up-puppetdb-ssl': [command(setUpPuppetdbSsl, {})] }),
-      'forget-catalog': [command(forgetCatalog, {})],
+    'merge-authority': authority ? [command(mergeAuthority, { KnownSerial: knownSerial(of, target) })] : [],
+    'set-owners': certificates ? [command(setOwners, {})] : [],
+    'set-up-puppetdb-ssl':
+      certificates && source.inspection.roles.includes('puppetdb') ? [command(setUpPuppetdbSsl, {})] : [],
+    'forget-catalog': certificates ? [command(forgetCatalog, {})] : [],
+    'count-rows': databases.flatMap(({ name }) => {
+      const dump = dumps.get(name);
+      return dump
+        ? [
+            command(
+              countRows,
+              { Name: fetchedName(dump.contents.key), Database: name },
+              { what: name, seconds: dataSeconds },
+            ),
+          ]
+        : [];
     }),
     'inspect-restored': [command(inspectPuppet, { Purpose: 'rescue' })],
     'start-services': [command(startServices, { Services: started })],
     // From 2015.2 on the product mends rights and settings by itself when it is told to.
-    ...(source.roles.includes('master') &&
-      !source.inspection.version.startsWith('3.') && { configure: [command(configurePuppet, {})] }),
+    configure:
+      source.roles.includes('master') && !source.inspection.version.startsWith('3.')
+        ? [command(configurePuppet, {})]
+        : [],
     'check-health': [command(checkHealth, { Services: [...runningThen(target, ['pe-postgresql']), ...started] })],
     finish: [command(finishRestore, {})],
   };

@@ -19,6 +19,7 @@ import { optionalFailures, type PhaseState } from '#domain/phase';
 import type { Plan } from '#domain/plan';
 import type { StoredVersion } from '#domain/ports';
 import { classify, type Kept, type RetentionTag, retentionTags } from '#domain/retention';
+import { backupState } from '#domain/systems/kind';
 import { kindOf } from '#domain/systems/kinds';
 import { expiryWarnings } from '#domain/systems/puppet-authority';
 import { allBackups, keptOf, readBackup, readManifest } from '#domain/vault/catalog';
@@ -120,7 +121,7 @@ export const commitBackup = async (
   const record = await readRun(jsonState(state), run);
   const plan = await readPlan(jsonState(state), run);
   const phases = await phasesOf(state, plan);
-  const collect = phases.find(({ phase }) => phase === 'collect');
+  const collect = backupState(phases, 'collect');
   if (!collect) throw new UnreadableResultError(`Run ${run} has collected nothing.`);
 
   const inspected = await inspectedNodes(jsonState(state), plan, 'inspect');
@@ -140,7 +141,7 @@ export const commitBackup = async (
     }),
     ...(rescue ? inspected.flatMap((one) => kind.missingFrom(one).map((what) => `${one.node.name}: ${what}`)) : []),
   ];
-  const asked = phaseOf(plan, 'collect')?.commands ?? [];
+  const asked = phaseOf(plan, collect.phase)?.commands ?? [];
   const collected = collectedIn(collect).map(({ command, instanceId, answer }) => {
     askedFor(
       asked.find(({ id }) => id === command),

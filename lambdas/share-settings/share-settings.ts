@@ -3,6 +3,7 @@ import { archiveFiles } from '#domain/contracts/shared';
 import { ArtifactMismatchError, UnreadableResultError } from '#domain/errors';
 import type { RunRef, ShareSettingsOutput } from '#domain/payloads';
 import { answersOf } from '#domain/phase';
+import type { CoreUpgradePhase } from '#domain/systems/puppet-procedures';
 import { settingsName } from '#domain/systems/puppet-upgrade';
 import { fetching } from '#domain/systems/transfer';
 import { openTo } from '#domain/vault/changes';
@@ -16,6 +17,10 @@ export interface Services {
   readonly documents: Documents;
 }
 
+const collecting = 'collect-settings' satisfies CoreUpgradePhase;
+const fetchingPhase = 'fetch-settings' satisfies CoreUpgradePhase;
+const stages = ['upgrade-puppetdb', 'upgrade-console'] as const satisfies readonly CoreUpgradePhase[];
+
 /**
  * Lets PuppetDB and console read the settings that the master has put into the vault, and plans their fetching. Nothing
  * when none were collected. Doing it again changes nothing.
@@ -25,13 +30,13 @@ export const shareSettings = async (
   { run }: RunRef,
 ): Promise<ShareSettingsOutput> => {
   const plan = await readPlan(state, run);
-  if ((phaseOf(plan, 'collect-settings')?.commands.length ?? 0) === 0) return { shared: 0 };
-  const collected = await readPhase(state, run, 'collect-settings');
+  if ((phaseOf(plan, collecting)?.commands.length ?? 0) === 0) return { shared: 0 };
+  const collected = await readPhase(state, run, collecting);
   const [told] = answersOf(collected, archiveFiles);
   if (!told) throw new UnreadableResultError(`Run ${run} has collected no settings of the master.`);
   const { command, instanceId, answer } = told;
   askedFor(
-    phaseOf(plan, 'collect-settings')?.commands.find(({ id }) => id === command),
+    phaseOf(plan, collecting)?.commands.find(({ id }) => id === command),
     instanceId,
     answer,
   );
@@ -42,7 +47,7 @@ export const shareSettings = async (
       `${key} is not what the master stored. Start the upgrade again: it goes on from there.`,
     );
   const settings = { key, versionId: stored.versionId, bytes, sha256, compression };
-  const upgraded = ['upgrade-puppetdb', 'upgrade-console'].flatMap(
+  const upgraded = stages.flatMap(
     (name) => phaseOf(plan, name)?.commands.flatMap(({ instanceIds }) => instanceIds) ?? [],
   );
   const commands = plan.nodes
@@ -55,7 +60,7 @@ export const shareSettings = async (
     settings,
     commands.flatMap(({ instanceIds }) => instanceIds),
   );
-  const fetch = await pinned(documents, [{ name: 'fetch-settings', commands }]);
+  const fetch = await pinned(documents, [{ name: fetchingPhase, commands }]);
   await writePlan(state, {
     ...plan,
     phases: plan.phases.map((phase) => fetch.find(({ name }) => name === phase.name) ?? phase),
