@@ -1,8 +1,10 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { paginateListStateMachines, SFNClient } from '@aws-sdk/client-sfn';
 import { s3Bucket } from '#aws/bucket';
+import { kmsSignatures } from '#aws/signatures';
 import {
   consoleUrl,
+  manifestKey,
   parseArn,
   type StateMachineName,
   stateBucketName,
@@ -10,6 +12,7 @@ import {
   vaultBucketName,
 } from '#domain/naming';
 import type { Bucket } from '#domain/ports';
+import { withSignedManifests } from '#domain/vault/signature';
 import { CliError } from './cli-error.ts';
 import { type Upload, watchUploads } from './uploads.ts';
 
@@ -64,10 +67,11 @@ export const connect = async (options: ConnectionOptions): Promise<Connection> =
     ...(local && { responseChecksumValidation: 'WHEN_REQUIRED' }),
   });
   const vaultName = vaultBucketName(account, region);
+  const { holds } = kmsSignatures({ ...shared, region }, manifestKey);
   return {
     stepFunctions,
     backupMachineArn,
-    vault: s3Bucket(s3, vaultName),
+    vault: withSignedManifests({ holds }, s3Bucket(s3, vaultName)),
     vaultName,
     state: s3Bucket(s3, stateBucketName(account, region)),
     uploads: watchUploads(s3, vaultName),

@@ -18,6 +18,14 @@ export class UnknownBackupError extends Error {
   override readonly name = 'UnknownBackupError';
 }
 
+/**
+ * A manifest is not what a commit has signed: somebody has changed it or put it there, or it was made before manifests were signed. It is
+ * never believed. Retrying does not help: another backup must be used.
+ */
+export class ManifestUntrustedError extends Error {
+  override readonly name = 'ManifestUntrustedError';
+}
+
 /** A manifest is broken, or of a newer version of Holdfast. Retrying does not help: that version, or another backup, must be used. */
 export class ManifestUnreadableError extends Error {
   override readonly name = 'ManifestUnreadableError';
@@ -159,6 +167,7 @@ export const errorNames = [
   'InvalidInputError',
   'UnknownSystemError',
   'UnknownBackupError',
+  'ManifestUntrustedError',
   'ManifestUnreadableError',
   'SystemBusyError',
   'NodeUnreachableError',

@@ -94,6 +94,9 @@ export const vaultKeys = {
   check: (system: string, run: string) => `backups/${system}/checks/${runId(run)}/` as const,
 } as const;
 
+/** The key that signs manifests, as KMS finds it. */
+export const manifestKey = 'alias/holdfast-manifests';
+
 /** How many nodes at once, or which share of them: at least one, or SSM refuses the command. */
 export const Concurrency = z
   .string()

@@ -66,6 +66,14 @@ export interface Bucket {
   abortUploads: (prefix: string) => Promise<number>;
 }
 
+/** A key that signs. Who may check a signature can not make one. */
+export interface Signatures {
+  /** The signature of a statement, 44 characters of base64. */
+  sign(statement: string): Promise<string>;
+  /** True when the signature was made of this very statement, with this key. */
+  holds(statement: string, signature: string): Promise<boolean>;
+}
+
 /** The state bucket, typed. */
 export interface State<ReadKey extends string = string, WriteKey extends string = string> {
   /** Undefined when there is none. Throws a ZodError when the object is not what its writer promised. */

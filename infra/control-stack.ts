@@ -84,14 +84,17 @@ export class ControlStack extends Stack {
     { config, configFile, storage }: ControlStackProps,
     notifications: Notifications,
   ): (verb: Verb) => VerbFunction {
-    const { vault, state, key } = storage;
+    const { vault, state, key, manifestKey } = storage;
     const environment = {
       STATE_BUCKET: state.bucketName,
       VAULT_BUCKET: vault.bucketName,
       TOPIC_ARN: notifications.topic.topicArn,
     };
     const { startBackups } = this;
-    const reachable = { vault, state, key, notifications, startBackups, systems: Object.keys(config.systems) };
+    const reachable = {
+      ...{ vault, state, key, manifestKey, notifications, startBackups },
+      systems: Object.keys(config.systems),
+    };
     return once((verb: Verb): VerbFunction => {
       const made = new VerbFunction(this, `Verb-${verb}`, { verb, environment, configFile });
       grantRow(made.function, contractOf(verb), reachable);

@@ -4,9 +4,9 @@ import { PolicyStatement, type Role } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
-import type { Grants, Right, VerbContract } from '#domain/contracts/verb';
+import { type Grants, type Right, signaturesOf, type VerbContract } from '#domain/contracts/verb';
 import { documentName, scheduleGroup, stateMachineName, tagKeys, undoneMachines } from '#domain/naming';
-import type { DeadRuns, Executions, Notices, RunCommand, Tasks } from '#domain/ports';
+import type { DeadRuns, Executions, Notices, RunCommand, Signatures, Tasks } from '#domain/ports';
 import { documents } from '#domain/systems/documents';
 import type { Notifications } from './notifications.ts';
 
@@ -15,6 +15,8 @@ export interface Reachable {
   readonly vault: Bucket;
   readonly state: Bucket;
   readonly key: IKey;
+  /** Signs manifests. */
+  readonly manifestKey: IKey;
   readonly notifications: Notifications;
   /** The role of the schedules: who changes one has to hand over its role again. */
   readonly startBackups: Role;
@@ -150,6 +152,11 @@ const onSchedules = (stack: Stack, startBackups: Role): readonly PolicyStatement
   }),
 ];
 
+const signatureActions: Readonly<Record<keyof Signatures, string>> = {
+  sign: 'kms:GenerateMac',
+  holds: 'kms:VerifyMac',
+};
+
 /** A task's token names it; these actions know no resource. */
 const taskActions: Readonly<Record<keyof Tasks, string>> = {
   succeed: 'states:SendTaskSuccess',
@@ -179,6 +186,10 @@ export const grantRow = (lambda: LambdaFunction, row: VerbContract, to: Reachabl
     ...statement(unique(runCommand.flatMap((method) => commandActions[method])), ['*']),
     ...(executions ? onExecutions(stack, executions) : []),
     ...(schedules ? onSchedules(stack, to.startBackups) : []),
+    ...statement(
+      signaturesOf(row).map((method) => signatureActions[method]),
+      [to.manifestKey.keyArn],
+    ),
     ...statement(
       tasks.map((method) => taskActions[method]),
       ['*'],

@@ -10,7 +10,10 @@ export interface PeopleProps {
 }
 
 /** What people are granted by attaching a managed policy: docs/reference/iam.md has the table, and a test holds both together. */
-export const addPeople = (stack: Stack, { storage: { vault, state, key }, started }: PeopleProps): void => {
+export const addPeople = (
+  stack: Stack,
+  { storage: { vault, state, key, manifestKey }, started }: PeopleProps,
+): void => {
   const ours = (resource: 'stateMachine' | 'execution', name: string): string =>
     stack.formatArn({
       service: 'states',
@@ -37,6 +40,7 @@ export const addPeople = (stack: Stack, { storage: { vault, state, key }, starte
       ],
     ),
     allow(['kms:Decrypt'], [key.keyArn]),
+    allow(['kms:VerifyMac'], [manifestKey.keyArn]),
   ]);
   policy('operators', 'Start and stop backups, restores, upgrades and verifications; hold backups', [
     allow(

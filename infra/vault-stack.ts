@@ -1,6 +1,6 @@
 import { Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import { AccountRootPrincipal, AnyPrincipal, Effect, PolicyDocument, PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
+import { type IKey, Key, KeySpec, KeyUsage } from 'aws-cdk-lib/aws-kms';
 import {
   BlockPublicAccess,
   Bucket,
@@ -12,7 +12,7 @@ import {
 } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import type { ClassRule, Config } from '#domain/config';
-import { stateBucketName, tagKeys, vaultBucketName } from '#domain/naming';
+import { manifestKey, stateBucketName, tagKeys, vaultBucketName } from '#domain/naming';
 import { discarded, type ExpiringClass, expiringClasses } from '#domain/retention';
 import { uploadOrphanedAfterDays } from '#domain/tidying';
 import { coverageDays } from '#domain/verification';
@@ -75,26 +75,21 @@ const administration = [
   ...['kms:TagResource', 'kms:UntagResource', 'kms:CreateAlias', 'kms:UpdateAlias', 'kms:DeleteAlias'],
 ];
 
-/**
- * Who may use the vault's key. The account's own policies decide it, as far as objects of our buckets are encrypted and decrypted through
- * S3: an administrator of KMS who may not read the objects can't read them with the key either. The key itself is changed by the
- * deployment, by those that the configuration names, and by the account's root, and by nobody else.
- */
-const vaultKeyPolicy = (stack: Stack, administrators: readonly string[]): PolicyDocument => {
-  const { account, region, partition } = stack;
-  const buckets = [vaultBucketName(account, region), stateBucketName(account, region)].map(
-    (name) => `arn:${partition}:s3:::${name}`,
-  );
-  const statement = (sid: string, actions: string[], conditions: Record<string, unknown>): PolicyStatement =>
-    new PolicyStatement({ sid, actions, resources: ['*'], principals: [new AccountRootPrincipal()], conditions });
-  return new PolicyDocument({
+/** What the account's own policies may allow on a key, beside looking at it. */
+const allowed = (sid: string, actions: string[], conditions: Record<string, unknown> = {}): PolicyStatement =>
+  new PolicyStatement({ sid, actions, resources: ['*'], principals: [new AccountRootPrincipal()], conditions });
+
+/** A key is changed by the deployment, by those that the configuration names, and by the account's root, and by nobody else. */
+const keyPolicy = (
+  { account, region, partition }: Stack,
+  administrators: readonly string[],
+  use: readonly PolicyStatement[],
+): PolicyDocument =>
+  new PolicyDocument({
     statements: [
-      statement('ObjectsThroughS3', usage, {
-        StringEquals: { 'kms:ViaService': `s3.${region}.amazonaws.com` },
-        StringLike: { 'kms:EncryptionContext:aws:s3:arn': buckets.flatMap((arn) => [arn, `${arn}/*`]) },
-      }),
-      statement('Look', looking, {}),
-      statement('Administer', administration, {
+      ...use,
+      allowed('Look', looking),
+      allowed('Administer', administration, {
         ArnLike: {
           'aws:PrincipalArn': [
             `arn:${partition}:iam::${account}:root`,
@@ -105,7 +100,28 @@ const vaultKeyPolicy = (stack: Stack, administrators: readonly string[]): Policy
       }),
     ],
   });
+
+/**
+ * The vault's key encrypts and decrypts objects of our buckets through S3: an administrator of KMS who may not read the objects can't read
+ * them with the key either.
+ */
+const useOfVaultKey = ({ account, region, partition }: Stack): PolicyStatement => {
+  const buckets = [vaultBucketName(account, region), stateBucketName(account, region)].map(
+    (name) => `arn:${partition}:s3:::${name}`,
+  );
+  return allowed('ObjectsThroughS3', usage, {
+    StringEquals: { 'kms:ViaService': `s3.${region}.amazonaws.com` },
+    StringLike: { 'kms:EncryptionContext:aws:s3:arn': buckets.flatMap((arn) => [arn, `${arn}/*`]) },
+  });
 };
+
+/** Whoever may read manifests may check them; one lambda alone signs, whatever policies say of others. */
+const useOfManifestKey = ({ account, partition }: Stack): readonly PolicyStatement[] => [
+  allowed('Check', ['kms:VerifyMac']),
+  allowed('Sign', ['kms:GenerateMac'], {
+    ArnLike: { 'aws:PrincipalArn': `arn:${partition}:iam::${account}:role/holdfast-control-Verbcommitbackup*` },
+  }),
+];
 
 /** What is written with a key of the writer's own could be read by nobody else. */
 const refuseOtherEncryption = (vault: Bucket, key: IKey): void => {
@@ -133,6 +149,8 @@ const objectLock = ({ objectLock: lock }: Config['vault']): ObjectLockRetention 
 /** Where backups lie, and where runs keep their notes. Both survive the deletion of the stack. */
 export class VaultStack extends Stack {
   readonly key: IKey;
+  /** Signs manifests. */
+  readonly manifestKey: IKey;
   readonly vault: Bucket;
   readonly state: Bucket;
 
@@ -146,9 +164,17 @@ export class VaultStack extends Stack {
             alias: 'holdfast',
             enableKeyRotation: true,
             removalPolicy: keptButNotAtBirth,
-            policy: vaultKeyPolicy(this, vault.keyAdministrators),
+            policy: keyPolicy(this, vault.keyAdministrators, [useOfVaultKey(this)]),
           })
         : Key.fromKeyArn(this, 'Key', vault.kmsKeyArn);
+    this.manifestKey = new Key(this, 'ManifestKey', {
+      description: 'Signs the manifests of Holdfast',
+      alias: manifestKey,
+      keySpec: KeySpec.HMAC_256,
+      keyUsage: KeyUsage.GENERATE_VERIFY_MAC,
+      removalPolicy: keptButNotAtBirth,
+      policy: keyPolicy(this, vault.keyAdministrators, useOfManifestKey(this)),
+    });
     const common = {
       encryption: BucketEncryption.KMS,
       encryptionKey: this.key,

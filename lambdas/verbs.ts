@@ -158,6 +158,7 @@ export const verbs = {
       'catalog/': ['read', 'write', 'tag'],
       'backups/': ['list-versions', 'tag-versions', 'abort-uploads'],
     },
+    signs: true,
     timeoutSeconds: 15 * minutes,
   },
   'conclude-check': {

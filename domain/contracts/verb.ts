@@ -1,5 +1,6 @@
 import type * as z from 'zod';
-import type { DeadRuns, Executions, Notices, RunCommand, Schedules, Tasks } from '#domain/ports';
+import { vaultKeys } from '#domain/naming';
+import type { DeadRuns, Executions, Notices, RunCommand, Schedules, Signatures, Tasks } from '#domain/ports';
 
 /**
  * What a verb is: what its lambda takes and answers, what it may reach, how long it may take. `lambdas/verbs.ts` is the table of
@@ -44,6 +45,8 @@ export interface VerbContract {
   readonly state?: Grants;
   /** In the vault. None at all means that the verb knows its name and reaches nothing there. */
   readonly vault?: Grants;
+  /** True for the verb that signs manifests. Whoever reads them checks them. */
+  readonly signs?: true;
   /** True for a verb that reads the configuration, which is deployed beside its bundle. */
   readonly config?: true;
   readonly runCommand?: readonly (keyof RunCommand)[];
@@ -56,6 +59,12 @@ export interface VerbContract {
   /** In MiB, 512 unless it says otherwise; processors come with it: 1769 are one. */
   readonly memorySize?: number;
 }
+
+/** Returns what a verb does with the key that signs manifests. */
+export const signaturesOf = ({ vault, signs }: VerbContract): readonly (keyof Signatures)[] => [
+  ...(vault?.[vaultKeys.catalogs]?.includes('read') ? ['holds' as const] : []),
+  ...(signs ? ['sign' as const] : []),
+];
 
 export type EnvironmentName = 'STATE_BUCKET' | 'VAULT_BUCKET' | 'TOPIC_ARN';
 

@@ -1,6 +1,6 @@
 import { ZodError } from 'zod';
 import type { BucketFor } from '#domain/contracts/access';
-import { ManifestUnreadableError } from '#domain/errors';
+import { ManifestUnreadableError, ManifestUntrustedError } from '#domain/errors';
 import { damageOf, History } from '#domain/history';
 import { isRegular, type Manifest, parseManifest } from '#domain/manifest';
 import { parseManifestKey, vaultKeys } from '#domain/naming';
@@ -28,6 +28,8 @@ export interface ReadableBackup {
 export interface UnreadableBackup {
   readonly backup: string;
   readonly readable: false;
+  /** True when its manifest is not what a commit has signed. */
+  readonly untrusted: boolean;
   readonly reason: string;
 }
 
@@ -47,8 +49,8 @@ const readersAtOnce = 16;
 export const committedBackups = async ({ vault }: Vault, system: string): Promise<readonly string[]> =>
   (await vault.list(vaultKeys.catalog(system))).flatMap((key) => parseManifestKey(key)?.backup ?? []).toSorted();
 
-/** What an object of the catalog says, or why this version does not understand it. */
-type Read<T> = { readonly value: T | undefined } | { readonly reason: string };
+/** What an object of the catalog says, or why it is not believed, or not understood by this version. */
+type Read<T> = { readonly value: T | undefined } | { readonly reason: string; readonly untrusted: boolean };
 
 const readObject = async <T>(
   { vault }: Vault,
@@ -56,29 +58,42 @@ const readObject = async <T>(
   what: 'manifest' | 'history',
   parse: (value: unknown) => T,
 ): Promise<Read<T>> => {
-  const found = await vault.read(key);
-  if (!found) return { value: undefined };
   try {
-    return { value: parse(JSON.parse(found.text)) };
+    const found = await vault.read(key);
+    return { value: found && parse(JSON.parse(found.text)) };
   } catch (error) {
-    if (error instanceof SyntaxError) return { reason: `its ${what} is not JSON` };
+    if (error instanceof ManifestUntrustedError) return { untrusted: true, reason: error.message };
+    if (error instanceof SyntaxError) return { untrusted: false, reason: `its ${what} is not JSON` };
     if (!(error instanceof ZodError)) throw error;
     const [issue] = error.issues;
-    return { reason: `its ${what} is not what this version understands: ${issue?.path.join('.')}: ${issue?.message}` };
+    return {
+      untrusted: false,
+      reason: `its ${what} is not what this version understands: ${issue?.path.join('.')}: ${issue?.message}`,
+    };
   }
 };
 
-/** The one place where a manifest is believed. */
+/** The one place where a manifest is believed: the vault of lambdas and of the command line reads none whose signature does not hold. */
 const readTrusted = (from: Vault, system: string, backup: string): Promise<Read<Manifest>> =>
   readObject(from, vaultKeys.manifest(system, backup), 'manifest', parseManifest);
 
-/** Returns the manifest of a backup, undefined when it was not committed. Throws a ManifestUnreadableError. */
+/** Returns the manifest of a backup, undefined when it was not committed. Throws a ManifestUntrustedError or a ManifestUnreadableError. */
 export const readManifest = async (from: Vault, system: string, backup: string): Promise<Manifest | undefined> => {
   const read = await readTrusted(from, system, backup);
   if ('value' in read) return read.value;
+  if (read.untrusted)
+    throw new ManifestUntrustedError(
+      `The backup ${system}/${backup} is not believed: ${read.reason}. Nothing was touched; choose another backup.`,
+    );
   throw new ManifestUnreadableError(
     `The backup ${system}/${backup} can not be read: ${read.reason}. Use the version of Holdfast that made it, or a newer one, or choose another backup.`,
   );
+};
+
+/** Returns true when a backup was committed, whether this version understands its manifest or not. What nobody has signed was not. */
+export const isCommitted = async (from: Vault, system: string, backup: string): Promise<boolean> => {
+  const read = await readTrusted(from, system, backup);
+  return 'value' in read ? read.value !== undefined : !read.untrusted;
 };
 
 const readChanges = (from: Vault, system: string, backup: string): Promise<Read<History>> =>
@@ -93,9 +108,9 @@ export const readHistory = async (from: Vault, system: string, backup: string): 
 /** Returns one backup, undefined when it was not committed. */
 export const readBackup = async (from: Vault, system: string, backup: string): Promise<Backup | undefined> => {
   const [manifest, history] = await Promise.all([readTrusted(from, system, backup), readChanges(from, system, backup)]);
-  if ('reason' in manifest) return { backup, readable: false, reason: manifest.reason };
+  if ('reason' in manifest) return { backup, readable: false, ...manifest };
   if (manifest.value === undefined) return undefined;
-  if ('reason' in history) return { backup, readable: false, reason: history.reason };
+  if ('reason' in history) return { backup, readable: false, ...history };
   return { backup, readable: true, manifest: manifest.value, history: history.value ?? [] };
 };
 

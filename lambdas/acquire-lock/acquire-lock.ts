@@ -1,6 +1,6 @@
 import { type Config, timingsOf } from '#domain/config';
 import { AlreadyExistsError, InvalidInputError, SystemBusyError, UnknownSystemError } from '#domain/errors';
-import { backupId, executionName, stateKeys, vaultKeys } from '#domain/naming';
+import { backupId, executionName, stateKeys } from '#domain/naming';
 import {
   type AcquireLockInput,
   type AcquireLockOutput,
@@ -11,6 +11,7 @@ import {
   type UpgradeRequest,
 } from '#domain/payloads';
 import { slotFault } from '#domain/schedule';
+import { isCommitted } from '#domain/vault/catalog';
 import type { ExecutionsOf, StateBucketOf, VaultOf } from '../verbs.ts';
 
 export interface Services {
@@ -97,7 +98,7 @@ export const acquireLock = async (
   const details = detailsOf(asked, startedAt);
   const { backup, lockedBy, planOnly = false } = details;
   const mine = { system, operation, run, backup };
-  if (operation === 'backup' && !planOnly && (await vault.has(vaultKeys.manifest(system, backup))))
+  if (operation === 'backup' && !planOnly && (await isCommitted({ vault }, system, backup)))
     return { ...mine, attempt, outcome: 'duplicate' };
 
   const record: RunRecord = { ...mine, ...details, kind, execution, startedAt, attempt };

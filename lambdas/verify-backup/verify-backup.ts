@@ -92,7 +92,10 @@ const advance = async (services: Services, run: string, before: Verification): P
   });
   // It has expired since it was chosen.
   if (!begun) return next([]);
-  if (!begun.readable) return next([{ backup, outcome: 'unreadable', bytes: 0, faults: [begun.reason] }]);
+  if (!begun.readable) {
+    const outcome = begun.untrusted ? 'damaged' : 'unreadable';
+    return next([{ backup, outcome, bytes: 0, faults: [begun.reason] }]);
+  }
   const { manifest } = begun;
   const upload = objectsOfBackup(manifest)[object];
   if (!upload) {

@@ -18,6 +18,8 @@ export interface GatewayOptions {
   readonly scheduler?: RequestListener;
   /** The event bus and the topic. */
   readonly notices?: RequestListener;
+  /** The keys that sign. */
+  readonly kms?: RequestListener;
   readonly coldStorage?: { answer(request: S3Request): ColdAnswer };
   /** The cloud of a Juju system, once it is there: it answers for EC2, and for the control bucket of Juju 1.x. */
   readonly cloud?: () => string | undefined;
@@ -75,7 +77,7 @@ const forward = (
 
 /** Starts the gateway on a loopback port. */
 export const startGateway = async (options: GatewayOptions): Promise<Gateway> => {
-  const { services, judge, scheduler, notices, coldStorage, cloud = () => undefined, port = 0 } = options;
+  const { services, judge, scheduler, notices, kms, coldStorage, cloud = () => undefined, port = 0 } = options;
   const serveS3 = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
     const asked = parseS3Request(incoming);
     const verdict = await judge(asked);
@@ -101,6 +103,7 @@ export const startGateway = async (options: GatewayOptions): Promise<Gateway> =>
     const target = String(incoming.headers['x-amz-target'] ?? '');
     if (target.startsWith('AWSStepFunctions.')) return forward(services.stepFunctions, incoming, outgoing);
     if (target.startsWith('AmazonSSM.')) return forward(services.runCommand, incoming, outgoing);
+    if (kms && target.startsWith('TrentService.')) return void kms(incoming, outgoing);
     const signature = incoming.headers.authorization ?? '';
     if (notices && (target.startsWith('AWSEvents.') || /\/sns\/aws4_request/.test(signature)))
       return void notices(incoming, outgoing);

@@ -9,12 +9,20 @@ import { s3Client, sfnClient } from '#aws/clients';
 import { composeDocuments } from '#documents/compose';
 import type { Config } from '#domain/config';
 import { endedUncaught } from '#domain/events';
-import { functionName, stateBucketName, stateMachineName, undoneMachines, vaultBucketName } from '#domain/naming';
+import {
+  functionName,
+  manifestKey,
+  stateBucketName,
+  stateMachineName,
+  undoneMachines,
+  vaultBucketName,
+} from '#domain/naming';
 import { contractOf, type Verb, verbNames } from '#lambdas/verbs';
 import { type AgentControl, type Clock, type ManagedInstance, startSsm } from '../ssm/index.ts';
 import { type ExecutionStatusChange, startStepFunctions } from '../stepfunctions/index.ts';
 import { type ColdStorage, createColdStorage } from './cold-storage.ts';
 import { startGateway } from './gateway.ts';
+import { createKms } from './kms.ts';
 import { localMachines } from './machines.ts';
 import { judgeNodes, type NodeAccount, statePolicy, vaultPolicy } from './node-policy.ts';
 import { createNotices, type LocalNotices } from './notices.ts';
@@ -58,10 +66,10 @@ export interface Runtime {
   stateMachineArn(name: string): string;
   /** The SSM agent of a node, for tests of what it does when it or its node dies. */
   agent(instanceId: string): AgentControl;
-  /** Calls a lambda as another service would. */
-  invoke(verb: Verb, payload: unknown): Promise<unknown>;
   /** Deploys a document anew, so that whoever names no version of it sends this one. */
   updateDocument(name: string, content: object): void;
+  /** Calls a lambda as another service would. */
+  invoke(verb: Verb, payload: unknown): Promise<unknown>;
   /** The schedules of the configuration by their names. */
   readonly scheduleStates: Scheduler['states'];
   /** Of the vault. */
@@ -164,6 +172,7 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
     },
     scheduler: scheduler.handle,
     notices: notices.handle,
+    kms: createKms([manifestKey]),
     coldStorage,
     ...(options.cloud && { cloud: options.cloud }),
   });
@@ -210,10 +219,10 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
     stateBucket,
     stateMachineArn: stepFunctions.stateMachineArn,
     agent: ssm.agent,
+    updateDocument: (name, content) => ssm.updateDocument(name, JSON.stringify(content)),
     invoke: invokeVerb,
     scheduleStates: scheduler.states,
     coldStorage,
-    updateDocument: (name, content) => ssm.updateDocument(name, JSON.stringify(content)),
     notices,
     keepSchedules: (config) => {
       const isPaused = (name: string): boolean => scheduler.states()[name] === 'DISABLED';

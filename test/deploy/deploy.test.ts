@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -14,11 +15,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { s3Bucket } from '#aws/bucket';
 import { composeDocuments } from '#documents/compose';
 import { Manifest, uploadsOf } from '#domain/manifest';
-import { parseArn, stateBucketName, stateKeys, vaultBucketName, vaultKeys } from '#domain/naming';
+import { manifestKey, parseArn, stateBucketName, stateKeys, vaultBucketName, vaultKeys } from '#domain/naming';
 import { createPuppetNode, startServices } from '#local/lab/layer';
 import { LAB_DIRECTORY, type LabNode, ownAddress, writeAwsConfig } from '#local/lab/node';
 import { pe32 } from '#local/lab/pe32/product';
 import { servicesOf } from '#local/lab/product';
+import { createKms } from '#local/runtime/kms';
 import { startSsm } from '#local/ssm/index';
 import { type Emulator, startEmulator } from './emulator.ts';
 
@@ -43,6 +45,7 @@ schedules:
 let emulator: Emulator;
 let node: LabNode;
 let ssm: Awaited<ReturnType<typeof startSsm>>;
+const kms = createServer(createKms([manifestKey]));
 let s3: S3Client;
 let sfn: SFNClient;
 
@@ -61,7 +64,10 @@ beforeAll(async () => {
     account: '000000000000',
   });
   const file = `${directory}.yaml`;
-  emulator = await startEmulator(directory, ssm.url, file);
+  await new Promise<void>((resolve) => kms.listen(0, '127.0.0.1', resolve));
+  const address = kms.address();
+  const kmsUrl = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+  emulator = await startEmulator(directory, { runCommand: ssm.url, kms: kmsUrl }, file);
   await writeFile(file, configuration);
   await writeAwsConfig(node, { endpointUrl: emulator.url, region, ...credentials });
   await startServices(node, servicesOf(pe32, ['master', 'puppetdb', 'console']));
@@ -80,6 +86,7 @@ afterAll(async () => {
   await emulator?.close();
   await rm(`${directory}.yaml`, { force: true });
   await ssm?.close();
+  kms.close();
   await node?.destroy();
 });
 

@@ -28,10 +28,10 @@ export interface Emulator {
   close(): Promise<void>;
 }
 
-/** Starts MiniStack; its lambdas reach Run Command at another address, since it has none that runs anything. */
+/** Starts MiniStack; its lambdas reach Run Command and KMS at other addresses: it runs no command, and knows no key that makes MACs. */
 export const startEmulator = async (
   directory: string,
-  runCommandUrl: string,
+  elsewhere: { readonly runCommand: string; readonly kms: string },
   holdfastFile: string,
 ): Promise<Emulator> => {
   await rm(directory, { recursive: true, force: true });
@@ -52,7 +52,10 @@ export const startEmulator = async (
     cwd: directory,
     stdio: ['ignore', output, output],
     detached: true,
-    env: { ...shared, GATEWAY_PORT: String(port), BIND_HOST: '127.0.0.1', AWS_ENDPOINT_URL_SSM: runCommandUrl },
+    env: {
+      ...{ ...shared, GATEWAY_PORT: String(port), BIND_HOST: '127.0.0.1' },
+      ...{ AWS_ENDPOINT_URL_SSM: elsewhere.runCommand, AWS_ENDPOINT_URL_KMS: elsewhere.kms },
+    },
   });
   // Its lambdas are processes of their own: the whole group goes with us.
   const end = (): void => {

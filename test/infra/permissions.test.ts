@@ -207,11 +207,41 @@ describe('the policy of a node', () => {
   });
 });
 
-describe("the vault's own key", () => {
+/** The policy of the key that does something. */
+const keyPolicy = (does: string) => {
   const Key = z.object({ Description: z.string(), KeyPolicy: z.object({ Statement: z.array(Statement) }) });
-  const policy = Object.values(small.all('AWS::KMS::Key'))
+  return Object.values(small.all('AWS::KMS::Key'))
     .map((properties) => Key.parse(properties))
-    .find(({ Description }) => Description.includes('backups'))?.KeyPolicy.Statement;
+    .find(({ Description }) => Description.includes(does))?.KeyPolicy.Statement;
+};
+
+it('one lambda alone signs manifests, whatever other policies say, and whoever reads them may check', () => {
+  const signing = grants(large).filter(({ statements }) =>
+    statements.some(({ Action }) => Action.includes('kms:GenerateMac')),
+  );
+  expect(signing.map(({ who }) => who.replace(/Role.*/, ''))).toEqual(['Verbcommitbackup']);
+  const statement = keyPolicy('manifests')?.filter(({ Action }) => Action.includes('kms:GenerateMac'));
+  expect(statement).toMatchObject([
+    {
+      Action: ['kms:GenerateMac'],
+      Condition: {
+        ArnLike: { 'aws:PrincipalArn': 'arn:aws:iam::111122223333:role/holdfast-control-Verbcommitbackup*' },
+      },
+    },
+  ]);
+  const reading = grants(large).filter(({ who, statements }) =>
+    statements.some(
+      ({ Action, Resource = [] }) =>
+        Action.includes('s3:GetObject') && Resource.includes(`${vault}/catalog/*`) && !who.startsWith('Bucket'),
+    ),
+  );
+  expect(reading.length).toBeGreaterThan(5);
+  for (const { who, statements } of reading)
+    expect([who, statements.some(({ Action }) => Action.includes('kms:VerifyMac'))]).toEqual([who, true]);
+});
+
+describe("the vault's own key", () => {
+  const policy = keyPolicy('backups');
 
   it('opens to nobody but through S3, for our buckets: who administers keys reads no backup with it', () => {
     const opening = policy?.filter(({ Action }) =>

@@ -162,12 +162,12 @@ describe('the buckets', () => {
         },
       },
     });
-    template.allResources('AWS::KMS::Key', {
-      DeletionPolicy: 'RetainExceptOnCreate',
-      Properties: { EnableKeyRotation: true },
-    });
+    template.allResources('AWS::KMS::Key', { DeletionPolicy: 'RetainExceptOnCreate' });
+    template.hasResourceProperties('AWS::KMS::Key', { EnableKeyRotation: true, KeySpec: Match.absent() });
+    // KMS rotates no key that signs by itself.
+    template.hasResourceProperties('AWS::KMS::Key', { KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' });
     template.resourceCountIs('AWS::S3::Bucket', 2);
-    template.resourceCountIs('AWS::KMS::Key', 1);
+    template.resourceCountIs('AWS::KMS::Key', 2);
   });
 
   it('lock no object unless they are told so', () => {

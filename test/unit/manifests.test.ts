@@ -88,7 +88,7 @@ describe.each(stored)('the stored manifest $path', ({ format, value }) => {
       });
       await vault.write('catalog/pe-main/20261120T020000Z.json', text);
       expect(await readBackup({ vault }, 'pe-main', '20261120T020000Z')).toEqual({
-        ...{ backup: '20261120T020000Z', readable: false },
+        ...{ backup: '20261120T020000Z', readable: false, untrusted: false },
         reason: expect.stringMatching(/format: expected 1, or a newer version of Holdfast/),
       });
       // It is neither chosen nor in the way.
