@@ -89,7 +89,8 @@ export const upgradePuppet = (config: PuppetEnterprise, upgradeOf: UpgradeOf): U
         inspection: {
           ...inspection,
           version: of.request.version,
-          ...(isPending && { agentVersion: 'that of the upgraded master' }),
+          // That of the upgraded master is not known yet, and is no node's.
+          ...(isPending && { agentVersion: '0' }),
         },
       }));
       return planRollout(of, expected);
