@@ -75,7 +75,9 @@ if [ ! -e ".$repository/package.json" ]; then
   mount -o remount,bind,ro ".$repository"
 fi
 if [ -x "$repository/.local/venv/bin/aws" ]; then
-  ln -sfn "$repository/.local/venv/bin/aws" usr/local/bin/aws
+  rm -f usr/local/bin/aws
+  { echo "#!$repository/.local/venv/bin/python3" && cat "$repository/local/lab/aws.py"; } >usr/local/bin/aws
+  chmod 755 usr/local/bin/aws
 fi
 
 hostname "$hostname"
