@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-/** What the inspection of a node finds. Made by documents/inspect-*.sh, read by the planner and put into the manifest. */
+/** What the inspection of a node finds. Made by the documents inspect-puppet and inspect-juju, read by the planner and put into the manifest. */
 
 const tools = z.object({ aws: z.string(), zstd: z.string().nullable(), tar: z.string() });
 /** Free and total bytes where data is put. */

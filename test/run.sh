@@ -16,7 +16,7 @@ step() {
 
 step tsc -p .
 step biome check .
-step shellcheck -x -P SCRIPTDIR documents/*.sh local/setup.sh test/run.sh test/deploy/setup.sh
+step shellcheck -x -P SCRIPTDIR documents/shared/*.sh documents/puppet/*.sh documents/juju/*.sh local/setup.sh test/run.sh test/deploy/setup.sh
 step shfmt -i 2 -ci -d documents local/setup.sh test/run.sh test/deploy/setup.sh
 if ls test/documents/*.bats >/dev/null 2>&1; then step bats test/documents; fi
 step vitest run --project unit --project infra

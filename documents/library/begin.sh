@@ -1,4 +1,4 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/library source-path=SCRIPTDIR source-path=SCRIPTDIR/../library
+# shellcheck shell=bash source-path=SCRIPTDIR source-path=SCRIPTDIR/../library
 # How every document begins: nothing goes on after an error, what it makes is root's alone, and it answers one line of JSON.
 
 set -Eeuo pipefail

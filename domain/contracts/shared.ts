@@ -5,7 +5,7 @@ import * as p from './parameters.ts';
 
 /** The documents that every kind of system uses. */
 
-export const archiveFiles = document('archive-files', {
+export const archiveFiles = document('shared/archive-files', {
   does: 'Streams a verified archive of files into the vault.',
   takes: {
     ...{ Bucket: p.vault, Key: p.storedKey, ExpectedBytes: p.expectedBytes },
@@ -14,7 +14,7 @@ export const archiveFiles = document('archive-files', {
   answers: UploadedArchive,
 });
 
-export const checkNode = document('check-node', {
+export const checkNode = document('shared/check-node', {
   does: 'Tells whether a node could be backed up.',
   onlyLooks: true,
   takes: { Bucket: p.vault, Key: p.storedKey, Keys: p.keyPaths },
@@ -28,17 +28,17 @@ export const checkNode = document('check-node', {
   }),
 });
 
-export const stopServices = document('stop-services', {
+export const stopServices = document('shared/stop-services', {
   does: 'Stops services and remembers which were running.',
   takes: { Services: p.services, WatchdogSeconds: p.watchdogSeconds },
 });
 
-export const startServices = document('start-services', {
+export const startServices = document('shared/start-services', {
   does: 'Starts what stop-services stopped for this run, and what is named.',
   takes: { Services: p.services },
 });
 
-export const fetchArtifact = document('fetch-artifact', {
+export const fetchArtifact = document('shared/fetch-artifact', {
   does: 'Downloads one artifact and compares it with its manifest.',
   takes: {
     ...{ Bucket: p.vault, Object: p.object, VersionId: p.versionId, Sha256: p.sha256, Bytes: p.bytes },
@@ -46,7 +46,7 @@ export const fetchArtifact = document('fetch-artifact', {
   },
 });
 
-export const replaceFiles = document('replace-files', {
+export const replaceFiles = document('shared/replace-files', {
   does: 'Replaces files by those of an archive.',
   takes: { Name: p.fetchedFile, Roots: p.roots, MissingRoots: p.missingRoots, Excludes: p.excludes },
   answers: z.strictObject({
@@ -67,9 +67,9 @@ export const replaceFiles = document('replace-files', {
   }),
 });
 
-export const finishRestore = document('finish-restore', {
+export const finishRestore = document('shared/finish-restore', {
   does: 'Removes what a proven restore has replaced.',
   takes: {},
 });
 
-export const undo = document('undo', { does: 'Removes the traces of a run from the node.', takes: {} });
+export const undo = document('shared/undo', { does: 'Removes the traces of a run from the node.', takes: {} });

@@ -9,76 +9,76 @@ import { UploadedDump, UploadedGlobals } from '#domain/manifest';
 const upload = { Bucket: p.vault, Key: p.storedKey, ExpectedBytes: p.expectedBytes };
 const installation = { Name: p.fetchedFile, AnswersFile: p.answersFile, Version: p.version };
 
-export const inspectPuppet = document('inspect-puppet', {
+export const inspectPuppet = document('puppet/inspect-puppet', {
   does: 'Tells what a node of Puppet Enterprise holds.',
   onlyLooks: true,
   takes: { Purpose: p.purpose },
   answers: PuppetInspection,
 });
 
-export const dumpGlobals = document('dump-globals', {
+export const dumpGlobals = document('puppet/dump-globals', {
   does: 'Streams roles and tablespaces into the vault.',
   takes: upload,
   answers: UploadedGlobals,
 });
 
-export const dumpDatabase = document('dump-database', {
+export const dumpDatabase = document('puppet/dump-database', {
   does: 'Streams a verified dump of one database into the vault.',
   takes: { ...upload, Database: p.database },
   answers: UploadedDump,
 });
 
-export const prepareInstallation = document('prepare-installation', {
+export const prepareInstallation = document('puppet/prepare-installation', {
   does: 'Looks whether Puppet Enterprise could be installed again from what was fetched.',
   takes: { ...installation, AnswersArchive: p.fetchedAnswers },
 });
 
-export const purgePuppet = document('purge-puppet', {
+export const purgePuppet = document('puppet/purge-puppet', {
   does: 'Removes Puppet Enterprise and proves it.',
   takes: { Name: p.fetchedFile },
 });
 
-export const installPuppet = document('install-puppet', {
+export const installPuppet = document('puppet/install-puppet', {
   does: 'Installs Puppet Enterprise with the backed-up answers.',
   takes: installation,
 });
 
-export const restartPostgresql = document('restart-postgresql', {
+export const restartPostgresql = document('puppet/restart-postgresql', {
   does: 'Restarts PostgreSQL and proves that no session is left.',
   takes: { Databases: p.databases },
 });
 
-export const dropDatabases = document('drop-databases', {
+export const dropDatabases = document('puppet/drop-databases', {
   does: 'Drops databases, roles and tablespaces and proves it.',
   takes: { Databases: p.databases, Roles: p.roles, Tablespaces: p.tablespaces },
 });
 
-export const prepareTablespaces = document('prepare-tablespaces', {
+export const prepareTablespaces = document('puppet/prepare-tablespaces', {
   does: 'Makes the directories of tablespaces.',
   takes: { Locations: p.locations },
 });
 
-export const restoreGlobals = document('restore-globals', {
+export const restoreGlobals = document('puppet/restore-globals', {
   does: 'Restores roles and tablespaces.',
   takes: { Name: p.fetchedFile },
 });
 
-export const restoreDatabase = document('restore-database', {
+export const restoreDatabase = document('puppet/restore-database', {
   does: 'Restores one database beside the one that it will replace.',
   takes: { Name: p.fetchedFile, Spec: p.fields },
 });
 
-export const swapDatabases = document('swap-databases', {
+export const swapDatabases = document('puppet/swap-databases', {
   does: 'Gives restored databases their names.',
   takes: { Databases: p.databases },
 });
 
-export const keepAuthority = document('keep-authority', {
+export const keepAuthority = document('puppet/keep-authority', {
   does: 'Copies what the living certificate authority has signed and revoked.',
   takes: {},
 });
 
-export const mergeAuthority = document('merge-authority', {
+export const mergeAuthority = document('puppet/merge-authority', {
   does: 'Merges it into the restored one, whose serial numbers never repeat.',
   takes: { KnownSerial: p.knownSerial },
   answers: z.strictObject({
@@ -98,19 +98,19 @@ export const mergeAuthority = document('merge-authority', {
   }),
 });
 
-export const setOwners = document('set-owners', { does: 'Gives certificates to their users.', takes: {} });
+export const setOwners = document('puppet/set-owners', { does: 'Gives certificates to their users.', takes: {} });
 
-export const setUpPuppetdbSsl = document('set-up-puppetdb-ssl', {
+export const setUpPuppetdbSsl = document('puppet/set-up-puppetdb-ssl', {
   does: "Gives PuppetDB the agent's certificates.",
   takes: {},
 });
 
-export const forgetCatalog = document('forget-catalog', {
+export const forgetCatalog = document('puppet/forget-catalog', {
   does: 'Removes the cached catalog of the agent.',
   takes: {},
 });
 
-export const countRows = document('count-rows', {
+export const countRows = document('puppet/count-rows', {
   does: 'Counts the rows of a database and compares them with its backup.',
   onlyLooks: true,
   takes: { Name: p.fetchedFile, Database: p.database },
@@ -123,18 +123,18 @@ export const countRows = document('count-rows', {
   }),
 });
 
-export const checkHealth = document('check-health', {
+export const checkHealth = document('puppet/check-health', {
   does: 'Looks whether services run and answer.',
   onlyLooks: true,
   takes: { Services: p.services },
 });
 
-export const configurePuppet = document('configure-puppet', {
+export const configurePuppet = document('puppet/configure-puppet', {
   does: 'Lets Puppet Enterprise put rights and settings in order.',
   takes: {},
 });
 
-export const preflightUpgrade = document('preflight-upgrade', {
+export const preflightUpgrade = document('puppet/preflight-upgrade', {
   does: 'Tells what is against an upgrade of this node.',
   onlyLooks: true,
   takes: {},
@@ -146,27 +146,30 @@ export const preflightUpgrade = document('preflight-upgrade', {
   }),
 });
 
-export const fetchUrl = document('fetch-url', {
+export const fetchUrl = document('puppet/fetch-url', {
   does: 'Downloads an archive and compares it with its SHA-256.',
   takes: { Url: p.url, Sha256: p.sha256, Name: p.fetchedFile },
 });
 
-export const upgradePuppet = document('upgrade-puppet', {
+export const upgradePuppet = document('puppet/upgrade-puppet', {
   does: 'Upgrades master, PuppetDB or console with their installer.',
   takes: { ...installation, Settings: p.fetchedSettings },
 });
 
-export const runPuppet = document('run-puppet', { does: 'Runs the agent once.', takes: {} });
+export const runPuppet = document('puppet/run-puppet', { does: 'Runs the agent once.', takes: {} });
 
-export const checkModules = document('check-modules', {
+export const checkModules = document('puppet/check-modules', {
   does: 'Looks whether the modules are there that an upgrade of agents needs.',
   onlyLooks: true,
   takes: { Modules: p.modules },
 });
 
-export const upgradeAgent = document('upgrade-agent', {
+export const upgradeAgent = document('puppet/upgrade-agent', {
   does: 'Upgrades a node by the script that its master serves.',
   takes: { Url: p.url, AgentVersion: p.agentVersion, ServerVersion: p.serverVersion },
 });
 
-export const finishUpgrade = document('finish-upgrade', { does: 'Removes what an upgrade has fetched.', takes: {} });
+export const finishUpgrade = document('puppet/finish-upgrade', {
+  does: 'Removes what an upgrade has fetched.',
+  takes: {},
+});

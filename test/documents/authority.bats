@@ -6,7 +6,7 @@ setup_file() {
   export root=$BATS_FILE_TMPDIR
   cp -r "$BATS_TEST_DIRNAME/../../documents" "$root/documents"
   sed -i "s|/etc/puppetlabs|\$root/etc/puppetlabs|g; s|/opt/puppet|\$root/opt/puppet|g; s|/var/lib/holdfast|\$root/var/lib/holdfast|g" \
-    "$root"/documents/*.sh "$root"/documents/library/*.sh
+    "$root"/documents/*/*.sh
   make_authority "$root/first"
   make_authority "$root/second"
 }
@@ -74,14 +74,14 @@ back_up() {
 
 # restore [KNOWN_SERIAL]: keeps what lives, puts the backup in its place, merges.
 restore() {
-  RUN=run bash "$root/documents/keep-authority.sh" 2>/dev/null
+  RUN=run bash "$root/documents/puppet/keep-authority.sh" 2>/dev/null
   rm -rf "$ca"
   mkdir -p "$(dirname "$ca")"
   cp -a "$backup" "$ca"
   merge "$@"
 }
 
-merge() { RUN=run KNOWN_SERIAL=${1-} bash "$root/documents/merge-authority.sh" 2>"$BATS_TEST_TMPDIR/log"; }
+merge() { RUN=run KNOWN_SERIAL=${1-} bash "$root/documents/puppet/merge-authority.sh" 2>"$BATS_TEST_TMPDIR/log"; }
 
 # judge CERTIFICATE: what a service with this list says to it.
 judge() { openssl verify -crl_check -CAfile <(cat "$ca/ca_crt.pem" "$ca/ca_crl.pem") "$1" 2>&1; }
@@ -316,7 +316,7 @@ MV
 @test "what an earlier run kept and could not put back is merged by the next one" {
   back_up
   sign "$ca" node2
-  RUN=earlier bash "$root/documents/keep-authority.sh" 2>/dev/null
+  RUN=earlier bash "$root/documents/puppet/keep-authority.sh" 2>/dev/null
   rm -rf "$ca"
   run restore
   [[ $output == *'"living":"same","whole":true'*'"names":["node2"]'* ]]

@@ -25,7 +25,7 @@ setup() {
   printf '[main]\ncertname = master.example.com\n' >"$etc/puppet/puppet.conf"
 }
 
-inspect() { RUN=run PURPOSE=${1:-backup} bash "$node/documents/inspect-puppet.sh" 2>"$node/inspect.log" | tee "$node/inspection"; }
+inspect() { RUN=run PURPOSE=${1:-backup} bash "$node/documents/puppet/inspect-puppet.sh" 2>"$node/inspect.log" | tee "$node/inspection"; }
 
 # told EXPRESSION: what the last inspection, d, says; one line per word.
 told() {
@@ -48,7 +48,7 @@ list() {
 # archive PATH...: REQUIRED is a path that the node must not lack.
 archive() {
   RUN=run BUCKET=vault KEY=files EXPECTED_BYTES=1000 GROUP=configuration PATHS=$(list "$@") REQUIRED=${REQUIRED:+$(list "$REQUIRED")} \
-    bash "$node/documents/archive-files.sh" 2>"$node/archive.log"
+    bash "$node/documents/shared/archive-files.sh" 2>"$node/archive.log"
 }
 
 contents() { zstd -dc "$VAULT/files.contents.zst"; }

@@ -12,7 +12,7 @@ setup() {
   drop_database() { rm -f "$server/$(encode_text "$1")"; }
   # The functions of the document alone.
   RUN=run
-  eval "$(sed -n '/^put_aside()/,/^}$/p; /^swap()/,/^}$/p' "$BATS_TEST_DIRNAME/../../documents/swap-databases.sh")"
+  eval "$(sed -n '/^put_aside()/,/^}$/p; /^swap()/,/^}$/p' "$BATS_TEST_DIRNAME/../../documents/puppet/swap-databases.sh")"
   exec 4>"$BATS_TEST_TMPDIR/answer"
   name=$'odd\nname'
 }

@@ -20,7 +20,7 @@ echo '{"ContentLength": 18}'
 A
   chmod +x "$TEST_ROOT/bin/aws"
   # The document as it runs, but for where it works, and with ranges of five bytes.
-  for f in "$BATS_TEST_DIRNAME"/../../documents/library/{result,work,begin,restore}.sh "$BATS_TEST_DIRNAME/../../documents/fetch-artifact.sh"; do
+  for f in "$BATS_TEST_DIRNAME"/../../documents/library/{result,work,begin,restore}.sh "$BATS_TEST_DIRNAME/../../documents/shared/fetch-artifact.sh"; do
     grep -v '^\. ' "$f" | sed "s|/var/lib/holdfast|$TEST_ROOT/state|; s|range_bytes=268435456|range_bytes=5|"
   done >"$TEST_ROOT/fetch.sh"
 }

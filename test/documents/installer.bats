@@ -6,7 +6,7 @@ setup() {
   root=$BATS_TEST_TMPDIR
   cp -r "$BATS_TEST_DIRNAME/../../documents" "$root/documents"
   sed -i "s|/etc/puppetlabs|$root/etc/puppetlabs|g; s|/opt/puppet|$root/opt/puppet|g; s|/var/lib/holdfast|$root/var/lib/holdfast|g; s|/var/log/holdfast|$root/log|g; s|/etc/init|$root/etc/init|g; s|/etc/os-release|$root/os-release|g; s|/etc/redhat-release|$root/redhat-release|g" \
-    "$root"/documents/*.sh "$root"/documents/library/*.sh
+    "$root"/documents/*/*.sh
   fetched=$root/var/lib/holdfast/restore/run
   mkdir -p "$root/etc/puppetlabs/installer" "$root/opt/puppet/bin" "$fetched/fetched" "$root/bin"
   echo 3.8.5 >"$root/opt/puppet/pe_version"
@@ -40,7 +40,7 @@ archive() {
 
 document() {
   RUN=run NAME=installer.tar ANSWERS_ARCHIVE=configuration.tar ANSWERS_FILE=${2-$answers} VERSION=3.8.5 PATH=$root/bin:$PATH \
-    bash "$root/documents/$1.sh" 2>"$root/stderr"
+    bash "$root"/documents/*/"$1.sh" 2>"$root/stderr"
 }
 
 @test "what is purged is installed again by its own answers, each attempt with a log of its own" {
@@ -134,7 +134,7 @@ document() {
   echo 00FF >"$root/etc/puppetlabs/puppet/ssl/ca/serial"
   document purge-puppet
   [ "$(cat "$fetched/authority/living/serial")" = 00FF ]
-  RUN=run PATH=$root/bin:$PATH bash "$root/documents/undo.sh" 2>/dev/null || true
+  RUN=run PATH=$root/bin:$PATH bash "$root/documents/shared/undo.sh" 2>/dev/null || true
   [ "$(cat "$fetched/authority/living/serial")" = 00FF ]
   [ ! -e "$fetched/fetched/installer.tar" ]
 }

@@ -232,7 +232,7 @@ exit 1'
 }
 
 @test "what a product has packed itself stays as it is, whatever its name ends in" {
-  eval "$(sed -n '/^unpack()/,/^}/p' "$BATS_TEST_DIRNAME/../../documents/fetch-artifact.sh")"
+  eval "$(sed -n '/^unpack()/,/^}/p' "$BATS_TEST_DIRNAME/../../documents/shared/fetch-artifact.sh")"
   OBJECT=backups/juju/20260412T030405Z/i-0/juju/juju-backup-20260412-030405.tar.gz
   echo content | gzip >"$work/packed"
   COMPRESSION=none unpack <"$work/packed" | cmp - "$work/packed"

@@ -16,7 +16,7 @@ printf 'pe-postgres:x:61001:\npe-puppet:x:61002:\n' >>/etc/group
 rm -rf /etc/puppetlabs && mkdir /etc/puppetlabs
 mkdir -p /opt/puppet/bin && printf '#!/bin/sh\n' >/opt/puppet/bin/pg_dump && chmod +x /opt/puppet/bin/pg_dump
 list() { printf '%s\n' "$@" | head -c -1 | base64 -w 0 | tr '+/' '-_' | tr -d '='; }
-document() { env START_BEFORE=9999999999 ATTEMPT=1 RUN=run "${@:2}" bash "$documents/$1.sh" 2>/var/lib/log || true; }
+document() { env START_BEFORE=9999999999 ATTEMPT=1 RUN=run "${@:2}" bash "$documents"/*/"$1.sh" 2>/var/lib/log || true; }
 owner() { stat -c '%n %U' -- "$@"; }
 library() { bash -c "set -Eeuo pipefail; for l in result work paths restore postgres; do . $documents/library/\$l.sh; done; $1"; }
 SH

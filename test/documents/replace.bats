@@ -19,7 +19,7 @@ pack() {
   tar -C /var/lib/new -cf "/var/lib/holdfast/restore/run/fetched/$1" "${@:2}"
 }
 # document NAME VARIABLE=VALUE...: what it answers.
-document() { env START_BEFORE=9999999999 ATTEMPT=1 RUN=run NAME=files.tar MISSING_ROOTS= EXCLUDES= "${@:2}" bash "$documents/$1.sh" 2>/var/lib/log || true; }
+document() { env START_BEFORE=9999999999 ATTEMPT=1 RUN=run NAME=files.tar MISSING_ROOTS= EXCLUDES= "${@:2}" bash "$documents"/*/"$1.sh" 2>/var/lib/log || true; }
 replace() { document replace-files "ROOTS=$(list "$@")"; }
 # Undoing and finishing as documents do both, without the services around.
 undo() { library 'roll_back run; echo "not rolled back:$not_rolled_back"; forget_restore run'; }
@@ -196,7 +196,7 @@ for victim in perl mv rm dd find; do
     real=$(command -v "$victim")
     printf '#!/bin/bash\necho >>/var/lib/new/bin/calls\n[ $(wc -l </var/lib/new/bin/calls) -gt %s ] || exec %s "$@"\nkill -KILL $(cat /var/lib/new/bin/pid)\n' "$passed" "$real" >"bin/$victim"
     chmod +x "bin/$victim"
-    (echo "$BASHPID" >bin/pid && exec env "PATH=$PWD/bin:$PATH" START_BEFORE=9999999999 ATTEMPT=1 RUN=run NAME=files.tar MISSING_ROOTS= EXCLUDES= "ROOTS=$(list /srv/a /srv/b /srv/c)" bash "$documents/replace-files.sh" >/dev/null 2>&1) || true
+    (echo "$BASHPID" >bin/pid && exec env "PATH=$PWD/bin:$PATH" START_BEFORE=9999999999 ATTEMPT=1 RUN=run NAME=files.tar MISSING_ROOTS= EXCLUDES= "ROOTS=$(list /srv/a /srv/b /srv/c)" bash "$documents/shared/replace-files.sh" >/dev/null 2>&1) || true
     undo | grep -v 'back:$' || true
     [ "$(tree /srv)" = "a a/old= b b/old=" ] || echo "$victim $passed: $(tree /srv)"
   done

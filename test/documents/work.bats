@@ -39,7 +39,7 @@ teardown() {
   run_document undo >/dev/null 2>&1 || true
 }
 
-run_document() { bash "$BATS_TEST_TMPDIR/documents/$1.sh"; }
+run_document() { bash "$BATS_TEST_TMPDIR"/documents/*/"$1.sh"; }
 
 # body LINE...: a document of these lines.
 body() {
@@ -59,7 +59,7 @@ is_alive() { [ -e "/proc/$1/stat" ] && ! grep -q ') [ZX] ' "/proc/$1/stat"; }
 
 # A script in a process group of its own, as the agent runs it, that is in the middle of stopping a service.
 stop_slowly() {
-  SERVICES='test-quick test-slow' WATCHDOG_SECONDS=9999 setsid bash "$BATS_TEST_TMPDIR/documents/stop-services.sh" >/dev/null 2>&1 3>&- &
+  SERVICES='test-quick test-slow' WATCHDOG_SECONDS=9999 setsid bash "$BATS_TEST_TMPDIR/documents/shared/stop-services.sh" >/dev/null 2>&1 3>&- &
   script=$!
   until [ -s "$BATS_TEST_TMPDIR/stopping-test-slow" ]; do sleep 0.05; done
   stopping=$(cat "$BATS_TEST_TMPDIR/stopping-test-slow")

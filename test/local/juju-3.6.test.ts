@@ -209,9 +209,9 @@ describe('an upgrade of Juju 3.6', () => {
 
     // Juju itself only starts an upgrade: agents that do not follow end it at its deadline.
     const mend = await bench().play(controller(), 'upgrade-stuck');
-    const script = new URL('../../documents/upgrade-juju.sh', import.meta.url).pathname;
+    const script = new URL('../../documents/juju/upgrade-juju.sh', import.meta.url).pathname;
     const { stdout } = await bench().client.exec(
-      `RUN=stuck CONTROLLER=my-env CLIENT_USER=ubuntu VERSION=3.6.10 STAGE=controller SECONDS_TO_WAIT=5 bash ${script}`,
+      `START_BEFORE=9999999999 ATTEMPT=0 RUN=stuck CONTROLLER=my-env CLIENT_USER=ubuntu VERSION=3.6.10 STAGE=controller SECONDS_TO_WAIT=5 bash ${script}`,
     );
     expect(stdout).toMatch(/UpgradeStuckError.*not every agent has 3\.6\.10 after 5 s: machine 0 has 3\.6\.9/);
     await mend();
