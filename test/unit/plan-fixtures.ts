@@ -1,8 +1,14 @@
-import { JujuInspection, PuppetInspection } from '#domain/inspection';
-import { type Artifact, JujuManifest, PuppetManifest, type Upload } from '#domain/manifest';
+import type { System } from '#domain/config';
+import { parseConfig } from '#domain/config-file';
+import { type Inspection, JujuInspection, PuppetInspection } from '#domain/inspection';
+import { type Artifact, JujuManifest, type Manifest, PuppetManifest, type Upload } from '#domain/manifest';
 import { decodeList, documentName, instanceArn, vaultKeys } from '#domain/naming';
+import { RestoreRequest, UpgradeRequest } from '#domain/payloads';
+import type { PhaseState } from '#domain/phase';
 import type { Command, Phase, PlannedNode } from '#domain/plan';
 import { documents } from '#domain/systems/documents';
+import type { Inspected, RestoreOf, UpgradeOf } from '#domain/systems/kind';
+import { restorationOf, upgradingOf } from '#domain/systems/kinds';
 import { manifestOf } from './cli-fixtures.ts';
 
 /** Systems of each kind and era as small as they can be, and plans as a person reads them. */
@@ -271,3 +277,62 @@ export const linesOf = (phases: readonly Phase[]): readonly string[] =>
   phases.flatMap(({ name, commands }) =>
     commands.length === 0 ? [] : [name, ...commands.map((command) => `  ${commandText(command)}`)],
   );
+
+export const system = (text: string): System => {
+  const [configured] = Object.values(parseConfig(`systems: { it-self: ${text} }`).systems);
+  if (!configured) throw new Error('no system');
+  return configured;
+};
+export const node = (id: string, ...roles: string[]): string =>
+  `{ instance: ${id.replace('i-', 'i-0')}, roles: [${roles}] }`;
+export const puppet = (more = ''): System =>
+  system(`{ kind: puppet-enterprise, nodes: [${node(ids.master, 'master', 'puppetdb', 'console')}]${more} }`);
+export const juju = system(`{ kind: juju, nodes: [${node('i-00000010', 'juju-client', 'juju-controller')}] }`);
+
+/** Of every run. */
+export const sent = { run: 'run-1', execution, vaultBucket: 'vault' };
+
+export const found = (version: string, layout: readonly Layout[], changes: object = {}): readonly Inspected[] =>
+  layout.map((one) => ({ node: plannedNode(one), inspection: puppetInspection(version, one, changes) }));
+
+export const restoration = (
+  manifest: Manifest,
+  nodes: readonly Inspected[],
+  request: object = {},
+  more: Partial<RestoreOf> = {},
+) =>
+  restorationOf(manifest, {
+    ...{ ...sent, system: manifest.system, nodes, startedAt: runAt },
+    request: RestoreRequest.parse({ system: manifest.system, ...request }),
+    ...more,
+  });
+export const ended = (document: string, nodes: readonly Inspected[], answer: object): PhaseState => ({
+  ...{ phase: 'inspect', attempt: 0, startedAt: runAt.toISOString() },
+  commands: nodes.map(({ node: { instanceId } }) => ({
+    ...{ id: `${document} ${instanceId}`, document: documentName(document), state: 'ended', commandId: 'c' },
+    ...{ sentAt: runAt.toISOString(), endedAt: runAt.toISOString() },
+    invocations: [
+      {
+        ...{ instanceId, status: 'Success', detail: '', exitCode: 0, stderr: '' },
+        stdout: JSON.stringify(answer),
+      },
+    ],
+  })),
+});
+export const upgrading = (
+  configured: System,
+  nodes: readonly Inspected<Inspection>[],
+  request: object,
+  more: Partial<UpgradeOf> = {},
+) => {
+  const parsed = UpgradeRequest.parse({ system: 'it-self', ...request });
+  const answer = { modules: ['puppet_agent'], interrupted: '', problems: [] };
+  return upgradingOf(configured, {
+    ...{ ...sent, system: 'it-self', nodes, request: parsed, absent: [], installer: undefined },
+    inspected:
+      configured.kind === 'juju'
+        ? ended('preflight-juju', nodes.slice(0, 1), { problems: [] })
+        : ended('preflight-upgrade', nodes, answer),
+    ...more,
+  });
+};

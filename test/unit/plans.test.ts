@@ -1,47 +1,31 @@
 import { describe, expect, it } from 'vitest';
 import { checkPhase, foreseen } from '#domain/check';
 import type { System } from '#domain/config';
-import { parseConfig } from '#domain/config-file';
-import type { Inspection } from '#domain/inspection';
 import type { Manifest } from '#domain/manifest';
-import { documentName } from '#domain/naming';
-import { RestoreRequest, UpgradeRequest } from '#domain/payloads';
-import type { PhaseState } from '#domain/phase';
-import type { Inspected, RestoreOf, UpgradeOf } from '#domain/systems/kind';
-import { kindOf, restorationOf, upgradingOf } from '#domain/systems/kinds';
+import type { Inspected, RestoreOf } from '#domain/systems/kind';
+import { kindOf } from '#domain/systems/kinds';
 import {
   backupTaken,
-  execution,
+  found,
   ids,
+  juju,
   jujuFound,
   jujuInspection,
   jujuManifest,
-  type Layout,
   linesOf,
   monolith,
+  node,
   plannedNode,
-  puppetInspection,
+  puppet,
   puppetManifest,
-  runAt,
+  restoration,
+  sent,
   split,
+  system,
+  upgrading,
 } from './plan-fixtures.ts';
 
 /** The plans of every operation and kind, as test/plans has them: which document runs where with what, and in which order. */
-
-const system = (text: string): System => {
-  const [configured] = Object.values(parseConfig(`systems: { it-self: ${text} }`).systems);
-  if (!configured) throw new Error('no system');
-  return configured;
-};
-const node = (id: string, ...roles: string[]): string => `{ instance: ${id.replace('i-', 'i-0')}, roles: [${roles}] }`;
-const puppet = (more = ''): System =>
-  system(`{ kind: puppet-enterprise, nodes: [${node(ids.master, 'master', 'puppetdb', 'console')}]${more} }`);
-const juju = system(`{ kind: juju, nodes: [${node('i-00000010', 'juju-client', 'juju-controller')}] }`);
-
-const of = { run: 'run-1', execution, vaultBucket: 'vault' };
-
-const found = (version: string, layout: readonly Layout[], changes: object = {}): readonly Inspected[] =>
-  layout.map((one) => ({ node: plannedNode(one), inspection: puppetInspection(version, one, changes) }));
 
 /** The file of a plan by its name in a sentence. */
 const fileOf = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9.]+/g, '-');
@@ -56,7 +40,7 @@ describe('the plan of a backup', () => {
     changes: { rescue?: boolean; previous?: Manifest } = {},
   ) =>
     kindOf(configured).planBackup({
-      ...{ ...of, system: 'it-self', backup: backupTaken, nodes, previous: changes.previous },
+      ...{ ...sent, system: 'it-self', backup: backupTaken, nodes, previous: changes.previous },
       rescue: changes.rescue ?? false,
     });
 
@@ -183,23 +167,12 @@ describe('the plan of a backup', () => {
     ['Puppet Enterprise', puppet(), found('3.2.3', split)],
     ['Juju', juju, jujuFound('3.6.4')],
   ])('of %s that is only checked for asks each node, and collects nothing', async (name, configured, nodes) => {
-    const wanted = { ...of, system: 'it-self', backup: backupTaken, nodes, previous: undefined, rescue: false };
+    const wanted = { ...sent, system: 'it-self', backup: backupTaken, nodes, previous: undefined, rescue: false };
     await golden(`check of ${name}`, linesOf([checkPhase(wanted, foreseen(kindOf(configured), wanted).phases)]));
   });
 });
 
 describe('the plan of a restore', () => {
-  const restoration = (
-    manifest: Manifest,
-    nodes: readonly Inspected[],
-    request: object = {},
-    more: Partial<RestoreOf> = {},
-  ) =>
-    restorationOf(manifest, {
-      ...{ ...of, system: manifest.system, nodes, startedAt: runAt },
-      request: RestoreRequest.parse({ system: manifest.system, ...request }),
-      ...more,
-    });
   const installer = {
     key: 'installers/pe-main/pe-3.2.3.tar.gz',
     versionId: 'v',
@@ -280,36 +253,6 @@ describe('the plan of a restore', () => {
 });
 
 describe('the plan of an upgrade', () => {
-  const ended = (document: string, nodes: readonly Inspected[], answer: object): PhaseState => ({
-    ...{ phase: 'inspect', attempt: 0, startedAt: runAt.toISOString() },
-    commands: nodes.map(({ node: { instanceId } }) => ({
-      ...{ id: `${document} ${instanceId}`, document: documentName(document), state: 'ended', commandId: 'c' },
-      ...{ sentAt: runAt.toISOString(), endedAt: runAt.toISOString() },
-      invocations: [
-        {
-          ...{ instanceId, status: 'Success', detail: '', exitCode: 0, stderr: '' },
-          stdout: JSON.stringify(answer),
-        },
-      ],
-    })),
-  });
-  const upgrading = (
-    configured: System,
-    nodes: readonly Inspected<Inspection>[],
-    request: object,
-    more: Partial<UpgradeOf> = {},
-  ) => {
-    const parsed = UpgradeRequest.parse({ system: 'it-self', ...request });
-    const answer = { modules: ['puppet_agent'], interrupted: '', problems: [] };
-    return upgradingOf(configured, {
-      ...{ ...of, system: 'it-self', nodes, request: parsed, absent: [], installer: undefined },
-      inspected:
-        configured.kind === 'juju'
-          ? ended('preflight-juju', nodes.slice(0, 1), { problems: [] })
-          : ended('preflight-upgrade', nodes, answer),
-      ...more,
-    });
-  };
   const url = { installer: { url: 'https://example.com/pe.tar.gz', sha256: 'cd'.repeat(32) } };
   const large = puppet(`, loadBalancer: lb.example.com`);
   const agents = system(`{ kind: puppet-enterprise, loadBalancer: lb.example.com, nodes: [
