@@ -15,14 +15,24 @@ const lab = {
   maxWorkers: 2,
 };
 const long = [
+  'faults-abort',
+  'faults-agent',
+  'faults-node',
+  'faults-restore-aborted',
   'faults-upgrade',
   'juju-1.20',
+  'juju-1.20-ha',
+  'juju-1.25',
   'juju-3.6',
   'juju-3.6-ha',
   'juju-aborted',
   'lab-2016',
   'lab-juju',
+  'lab-node',
   'lab-split',
+  'restore-more',
+  'split',
+  'upgrade',
 ].map((name) => `test/local/${name}.test.ts`);
 
 export default defineConfig({

@@ -1,9 +1,10 @@
 #!/bin/sh
 #/ Usage: test/run.sh [check|all]
 #/
-#/ Checks everything: types, style, shell, then all tests, from the quickest to the slowest. local/setup.sh comes first. With `check`
-#/ those alone that need no lab; with `all` also those that take long.
-#/ Exit status: 0 all is well; otherwise that of the first check that failed.
+#/ Checks what is checked often: types, style, shell, then tests, from the quickest to the slowest. With `check` those alone that need no
+#/ lab. With `all` what is left out otherwise: whole runs that take long, the tests of the lab's own stand-ins, the deployment.
+#/ local/setup.sh comes first.
+#/ Exit status: 0 all is well; 1 a check failed.
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PWD/node_modules/.bin:$PATH
@@ -11,19 +12,38 @@ export PATH
 
 step() {
   printf '\n== %s\n' "$*"
+  began=$(date +%s)
   "$@"
+  printf '== %s s\n' "$(($(date +%s) - began))"
 }
 
-step tsc -p .
-step biome check .
-step shellcheck -x -P SCRIPTDIR documents/shared/*.sh documents/puppet/*.sh documents/juju/*.sh local/setup.sh test/run.sh test/deploy/setup.sh
-step shfmt -i 2 -ci -d documents local/setup.sh test/run.sh test/deploy/setup.sh
-if ls test/documents/*.bats >/dev/null 2>&1; then step bats test/documents; fi
-step vitest run --project unit --project infra
-if [ "${1-}" = check ]; then exit; fi
-step vitest run --project local
-if [ "${1-}" = all ]; then step vitest run --project long; fi
-if [ -x test/deploy/setup.sh ]; then
+# side_by_side COMMAND...: each is one text. What they say comes one after another. Fails when one did, after the end of all.
+side_by_side() {
+  said=$(mktemp -d)
+  running='' failed=no
+  for command; do
+    step sh -c "$command" >"$said/$(echo "$running" | wc -w)" 2>&1 &
+    running="$running $!"
+  done
+  number=0
+  for process in $running; do
+    wait "$process" || failed=yes
+    cat "$said/$number"
+    number=$((number + 1))
+  done
+  rm -r "$said"
+  [ "$failed" = no ]
+}
+
+if [ "${1-}" = all ]; then
+  step vitest run --project long
   step sh test/deploy/setup.sh
   step vitest run --project deploy
+else
+  side_by_side 'tsc -p .' 'biome check .' 'bats test/documents' \
+    'shellcheck -x -P SCRIPTDIR documents/shared/*.sh documents/puppet/*.sh documents/juju/*.sh local/setup.sh test/run.sh test/deploy/setup.sh' \
+    'shfmt -i 2 -ci -d documents local/setup.sh test/run.sh test/deploy/setup.sh'
+  step vitest run --project unit --project infra
+  if [ "${1-}" = check ]; then exit; fi
+  step vitest run --project local
 fi

@@ -3,37 +3,21 @@ import { SendTaskFailureCommand, SendTaskSuccessCommand } from '@aws-sdk/client-
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sfnClient } from '#aws/clients';
 import { instanceArn, stateKeys, vaultKeys } from '#domain/naming';
-import { type Bench, type Ending, instanceId, monolithic, startBench, statesOf } from './harness.ts';
+import { type Bench, type Ending, instanceId } from './harness.ts';
+import { abortIn, expectUntouched, startRestorable } from './restorable.ts';
 
 let bench: Bench;
 let backup: string;
 
 beforeAll(async () => {
-  bench = await startBench({
-    configuration: `${monolithic('live', '    schedules: [nightly]')}
-schedules:
-  nightly: { cron: '30 1 * * *', timezone: Europe/Berlin }
-`,
-  });
-  backup = (await bench.backUp()).output.backup ?? '';
-  await bench.sql('console', 'CREATE TABLE made_after_the_backup (n int)');
+  ({ bench, backup } = await startRestorable());
 });
 afterAll(() => bench.close());
 afterEach(() => bench.judgeWith(() => 'pass'));
 
-/** The installation is as it was, no session doubled a row, and nothing of the run is left. */
-const expectUntouched = async (): Promise<void> => {
-  expect(await bench.sql('console', 'SELECT count(*) FROM made_after_the_backup')).toBe('0');
-  expect(await bench.sql('console_auth', 'SELECT count(*) FROM users')).toBe('150');
-  expect(await bench.traces()).toMatchObject({ uploads: [], lock: false, onNode: '', servicesDown: [] });
-  expect(await bench.opened()).toEqual([]);
-  expect(bench.lab.runtime.scheduleStates()).toEqual({ 'pe-main.nightly': 'ENABLED' });
-  expect(await bench.sql('postgres', "SELECT datname FROM pg_database WHERE datname LIKE 'holdfast-%'")).toBe('');
-};
-
 const expectRefused = async (ending: Ending, error: string, cause: RegExp): Promise<void> => {
   expect([ending.status, ending.error, ending.cause]).toEqual(['FAILED', error, expect.stringMatching(cause)]);
-  await expectUntouched();
+  await expectUntouched(bench);
 };
 
 const artifact = (name: string, of = backup): string =>
@@ -112,7 +96,7 @@ describe('a restore is refused before anything is touched', () => {
     await letGo();
     const { status } = await bench.ending(execution);
     expect([ending.error, status]).toEqual(['SystemBusyError', 'SUCCEEDED']);
-    await expectUntouched();
+    await expectUntouched(bench);
   });
 });
 
@@ -209,7 +193,7 @@ describe('without a confirmation a restore', () => {
     const { execution, taskToken } = await waiting(600);
     await sfnClient().send(new SendTaskSuccessCommand({ taskToken, output: '{}' }));
     expect(await bench.ending(execution)).toMatchObject({ status: 'SUCCEEDED' });
-    await expectUntouched();
+    await expectUntouched(bench);
   });
 
   it('ends when it is rejected, with the reason', async () => {
@@ -237,39 +221,18 @@ describe('a backup in cold storage', () => {
     await expect.poll(() => bench.lab.runtime.coldStorage.thawed(), { timeout: 30_000 }).toEqual([key]);
     bench.lab.runtime.coldStorage.finish();
     expect(await bench.ending(execution)).toMatchObject({ status: 'SUCCEEDED', cause: '' });
-    await expectUntouched();
+    await expectUntouched(bench);
   });
 });
 
 describe('a restore that is aborted', () => {
-  // Those that this restore does not enter: nothing is dead, cold, without a confirmation, or of another kind.
-  const passedOver = ['UndoDeadRun', 'WaitForApproval', 'ThawBackup', 'SafetyBackup', 'RestoreJuju'];
-  const moments = [...statesOf('restore').filter((state) => !passedOver.includes(state)), 'SafetyBackup'].map(
-    (state) => ['restore', state] as const,
-  );
-  const steps = statesOf('restore-puppet').map((state) => ['restore-puppet', state] as const);
-
-  it.each([...moments, ...steps])(
-    'in %s: %s leaves nothing half done, and the system as it was',
-    async (machine, state) => {
-      const execution = await bench.start(
-        { system: 'pe-main', backup, confirm: 'pe-main', safetyBackup: state === 'SafetyBackup' },
-        'holdfast-restore',
-      );
-      await bench.entered(execution, machine, state);
-      await bench.stop(execution);
-      await expect
-        .poll(async () => ({ ...(await bench.traces()), manifests: [], objects: [] }), {
-          timeout: 90_000,
-          interval: 250,
-        })
-        .toEqual({ manifests: [], objects: [], uploads: [], lock: false, onNode: '', servicesDown: [] });
-      // From the last step on the restore is done: what was made after the backup is gone for good.
-      const finished = ['FinishRestore', 'CloseRestore'].includes(state);
-      if (finished && (await bench.sql('console', "SELECT to_regclass('made_after_the_backup') IS NULL")) === 't')
-        await bench.sql('console', 'CREATE TABLE made_after_the_backup (n int)');
-      await expect.poll(() => bench.opened(), { timeout: 30_000 }).toEqual([]);
-      await expectUntouched();
-    },
+  // Where most is half done; test:all aborts it in each of its states.
+  it.each([
+    ['restore', 'SafetyBackup'],
+    ['restore-puppet', 'RestoreDatabases'],
+    ['restore-puppet', 'ReplaceFiles'],
+    ['restore-puppet', 'StartServices'],
+  ] as const)('in %s: %s leaves nothing half done, and the system as it was', (machine, state) =>
+    abortIn(bench, backup, machine, state),
   );
 });

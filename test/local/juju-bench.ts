@@ -133,7 +133,7 @@ export const startJujuBench = async (era: JujuEra, servers: 1 | 3 = 1, options: 
         await Promise.all(
           running().map(async (node) => {
             const { stdout } = await node.exec(
-              "find /var/lib/holdfast -mindepth 2 ! -path '/var/lib/holdfast/undone/*' 2>/dev/null; find /tmp -name 'juju-backup-*.tar.gz' 2>/dev/null; for e in /proc/[0-9]*/environ; do tr '\\0' '\\n' <$e 2>/dev/null | grep -E '^HOLDFAST_(RUN|WATCHDOG)='; done",
+              "find /var/lib/holdfast -mindepth 2 ! -path '/var/lib/holdfast/undone/*' 2>/dev/null; find /tmp -name 'juju-backup-*.tar.gz' 2>/dev/null; grep -zahE '^HOLDFAST_(RUN|WATCHDOG)=' /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'",
             );
             return stdout.split('\n').filter((line) => line !== '');
           }),
