@@ -6,8 +6,9 @@ import {
   paginateListExecutions,
 } from '@aws-sdk/client-sfn';
 import * as z from 'zod';
+import { machineOutputs } from '#domain/contracts/machine';
 import { RunId, stateMachineName } from '#domain/naming';
-import { CheckSummary, operations, RestoreSummary, type RunRef, UpgradeSummary, VerifySummary } from '#domain/payloads';
+import { operations, type RunRef } from '#domain/payloads';
 import { CliError } from './cli-error.ts';
 import { type Connection, executionArn, machineArn, sameConnection } from './connection.ts';
 
@@ -46,29 +47,10 @@ export interface Run {
 
 /** What a state machine ends with. */
 const Ended = z.discriminatedUnion('operation', [
-  z.object({
-    operation: z.literal('backup'),
-    system: z.string(),
-    backup: z.string(),
-    outcome: z.string(),
-    /** Of a check, which makes no backup. */
-    check: CheckSummary.optional(),
-  }),
-  z.object({
-    operation: z.literal('restore'),
-    chosen: z.object({ backup: z.string() }),
-    plan: z.object({ summary: RestoreSummary }),
-    safety: z.object({ backup: z.string() }).optional(),
-    /** Absent when only a plan was asked for. */
-    proof: z.object({ compared: z.array(z.string()), told: z.array(z.string()).default([]) }).optional(),
-  }),
-  z.object({
-    operation: z.literal('upgrade'),
-    plan: z.object({ next: z.string(), summary: UpgradeSummary }),
-    /** The backup that was taken before; absent when nothing was upgraded. */
-    before: z.object({ backup: z.string() }).optional(),
-  }),
-  VerifySummary,
+  machineOutputs.backup,
+  machineOutputs.restore,
+  machineOutputs.upgrade,
+  machineOutputs.verify,
 ]);
 export type Ended = z.infer<typeof Ended>;
 

@@ -1,13 +1,17 @@
-import type * as z from 'zod';
+import * as z from 'zod';
 import type { StateMachineName } from '#domain/naming';
 import {
   AdvancePhaseInput,
   BackupRequest,
+  CheckSummary,
   RestoreRequest,
+  RestoreSummary,
   RunRef,
   UndoInput,
   UpgradeRequest,
+  UpgradeSummary,
   VerifyRequest,
+  VerifySummary,
 } from '#domain/payloads';
 
 /** What each state machine is started with: by people and schedules, or by another machine. */
@@ -23,3 +27,56 @@ export const machineInputs = {
   'run-phase': AdvancePhaseInput,
   undo: UndoInput,
 } as const satisfies Readonly<Record<StateMachineName, z.ZodType>>;
+
+/** What acquire-lock has answered goes through the whole machine. */
+const Acquired = {
+  system: z.string().optional(),
+  run: z.string().optional(),
+  attempt: z.number().optional(),
+  deadRun: z.string().optional(),
+  /** The schedules that were enabled before. */
+  paused: z.object({ schedules: z.array(z.string()) }).optional(),
+};
+
+const Decided = {
+  kind: z.string().optional(),
+  next: z.string().optional(),
+  approvalSeconds: z.number().optional(),
+  safetyBackup: z.boolean().optional(),
+};
+
+/** What the machines that people start end with when they succeed: read by people, by the command line, and by tell-end. */
+export const machineOutputs = {
+  backup: z.object({
+    ...Acquired,
+    operation: z.literal('backup'),
+    system: z.string(),
+    backup: z.string(),
+    outcome: z.string(),
+    plan: z.object({ phases: z.array(z.string()), planOnly: z.boolean() }).optional(),
+    /** Of a check, which makes no backup. */
+    check: CheckSummary.optional(),
+    committed: z.object({ manifest: z.string() }).optional(),
+  }),
+  restore: z.object({
+    ...Acquired,
+    operation: z.literal('restore'),
+    backup: z.string().optional(),
+    outcome: z.string().optional(),
+    chosen: z.object({ backup: z.string(), cold: z.number().optional() }),
+    plan: z.object({ ...Decided, summary: RestoreSummary }),
+    safety: z.object({ backup: z.string() }).optional(),
+    /** Absent when only a plan was asked for. */
+    proof: z.object({ compared: z.array(z.string()), told: z.array(z.string()).default([]) }).optional(),
+  }),
+  upgrade: z.object({
+    ...Acquired,
+    operation: z.literal('upgrade'),
+    backup: z.string().optional(),
+    outcome: z.string().optional(),
+    plan: z.object({ ...Decided, next: z.string(), summary: UpgradeSummary }),
+    /** The backup that was taken before; absent when nothing was upgraded. */
+    before: z.object({ backup: z.string(), manifest: z.string().optional() }).optional(),
+  }),
+  verify: VerifySummary.extend({ status: z.string().optional() }),
+} as const satisfies Partial<Record<StateMachineName, z.ZodType>>;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
-import { machineInputs } from '#domain/contracts/machine';
+import { machineInputs, machineOutputs } from '#domain/contracts/machine';
 import { functionPlaceholder, type StateMachineName, stateMachineNames, stateMachinePlaceholder } from '#domain/naming';
 import { contractOf, type Verb, verbNames } from '#lambdas/verbs';
 import {
@@ -170,15 +170,15 @@ class Walk {
     this.faults.add(`${this.#machine}: ${state}: ${message}`);
   }
 
-  /** Goes on with a state, once for each form of its input: what is borne out by one is borne out by one that has more. */
-  #go(name: string, from: string, input: Shape): void {
+  /** Goes on with a state, if there is input for it, once for each form of its input: what is borne out by one is borne out by one that has more. */
+  #go(name: string, from: string, input: Shape | undefined): void {
     if (!(name in this.#states)) {
       this.#fault(from, `there is no state ${name}`);
       return;
     }
     const seen = this.#seen.get(name) ?? [];
     this.#seen.set(name, seen);
-    for (const form of membersOf(input)) {
+    for (const form of input ? membersOf(input) : []) {
       if (seen.some((one) => isPartOf(one, form))) continue;
       seen.push(form);
       this.#todo.push({ name, input: form });
@@ -290,7 +290,12 @@ class Walk {
       );
     // Somebody else answers, with whatever they like.
     if (Resource?.endsWith('.waitForTaskToken')) return any;
-    return objectOf({ Payload: shapeOf(row.output, 'output', `the answer of ${verb}`), StatusCode: count });
+    const answer = shapeOf(row.output, 'output', `the answer of ${verb}`);
+    // The run is that which was asked for.
+    const operation = at(payload, ['operation']);
+    const ofRun =
+      operation?.kind === 'const' && at(answer, ['operation']) ? put(answer, ['operation'], operation) : answer;
+    return objectOf({ Payload: ofRun, StatusCode: count });
   }
 
   #startChild(name: string, { ResultSelector = {} }: State, child: StateMachineName, given: Shape): Shape {
@@ -354,10 +359,10 @@ class Walk {
       }
       const path = Variable.slice(2).split('.');
       const taken = left && narrow(left, path, value, true);
-      if (taken) this.#go(Next, `${name} ${field}`, taken);
+      this.#go(Next, `${name} ${field}`, taken);
       left = left && narrow(left, path, value, false);
     }
-    if (Default !== undefined) this.#go(Default, `${name} Default`, left ?? input);
+    if (Default !== undefined) this.#go(Default, `${name} Default`, left);
   }
 }
 
@@ -368,6 +373,7 @@ export const machineFaults = (
   phases: ReadonlySet<string>,
 ): readonly string[] => {
   const walked = new Map<StateMachineName, Walked>();
+  const outputs: Readonly<Partial<Record<StateMachineName, z.ZodType>>> = machineOutputs;
   const walk = (machine: StateMachineName): Walked => {
     const found =
       walked.get(machine) ??
@@ -377,5 +383,8 @@ export const machineFaults = (
     walked.set(machine, found);
     return found;
   };
-  return walk(name).faults;
+  const { faults, output } = walk(name);
+  const schema = outputs[name];
+  const ended = schema ? faultsOf(output, shapeOf(schema, 'input', `the output of ${name}`)) : [];
+  return [...faults, ...ended.map((fault) => `${name}: ends: ${fault}`)];
 };
