@@ -78,7 +78,9 @@ export const typedBackup = async (
     throw new CliError(
       'unexpected',
       `${system}/${backup}: ${found.reason}`,
-      'Use the version of Holdfast that made it, or a newer one.',
+      found.untrusted
+        ? `Make a new one: ${sameConnection(connection, `holdfast backup ${system}`)}`
+        : 'Use the version of Holdfast that made it, or a newer one.',
     );
   const { good } = await newestGood(connection, system);
   if (!good) throw await noGoodBackup(connection, system);

@@ -5,8 +5,10 @@ import { DescribeExecutionCommand, StartExecutionCommand, StopExecutionCommand }
 import { afterAll, afterEach, beforeAll, expect, onTestFinished } from 'vitest';
 import { s3Bucket } from '#aws/bucket';
 import { s3Client, sfnClient } from '#aws/clients';
+import { kmsSignatures } from '#aws/signatures';
 import { JujuManifest } from '#domain/manifest';
-import { parseManifestKey, stateKeys, tagKeys, vaultKeys } from '#domain/naming';
+import { manifestKey, parseManifestKey, stateKeys, tagKeys, vaultKeys } from '#domain/naming';
+import { signed } from '#domain/vault/signature';
 import type { JujuEra } from '#local/lab/juju/node';
 import type { LabNode } from '#local/lab/node';
 import { type Lab, type LabOptions, startLab } from '#local/runtime/lab';
@@ -141,11 +143,12 @@ export const startJujuBench = async (era: JujuEra, servers: 1 | 3 = 1, options: 
       ).flat(),
       down: await servicesDown(running()),
     }),
-    /** Puts another manifest in the place of the newest. */
+    /** Puts another manifest in the place of the newest, signed as if its commit had written it. */
     putManifest: async (text: string): Promise<void> => {
-      const { backup } = JujuManifest.parse(JSON.parse(text));
-      const key = vaultKeys.manifest('juju-main', backup);
-      await vault.replace(key, text, (await vault.read(key))?.etag ?? '');
+      const manifest = JujuManifest.parse(JSON.parse(text));
+      const key = vaultKeys.manifest('juju-main', manifest.backup);
+      const own = await signed(kmsSignatures({}, manifestKey), key, JSON.stringify(manifest, undefined, 2));
+      await vault.replace(key, own, (await vault.read(key))?.etag ?? '');
     },
     /** The bytes of an object in the vault. */
     object: async (Key: string): Promise<Buffer> => {

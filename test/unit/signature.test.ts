@@ -14,7 +14,9 @@ import { authenticated, signed, withSignedManifests } from '#domain/vault/signat
 import { contractOf, verbNames } from '#lambdas/verbs';
 import { verifyBackup } from '#lambdas/verify-backup/verify-backup';
 import { createKms } from '#local/runtime/kms';
+import { typedBackup } from '../../cli/catalog.ts';
 import { backupsInMemory } from './backup-in-memory.ts';
+import { recordedOutput } from './cli-fixtures.ts';
 import { memoryBucket } from './memory.ts';
 
 const key = 'catalog/pe-main/20261120T020000Z.json';
@@ -149,6 +151,18 @@ describe('a manifest that somebody has put into the vault', () => {
     await expect(readManifest({ vault }, 'pe-main', newer)).rejects.toMatchObject({
       name: 'ManifestUntrustedError',
       message: expect.stringMatching(/is not believed: .*choose another backup/),
+    });
+  });
+
+  it.each(ways)('%s is told by the command line, with what to do', async (_, change) => {
+    const { vault, state } = await forged(change);
+    const connection = { vault, state, options: {} };
+    const { output, stderr } = recordedOutput();
+    expect((await typedBackup(connection, { system: 'pe-main', backup: 'latest' }, output)).backup).toBe(older);
+    expect(stderr()).toMatch(new RegExp(`pe-main/${newer} is passed over: .*sign`));
+    await expect(typedBackup(connection, { system: 'pe-main', backup: newer }, output)).rejects.toMatchObject({
+      message: expect.stringMatching(/sign/),
+      next: 'Make a new one: holdfast backup pe-main',
     });
   });
 
