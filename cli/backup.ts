@@ -4,10 +4,11 @@ import { concludeCheck } from './check-report.ts';
 import { CliError } from './cli-error.ts';
 import { type Connection, sameConnection } from './connection.ts';
 import type { Exit } from './exit-codes.ts';
-import type { FollowOptions, Outcome } from './follow-run.ts';
+import type { FollowOptions } from './follow-run.ts';
 import { formatAmount, formatBytes, formatDuration } from './format.ts';
 import type { Output } from './output.ts';
 import { type Conclude, runName, type Started, seeThrough, startRun } from './run.ts';
+import { runFailed } from './run-failed.ts';
 
 export interface BackupOptions extends FollowOptions {
   readonly watch?: boolean;
@@ -61,7 +62,12 @@ export const concludeBackup: Conclude = (connection, { system, run }, { outcome,
       return 'ok';
     }
     case 'failed':
-      throw backupFailure(run, outcome, `holdfast backup ${system} --watch`);
+      throw runFailed(
+        'backup',
+        { run, system },
+        outcome,
+        sameConnection(connection, `holdfast backup ${system} --watch`),
+      );
     default:
       throw new CliError(
         'unexpected',
@@ -69,34 +75,4 @@ export const concludeBackup: Conclude = (connection, { system, run }, { outcome,
         'Look at its execution. A newer Holdfast may know.',
       );
   }
-};
-
-/** What another exit code or another advice belongs to than to an ordinary failure. */
-const failures: Readonly<Record<string, { readonly exit?: Exit; readonly next: (again: string) => string }>> = {
-  SystemBusyError: {
-    exit: 'busy',
-    next: (again) => `Wait until that run has ended, then try again: ${again}`,
-  },
-  UnknownSystemError: {
-    exit: 'not-found',
-    next: () => 'Add it to holdfast.yaml, try holdfast config check, then deploy.',
-  },
-  NodeUnreachableError: {
-    next: (again) => `Look at the node in Fleet Manager of Systems Manager, then try again: ${again}`,
-  },
-  UndoFailedError: { next: () => 'Look at the nodes now: a service may still be stopped.' },
-};
-
-/** Why there is no backup, or no check for one; `again` is the command to type once that is mended. */
-export const backupFailure = (
-  run: string,
-  { error, cause }: Extract<Outcome, { kind: 'failed' }>,
-  again: string,
-): CliError => {
-  const known = failures[error];
-  return new CliError(
-    known?.exit ?? 'failed',
-    `run ${run} made no backup: ${error}: ${cause}`,
-    known?.next(again) ?? `Mend the cause, then try again: ${again}`,
-  );
 };

@@ -1,10 +1,11 @@
-import { backupFailure, concludeBackup } from './backup.ts';
+import { concludeBackup } from './backup.ts';
 import { assertSystem } from './catalog.ts';
 import type { Connection } from './connection.ts';
 import type { Exit } from './exit-codes.ts';
 import type { FollowOptions } from './follow-run.ts';
 import type { Output } from './output.ts';
 import { runName, startRun, watchRun } from './run.ts';
+import { runFailed } from './run-failed.ts';
 
 export interface CheckOptions extends FollowOptions {
   readonly json?: boolean;
@@ -24,7 +25,7 @@ export const check = async (
   output.note(`run ${started.run}`);
   // The report is one document, so what leads to it is told as to a person.
   const ended = await watchRun(connection, started, { json: false, ...follow }, output);
-  if (ended.outcome?.kind === 'failed') throw backupFailure(started.run, ended.outcome, `holdfast check ${system}`);
+  if (ended.outcome?.kind === 'failed') throw runFailed('backup', started, ended.outcome, `holdfast check ${system}`);
   if (json && ended.outcome?.kind === 'checked') output.document(ended.outcome.report);
   return concludeBackup(connection, started, ended, json, output);
 };

@@ -3,10 +3,10 @@ import { assertSystem } from './catalog.ts';
 import { CliError } from './cli-error.ts';
 import type { Connection } from './connection.ts';
 import type { Exit } from './exit-codes.ts';
-import type { Outcome } from './follow-run.ts';
 import { formatAmount, formatBytes, formatDuration, formatMoment, pairs } from './format.ts';
 import type { Output } from './output.ts';
 import { type ApprovedOptions, type Conclude, startApproved } from './run.ts';
+import { runFailed } from './run-failed.ts';
 
 /** As they are typed. */
 export interface RestoreOptions extends ApprovedOptions {
@@ -110,7 +110,7 @@ export const concludeRestore: Conclude = (_, { system, run }, { outcome, seconds
       return 'ok';
     }
     case 'failed':
-      throw failure(system, run, outcome);
+      throw runFailed('restore', { run, system }, outcome);
     default:
       throw new CliError(
         'unexpected',
@@ -137,43 +137,4 @@ const planLines = (summary: RestoreSummary, now: Date): readonly string[] => {
     ...summary.warnings.map((warning) => `warning: ${warning}`),
     ...(summary.steps.length === 0 ? [] : ['', ...summary.steps]),
   ];
-};
-
-/** What another exit code or another advice belongs to than to an ordinary failure. */
-const failures: Readonly<Record<string, { readonly exit?: Exit; readonly next: (system: string) => string }>> = {
-  SystemBusyError: { exit: 'busy', next: () => 'Wait until that run has ended, then start the restore again.' },
-  UnknownSystemError: {
-    exit: 'not-found',
-    next: () => 'Add it to holdfast.yaml, try holdfast config check, then deploy.',
-  },
-  UnknownBackupError: { exit: 'not-found', next: (system) => `Look what there is: holdfast backups ${system}` },
-  NoBackupError: { exit: 'not-found', next: (system) => `Look what there is: holdfast backups ${system}` },
-  ArtifactMissingError: { next: (system) => `Choose another backup: holdfast backups ${system}` },
-  RestoreMismatchError: {
-    next: (system) => `What was there before is back. Choose another backup: holdfast backups ${system}`,
-  },
-  CheckFailedError: {
-    next: () => 'Mend what it names, or say with --allow that a difference is meant; then look again with --plan.',
-  },
-  NodeUnreachableError: {
-    next: () => 'Look at the node in Fleet Manager of Systems Manager, then start the restore again.',
-  },
-  ApprovalRejectedError: { next: () => 'Nothing was touched. Start the restore again when the reason is gone.' },
-  ApprovalTimedOut: {
-    next: (system) => `Start the restore again, with --confirm ${system} or a longer --approval-minutes.`,
-  },
-  UndoFailedError: {
-    next: () =>
-      'Look at the nodes now: a service may still be stopped. Then start the restore again: it goes on from there.',
-  },
-};
-
-const failure = (system: string, run: string, { error, cause }: Extract<Outcome, { kind: 'failed' }>): CliError => {
-  const known = failures[error];
-  return new CliError(
-    known?.exit ?? 'failed',
-    `run ${run} did not end well: ${error}: ${cause}`,
-    known?.next(system) ??
-      'Mend the cause, then start the restore again. docs/runbook.md, restore-failed, has what each error asks for.',
-  );
 };

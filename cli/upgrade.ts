@@ -6,6 +6,7 @@ import type { Exit } from './exit-codes.ts';
 import { formatDuration } from './format.ts';
 import type { Output } from './output.ts';
 import { type ApprovedOptions, type Conclude, startApproved } from './run.ts';
+import { runFailed } from './run-failed.ts';
 
 /** As they are typed. */
 export interface UpgradeOptions extends ApprovedOptions {
@@ -78,7 +79,7 @@ export const concludeUpgrade: Conclude = (_, { system, run }, { outcome, seconds
       return 'ok';
     }
     case 'failed':
-      throw failure(run, outcome.error, outcome.cause);
+      throw runFailed('upgrade', { run, system }, outcome);
     default:
       throw new CliError(
         'unexpected',
@@ -87,21 +88,3 @@ export const concludeUpgrade: Conclude = (_, { system, run }, { outcome, seconds
       );
   }
 };
-
-/** What another exit code or another advice belongs to than to an ordinary failure. */
-const failures: Readonly<Record<string, { readonly exit?: Exit; readonly next: string }>> = {
-  SystemBusyError: { exit: 'busy', next: 'Wait until that run has ended, then start the upgrade again.' },
-  UnknownSystemError: { exit: 'not-found', next: 'Add it to holdfast.yaml, try holdfast config check, then deploy.' },
-  CheckFailedError: { next: 'Nothing was touched. Mend what it names, then look again with a plan.' },
-  ApprovalRejectedError: { next: 'Nothing was upgraded. Start the upgrade again when the reason is gone.' },
-  ApprovalTimedOut: { next: 'Nothing was upgraded. Start the upgrade again, with a confirmation or a longer wait.' },
-  UndoFailedError: { next: 'Look at the nodes now: a service may still be stopped. Then start the upgrade again.' },
-};
-
-const failure = (run: string, error: string, cause: string): CliError =>
-  new CliError(
-    failures[error]?.exit ?? 'failed',
-    `run ${run} did not end well: ${error}: ${cause}`,
-    failures[error]?.next ??
-      'Mend the cause, then start the upgrade again: what has the version already is passed over.',
-  );

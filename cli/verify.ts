@@ -6,6 +6,7 @@ import type { FollowOptions } from './follow-run.ts';
 import { formatBytes, formatDuration } from './format.ts';
 import type { Output } from './output.ts';
 import { type Conclude, runName, seeThrough, startRun } from './run.ts';
+import { runFailed } from './run-failed.ts';
 
 export interface VerifyOptions extends FollowOptions {
   readonly system?: string;
@@ -49,13 +50,7 @@ export const concludeVerify: Conclude = (connection, { system, run }, { outcome,
       return 'ok';
     }
     case 'failed':
-      throw new CliError(
-        outcome.error === 'UnknownBackupError' || outcome.error === 'NoBackupError' ? 'not-found' : 'failed',
-        `run ${run}: ${outcome.error}: ${outcome.cause}`,
-        outcome.error === 'BackupDamagedError'
-          ? `Make a new one: ${at(`holdfast backup ${system} --watch`)}. An earlier version of the object may be sound: see docs/runbook.md, verify-failed.`
-          : `Try again: ${at(`holdfast verify ${system}/latest --watch`)}`,
-      );
+      throw runFailed('verify', { run, system }, outcome, at(`holdfast verify ${system}/latest --watch`));
     default:
       throw new CliError(
         'unexpected',
