@@ -3,7 +3,7 @@ import { CheckFailedError, UnreadableResultError } from '#domain/errors';
 import { answersOf } from '#domain/phase';
 import { type Command, commandsOn, type Phase, stepSeconds } from '#domain/plan';
 import { clientOf, compare, jujuNodes, numbersOf } from './juju.ts';
-import { checkJuju, preflightJuju, upgradeJuju as upgrade } from './juju-documents.ts';
+import { checkJuju, preflightJuju, upgradeJuju } from './juju-documents.ts';
 import { type JujuUpgradePhase, jujuUpgradePhases } from './juju-procedures.ts';
 import type { UpgradeOf, Upgrading } from './kind.ts';
 
@@ -23,7 +23,7 @@ export const jujuVersionFault = (from: string, to: string): string | undefined =
 };
 
 /** Throws an UnreadableResultError when Juju's dry run gave no answer. */
-export const upgradeJuju = (config: Juju, of: UpgradeOf): Upgrading => {
+export const planJujuUpgrade = (config: Juju, of: UpgradeOf): Upgrading => {
   const nodes = jujuNodes(of.nodes);
   const client = clientOf(nodes);
   if (!client) throw new CheckFailedError('No node holds a Juju client. Correct the roles in holdfast.yaml.');
@@ -37,7 +37,7 @@ export const upgradeJuju = (config: Juju, of: UpgradeOf): Upgrading => {
   const asClient = { Controller: client.client.name, ClientUser: config.user };
   const stage = (Stage: 'controller' | 'models') =>
     command(
-      upgrade,
+      upgradeJuju,
       { ...asClient, Version: version, Stage, SecondsToWait: agentsSeconds },
       { seconds: agentsSeconds + stepSeconds },
     );

@@ -2,7 +2,7 @@ import type { System } from '#domain/config';
 import type { Manifest } from '#domain/manifest';
 import { juju } from './juju.ts';
 import { restoreJuju } from './juju-restore.ts';
-import { upgradeJuju } from './juju-upgrade.ts';
+import { planJujuUpgrade } from './juju-upgrade.ts';
 import type { Kind, Restoration, RestoreOf, UpgradeOf, Upgrading } from './kind.ts';
 import { puppetEnterprise, restorePuppet, upgradePuppet } from './puppet.ts';
 
@@ -37,7 +37,7 @@ export const upgradingOf = (system: System, of: UpgradeOf): Upgrading => {
     case 'puppet-enterprise':
       return upgradePuppet(system, of);
     case 'juju':
-      return upgradeJuju(system, of);
+      return planJujuUpgrade(system, of);
     default:
       return system satisfies never;
   }

@@ -1,3 +1,4 @@
+import { planMutations, scriptMutations } from './documents.ts';
 import { grantMutations } from './grants.ts';
 import { machineMutations } from './machines.ts';
 import type { Mutation } from './mutation.ts';
@@ -8,6 +9,8 @@ import type { Mutation } from './mutation.ts';
  */
 
 const kinds: Readonly<Record<string, () => readonly Mutation[]>> = {
+  'scripts of documents': scriptMutations,
+  'commands of plans': planMutations,
   machines: machineMutations,
   'rights of verbs': grantMutations,
 };
