@@ -3,11 +3,13 @@ import {
   type DescribeExecutionCommandOutput,
   ExecutionAlreadyExists,
   ExecutionDoesNotExist,
+  paginateGetExecutionHistory,
   SendTaskFailureCommand,
   SendTaskSuccessCommand,
   type SFNClient,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
+import * as z from 'zod';
 import { stateMachineName } from '#domain/naming';
 import type { DeadRuns, Executions, Tasks } from '#domain/ports';
 
@@ -16,6 +18,12 @@ import type { DeadRuns, Executions, Tasks } from '#domain/ports';
  * counts as alive for so many milliseconds from its beginning.
  */
 const unknownIsAlive = 120_000;
+
+/** A parent writes down that it has started a child after the child has begun: so many milliseconds later at most. */
+const submittedLate = 30_000;
+
+/** What a state that starts an execution writes into its own execution's history. */
+const Submitted = z.object({ ExecutionArn: z.string() });
 
 /** Step Functions. An execution that AWS has forgotten, after 90 days, is not running. */
 export const sfnExecutions = (client: SFNClient, now: () => Date = () => new Date()): Executions & DeadRuns => {
@@ -33,6 +41,18 @@ export const sfnExecutions = (client: SFNClient, now: () => Date = () => new Dat
       : found.status === 'RUNNING' || found.status === 'PENDING_REDRIVE';
   return {
     isRunning: async ({ execution, acquiredAt }) => runs(await describe(execution), acquiredAt),
+    hasStarted: async (executionArn, { execution, startedAt }) => {
+      // What it started last is what asks.
+      for await (const { events = [] } of paginateGetExecutionHistory({ client }, { executionArn, reverseOrder: true }))
+        for (const { taskSubmittedEventDetails: submitted } of events)
+          if (submitted?.resourceType === 'states') {
+            const started = Submitted.safeParse(JSON.parse(submitted.output ?? 'null'));
+            if (started.data?.ExecutionArn === execution) return true;
+          }
+      if (now().getTime() - Date.parse(startedAt) < submittedLate)
+        throw new Error(`The history of ${executionArn} does not say yet whether it started ${execution}.`);
+      return false;
+    },
     endedAt: async ({ execution, acquiredAt }) => {
       const found = await describe(execution);
       return runs(found, acquiredAt) ? undefined : (found?.stopDate ?? new Date(0));

@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import type { Mail, RunEnded } from './events.ts';
-import type { Lock } from './payloads.ts';
+import type { Lock, RunRecord } from './payloads.ts';
 import type { Invocation, Progress } from './phase.ts';
 import type { Command, PinnedDocument } from './plan.ts';
 
@@ -118,10 +118,18 @@ export interface RunCommand {
 /** Who holds a lock, and since when. */
 type Owner = Pick<Lock, 'execution' | 'acquiredAt'>;
 
+/** An execution that says that another one started it. */
+type Child = Pick<RunRecord, 'execution' | 'startedAt'>;
+
 /** State machine executions. */
 export interface Executions {
   /** True while it runs; false when it ended, or is unknown though it did not begin just now. */
   isRunning(owner: Owner): Promise<boolean>;
+  /**
+   * True when the history of an execution says that it started this child, which nobody but the execution can make it say. Throws while
+   * the child is so young that the history may not say so yet: asking again helps.
+   */
+  hasStarted(parent: string, child: Child): Promise<boolean>;
 }
 
 /** Runs that may have died without being undone. */

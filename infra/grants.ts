@@ -123,6 +123,13 @@ const commandActions: Readonly<Record<keyof RunCommand, readonly string[]>> = {
   cancel: ['ssm:CancelCommand'],
 };
 
+/** What the methods of executions take on executions. */
+const executionActions: Readonly<Partial<Record<keyof (Executions & DeadRuns), string>>> = {
+  isRunning: 'states:DescribeExecution',
+  endedAt: 'states:DescribeExecution',
+  hasStarted: 'states:GetExecutionHistory',
+};
+
 /** By name: machines call these lambdas, so that their ARNs here would close a circle. */
 const onExecutions = (
   stack: Stack,
@@ -132,7 +139,7 @@ const onExecutions = (
     stack.formatArn({ service: 'states', resource, resourceName, arnFormat: ArnFormat.COLON_RESOURCE_NAME });
   return [
     ...statement(
-      methods.some((method) => method === 'isRunning' || method === 'endedAt') ? ['states:DescribeExecution'] : [],
+      unique(methods.map((method) => executionActions[method])),
       undoneMachines.map((machine) => arn('execution', `${stateMachineName(machine)}:*`)),
     ),
     ...statement(methods.includes('undo') ? ['states:StartExecution'] : [], [

@@ -47,7 +47,7 @@ export const verbs = {
     config: true,
     state: { 'runs/': ['read', 'write'], 'locks/': ['read', 'write'] },
     vault: { 'catalog/': ['read'] },
-    executions: ['isRunning'],
+    executions: ['isRunning', 'hasStarted'],
   },
   'plan-inspection': {
     does: 'Finds the nodes of a system and plans their inspection.',

@@ -52,6 +52,22 @@ const checkClaims = (
     );
 };
 
+/** Throws unless the run of that name holds the system's lock, lives, and has started this backup: what a caller says of it proves nothing. */
+const checkParent = async (
+  { state, executions }: Pick<Services, 'state' | 'executions'>,
+  { system, lockedBy }: { readonly system: string; readonly lockedBy: string },
+  child: Pick<AcquireLockInput, 'execution' | 'startedAt'>,
+): Promise<void> => {
+  const held = await state.read(stateKeys.lock(system));
+  const owner = held && Lock.parse(JSON.parse(held.text));
+  if (owner?.run !== lockedBy || owner.operation === 'backup' || !(await executions.isRunning(owner)))
+    throw new SystemBusyError(`${lockedBy}, for which this backup is meant, does not hold the lock of ${system}.`);
+  if (!(await executions.hasStarted(owner.execution, child)))
+    throw new InvalidInputError(
+      `${lockedBy} did not start this backup: only what holds the lock of ${system} starts one under it. Leave lockedBy out to back up now.`,
+    );
+};
+
 /** The part of a run's record that its request decides. */
 const detailsOf = (
   { operation, request }: Request,
@@ -79,8 +95,8 @@ const detailsOf = (
 
 /**
  * Takes the system's lock for a run, at most once per slot. A slot whose backup exists or is under way is a duplicate; a
- * lock whose owner's execution ended without releasing it is taken over; a backup before a restore or an
- * upgrade works under its lock; a check takes none. Throws an UnknownSystemError, an InvalidInputError, or a SystemBusyError when a living run of another slot holds the lock.
+ * lock whose owner's execution ended without releasing it is taken over; a backup that a restore or an
+ * upgrade has started works under its lock; a check takes none. Throws an UnknownSystemError, an InvalidInputError, or a SystemBusyError when a living run of another slot holds the lock.
  */
 export const acquireLock = async (
   { config, state, vault, executions }: Services,
@@ -101,18 +117,13 @@ export const acquireLock = async (
   if (operation === 'backup' && !planOnly && (await isCommitted({ vault }, system, backup)))
     return { ...mine, attempt, outcome: 'duplicate' };
 
+  if (lockedBy !== undefined) await checkParent({ state, executions }, { system, lockedBy }, { execution, startedAt });
   const record: RunRecord = { ...mine, ...details, kind, execution, startedAt, attempt };
   const lock: Lock = { ...mine, execution, acquiredAt: startedAt };
   // The record comes first: whoever finds the lock can find out what its owner was doing.
   await state.write(stateKeys.run(run), JSON.stringify(record));
   const key = stateKeys.lock(system);
-  if (lockedBy !== undefined) {
-    const held = await state.read(key);
-    const owner = held && Lock.parse(JSON.parse(held.text));
-    if (owner?.run !== lockedBy || owner.operation === 'backup' || !(await executions.isRunning(owner)))
-      throw new SystemBusyError(`${lockedBy}, for which this backup is meant, does not hold the lock of ${system}.`);
-    return { ...mine, attempt, outcome: 'acquired' };
-  }
+  if (lockedBy !== undefined) return { ...mine, attempt, outcome: 'acquired' };
   const busy = (owner: string): SystemBusyError =>
     new SystemBusyError(`${system} is locked by ${owner}. Wait until it has ended, then start the operation again.`);
   const living = ({ operation: what, execution: who, acquiredAt }: Lock): SystemBusyError =>

@@ -1,4 +1,9 @@
-import { DescribeExecutionCommand, ExecutionDoesNotExist, SFNClient } from '@aws-sdk/client-sfn';
+import {
+  DescribeExecutionCommand,
+  ExecutionDoesNotExist,
+  GetExecutionHistoryCommand,
+  SFNClient,
+} from '@aws-sdk/client-sfn';
 import { mockClient } from 'aws-sdk-client-mock';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { sfnExecutions } from '#aws/executions';
@@ -32,5 +37,35 @@ describe('the owner of a lock', () => {
     client.on(DescribeExecutionCommand).resolves({ status, ...(!alive && { stopDate }) });
     expect(await later(1).isRunning(owner)).toBe(alive);
     expect(await later(1).endedAt(owner)).toEqual(alive ? undefined : stopDate);
+  });
+});
+
+describe('a child of an execution', () => {
+  const child = { execution: owner.execution.replace('run-1', 'child'), startedAt: acquiredAt };
+  const names = (ExecutionArn: string, resourceType = 'states') => ({
+    ...{ timestamp: new Date(), type: 'TaskSubmitted' as const, id: 1 },
+    taskSubmittedEventDetails: { resourceType, resource: 'x', output: JSON.stringify({ ExecutionArn }) },
+  });
+  const written = (...events: readonly ReturnType<typeof names>[]) =>
+    client
+      .on(GetExecutionHistoryCommand, { executionArn: owner.execution })
+      .resolves({ events: [], nextToken: 'more' })
+      .on(GetExecutionHistoryCommand, { executionArn: owner.execution, nextToken: 'more' })
+      .resolves({ events: [...events] });
+
+  it('is what its history says that it started, on whichever page', async () => {
+    written(names('arn:another'), names(child.execution));
+    expect(await later(1).hasStarted(owner.execution, child)).toBe(true);
+  });
+
+  it('is nothing that a lambda has answered', async () => {
+    written(names(child.execution, 'lambda'));
+    expect(await later(60).hasStarted(owner.execution, child)).toBe(false);
+  });
+
+  it('may not be written down yet in its first seconds: whoever asks is to ask again', async () => {
+    written(names('arn:another'));
+    await expect(later(5).hasStarted(owner.execution, child)).rejects.toThrow(/does not say yet/);
+    expect(await later(60).hasStarted(owner.execution, child)).toBe(false);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '#domain/config-file';
 import { stateKeys, vaultKeys } from '#domain/naming';
+import { RestoreRequest } from '#domain/payloads';
 import { acquireLock } from '../../lambdas/acquire-lock/acquire-lock.ts';
 import { cleanUp } from '../../lambdas/clean-up/clean-up.ts';
 import { memoryBucket } from './memory.ts';
@@ -20,7 +21,10 @@ const world = (alive: readonly string[] = []) => ({
   config,
   state: memoryBucket(),
   vault: memoryBucket(),
-  executions: { isRunning: async ({ execution }: { execution: string }) => alive.includes(execution) },
+  executions: {
+    isRunning: async ({ execution }: { execution: string }) => alive.includes(execution),
+    hasStarted: async (parent: string, { execution }: { execution: string }) => execution === `${parent}/child`,
+  },
   schedules: { isEnabled: async () => true, pause: async () => undefined, resume: async () => undefined },
 });
 
@@ -109,6 +113,26 @@ describe("a system's lock", () => {
     const under = { ...request, request: { ...request.request, lockedBy: 'a' } };
     await expect(acquireLock(services, run('b', '01'), under)).rejects.toMatchObject({ name: 'SystemBusyError' });
   });
+
+  it.each([false, true])(
+    'lets a backup (rescue: %s) work under it that its holder has started, and nobody else’s',
+    async (rescue) => {
+      const services = world(['arn:r']);
+      await acquireLock(services, run('r'), {
+        operation: 'restore',
+        request: RestoreRequest.parse({ system: 'pe-main', backup: 'latest' }),
+      });
+      const under = { ...request, request: { ...request.request, lockedBy: 'r', rescue } };
+      const byHand = acquireLock(services, run('b', '01'), under);
+      await expect(byHand).rejects.toMatchObject({
+        name: 'InvalidInputError',
+        message: /^r did not start this backup/,
+      });
+      expect(await services.state.read(stateKeys.run('b'))).toBeUndefined();
+      const child = { ...run('c', '01'), execution: 'arn:r/child' };
+      expect(await acquireLock(services, child, under)).toMatchObject({ outcome: 'acquired' });
+    },
+  );
 
   it('of a dead run is taken over by one of those that try', async () => {
     const services = world();
