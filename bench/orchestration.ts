@@ -139,7 +139,11 @@ export const benchPhase = async (nodes: number): Promise<PhaseCost> => {
   let steps = 0;
   for (let status = 'running'; status !== 'done'; steps++)
     ({ status } = await advancePhase(
-      { ...{ state, answers: bucket, stateBucket: 'bench' }, runCommand, now: () => new Date() },
+      {
+        ...{ config: { systems: {} }, state, answers: bucket, stateBucket: 'bench' },
+        runCommand,
+        now: () => new Date(),
+      },
       input,
     ));
   return {

@@ -1,6 +1,7 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { paginateListStateMachines, SFNClient } from '@aws-sdk/client-sfn';
 import { s3Bucket } from '#aws/bucket';
+import { type CallerId, stsCallerId } from '#aws/caller';
 import { kmsSignatures } from '#aws/signatures';
 import {
   consoleUrl,
@@ -31,6 +32,8 @@ export interface Connection {
   readonly vault: Bucket;
   readonly vaultName: string;
   readonly state: Bucket;
+  /** IAM's own name for whoever acts. */
+  readonly callerId: CallerId;
   /** What lies below a prefix of the vault, and what is on its way there. */
   readonly uploads: (prefix: string) => Promise<readonly Upload[]>;
   /** The options that make another command talk to the same deployment. */
@@ -74,6 +77,7 @@ export const connect = async (options: ConnectionOptions): Promise<Connection> =
     vault: withSignedManifests({ holds }, s3Bucket(s3, vaultName)),
     vaultName,
     state: s3Bucket(s3, stateBucketName(account, region)),
+    callerId: stsCallerId(stepFunctions, options.endpointUrl),
     uploads: watchUploads(s3, vaultName),
     options,
   };

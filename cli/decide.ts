@@ -1,43 +1,55 @@
-import { SendTaskFailureCommand, SendTaskSuccessCommand } from '@aws-sdk/client-sfn';
+import { SendTaskSuccessCommand } from '@aws-sdk/client-sfn';
 import { jsonState } from '#aws/bucket';
-import { ApprovalRejectedError } from '#domain/errors';
+import { sha256 } from '#aws/digest';
+import { sealOf } from '#domain/approval';
 import { stateKeys } from '#domain/naming';
-import { Approval } from '#domain/payloads';
+import { Approval, type Decision } from '#domain/payloads';
+import { Plan } from '#domain/plan';
 import { CliError } from './cli-error.ts';
 import type { Connection } from './connection.ts';
 import { assertRun } from './executions.ts';
 import type { Exit } from './exit-codes.ts';
 import type { Output } from './output.ts';
 
-export type Decision = { readonly approve: true } | { readonly approve: false; readonly reason: string };
+export type Choice = { readonly approve: true } | { readonly approve: false; readonly reason: string };
 
 /** What Step Functions answers when nobody waits for a decision any more. */
 const over = ['TaskTimedOut', 'TaskDoesNotExist', 'InvalidToken'];
 
-/** Approves a run that waits, or rejects it with a reason. Throws a CliError when there is none that waits. */
+/**
+ * Approves the plan of a run that waits, or rejects it with a reason: writes the decision in the name that IAM knows the caller by, then wakes
+ * the run. Throws a CliError when there is none that waits, and when the plan is not the one that it asked about.
+ */
 export const decide = async (
   connect: () => Promise<Connection>,
   run: string,
-  decision: Decision,
+  choice: Choice,
   output: Output,
   json = false,
 ): Promise<Exit> => {
   assertRun(run);
-  const { state, stepFunctions } = await connect();
-  const approval = await jsonState(state).read(stateKeys.approval(run), Approval);
+  const { state: bucket, stepFunctions, callerId } = await connect();
+  const state = jsonState(bucket);
+  const approval = await state.read(stateKeys.approval(run), Approval);
   if (!approval)
     throw new CliError(
       'not-found',
       `no run ${run} has asked for an approval`,
       'Look at its name. A run asks when it has its plan, within minutes; one with --confirm never asks.',
     );
-  const { token: taskToken } = approval;
+  const plan = await state.read(stateKeys.plan(run), Plan);
+  const seal = plan && sealOf(plan, sha256);
+  if (seal?.digest !== approval.digest)
+    throw new CliError(
+      'failed',
+      `the plan of ${run} is not the one that it asked about: it was changed, or the run has ended`,
+      'Look at the run. When it still waits, cancel it, and find out who changed its plan.',
+    );
+  const by = await callerId();
+  const decision: Decision = { seal, ...choice, at: new Date().toISOString() };
+  await state.write(stateKeys.decision(run, by), decision);
   try {
-    if (decision.approve) await stepFunctions.send(new SendTaskSuccessCommand({ taskToken, output: '{}' }));
-    else {
-      const error = new ApprovalRejectedError().name;
-      await stepFunctions.send(new SendTaskFailureCommand({ taskToken, error, cause: decision.reason }));
-    }
+    await stepFunctions.send(new SendTaskSuccessCommand({ taskToken: approval.token, output: '{}' }));
   } catch (error) {
     if (!(error instanceof Error && over.includes(error.name))) throw error;
     throw new CliError(
@@ -46,10 +58,10 @@ export const decide = async (
       'It was decided, or has ended. Start the restore again if it is still wanted.',
     );
   }
-  if (json) output.document({ run, decision: decision.approve ? 'approved' : 'rejected' });
+  if (json) output.document({ run, decision: choice.approve ? 'approved' : 'rejected', by, digest: seal.digest });
   else
     output.line(
-      `${run} is ${decision.approve ? 'approved: it goes on' : 'rejected: it ends, and nothing was touched'}`,
+      `${run} is ${choice.approve ? 'approved: it goes on' : 'rejected: it ends, and nothing was touched'} (${by}, plan ${seal.digest.slice(0, 12)})`,
     );
   return 'ok';
 };

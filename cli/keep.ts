@@ -1,19 +1,58 @@
 import { userInfo } from 'node:os';
-import { AlreadyExistsError } from '#domain/errors';
-import { type Change, holdOf, retentionChanges } from '#domain/history';
+import { setTimeout as wait } from 'node:timers/promises';
+import {
+  DescribeExecutionCommand,
+  type DescribeExecutionCommandOutput,
+  ExecutionDoesNotExist,
+} from '@aws-sdk/client-sfn';
+import { holdOf, retentionChanges } from '#domain/history';
 import { isRegular } from '#domain/manifest';
-import { changeRetention } from '#domain/vault/changes';
+import { HoldOutput, type HoldRequest } from '#domain/payloads';
 import { parseBackup, typedBackup } from './catalog.ts';
 import { CliError } from './cli-error.ts';
 import { type Connection, sameConnection } from './connection.ts';
 import type { Exit } from './exit-codes.ts';
 import type { Output } from './output.ts';
+import { runName, startRun } from './run.ts';
 
 export interface KeepOptions {
   readonly system?: string;
   readonly reason?: string;
   readonly json?: boolean;
+  readonly pollMilliseconds?: number;
 }
+
+/** An execution once it has ended. One that has just begun may be unknown for a while. */
+const ended = async (
+  { stepFunctions }: Pick<Connection, 'stepFunctions'>,
+  executionArn: string,
+  pollMilliseconds: number,
+): Promise<DescribeExecutionCommandOutput> => {
+  for (;;) {
+    try {
+      const found = await stepFunctions.send(new DescribeExecutionCommand({ executionArn }));
+      if (found.status !== 'RUNNING') return found;
+    } catch (error) {
+      if (!(error instanceof ExecutionDoesNotExist)) throw error;
+    }
+    await wait(pollMilliseconds);
+  }
+};
+
+/** Has a backup held or released, which nobody but its lambda may do. Throws a CliError when it was not. */
+const ask = async (connection: Connection, request: HoldRequest, pollMilliseconds: number): Promise<HoldOutput> => {
+  const { system, backup } = request;
+  const { execution } = await startRun(connection, 'hold', runName(`${system.slice(0, 28)}-hold`), request);
+  const { status, output, error, cause } = await ended(connection, execution, pollMilliseconds);
+  if (status === 'SUCCEEDED') return HoldOutput.parse(JSON.parse(output ?? 'null'));
+  if (error === 'AlreadyExistsError')
+    throw new CliError('busy', `${system}/${backup} is being changed by somebody else`, 'Try again.');
+  throw new CliError(
+    'failed',
+    `${execution} failed: ${error ?? status}: ${cause ?? 'no reason was given'}`,
+    'What it has begun is finished when you do the same again.',
+  );
+};
 
 /**
  * Puts a hold on a backup, which then never expires, or takes it back. A good backup that is released stays until the next
@@ -23,9 +62,8 @@ export const keep = async (
   connect: () => Promise<Connection>,
   text: string,
   change: 'held' | 'released',
-  { system: apart, reason, json = false }: KeepOptions,
+  { system: apart, reason, json = false, pollMilliseconds = 500 }: KeepOptions,
   output: Output,
-  now = new Date(),
 ): Promise<Exit> => {
   const typed = parseBackup(text, apart);
   const connection = await connect();
@@ -39,21 +77,13 @@ export const keep = async (
       `nobody holds ${id}`,
       `Look at it: ${sameConnection(connection, `holdfast show ${id}`)}`,
     );
-  const entered: Change = {
-    at: now.toISOString(),
-    change,
-    tag: change === 'held' || isRegular(manifest) ? 'keep' : manifest.retentionClass,
-    by: userInfo().username,
+  const request = {
+    ...{ system, backup: manifest.backup, change, by: userInfo().username },
     ...(reason !== undefined && { reason }),
   };
-  try {
-    await changeRetention(connection.vault, manifest, entered);
-  } catch (error) {
-    if (!(error instanceof AlreadyExistsError)) throw error;
-    throw new CliError('busy', `${id} is being changed by somebody else`, 'Try again.');
-  }
+  const entered = await ask(connection, request, pollMilliseconds);
   if (json) {
-    output.document({ system, backup: manifest.backup, ...entered });
+    output.document(entered);
     return 'ok';
   }
   if (change === 'held') {

@@ -235,10 +235,10 @@ connected(
 connected(
   program
     .command('approve')
-    .description('let a run that waits for an approval go on')
+    .description('approve the plan of a run that waits, and let it go on')
     .argument('<run>', 'its name, as holdfast runs lists it'),
 )
-  .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
+  .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'failed', 'connection']))
   .action((name: string, options: ConnectionOptions & { json?: boolean }) =>
     runConnected(options, async (connect) =>
       (await import('./decide.ts')).decide(connect, name, { approve: true }, output, options.json),
@@ -252,7 +252,7 @@ connected(
     .argument('<run>', 'its name, as holdfast runs lists it')
     .requiredOption('--reason <text>', 'why, for whoever reads the error'),
 )
-  .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
+  .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'failed', 'connection']))
   .action((name: string, { reason, ...options }: ConnectionOptions & { json?: boolean; reason: string }) =>
     runConnected(options, async (connect) =>
       (await import('./decide.ts')).decide(connect, name, { approve: false, reason }, output, options.json),

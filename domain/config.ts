@@ -128,8 +128,16 @@ export const coreRoles = ['master', 'puppetdb', 'console'] as const satisfies re
 export const isInfrastructure = ({ roles: list }: { readonly roles: readonly string[] }): boolean =>
   list.some((role) => role !== 'agent');
 
+const approval = z
+  .enum(['optional', 'required'])
+  .default('optional')
+  .describe(
+    'required: no restore and no upgrade goes on before somebody with the policy holdfast-approvers has approved its plan; a confirmation in the request does not replace it.',
+  );
+
 const PuppetEnterprise = z.strictObject({
   kind: z.literal('puppet-enterprise'),
+  approval,
   nodes: z.array(NodeSelector).min(1, 'expected at least one node').max(50),
   consistency: z
     .enum(['live', 'quiesced'])
@@ -166,6 +174,7 @@ const JujuSelector = z.union(
 
 const Juju = z.strictObject({
   kind: z.literal('juju'),
+  approval,
   controller: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'expected the name of an environment or a controller')

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { consoleUrl, stateMachineName } from './naming.ts';
-import { operations } from './payloads.ts';
+import { operations, type RunRecord } from './payloads.ts';
 
 /** What is told of the end of a run: an event for programs, a mail for people. docs/reference/events.md describes the event. */
 
@@ -33,6 +33,8 @@ export const RunEnded = z.strictObject({
   state: z.enum(['complete', 'partial']).nullable(),
   /** Of a backup, the run before whose changes it was taken; of an undoing, the run that was undone. */
   of: z.string().nullable(),
+  /** Who approved or rejected it, as IAM names them, and which; null when nobody was asked. */
+  decision: z.string().nullable(),
   /** Of one that did not succeed. */
   error: z.string().nullable(),
   cause: z.string().nullable(),
@@ -132,6 +134,8 @@ export interface Known {
   readonly runbook: string;
   /** Of the run that was undone. */
   readonly undone?: { readonly system: string };
+  /** On the plan of a restore or an upgrade. */
+  readonly decision?: RunRecord['decision'];
   readonly committed?: { readonly bytes: number; readonly state: 'complete' | 'partial' };
 }
 
@@ -143,7 +147,7 @@ const nextOf = (operation: RunEnded['operation'], run: string, of: string | null
 /** The event that tells of the end of a run; undefined for what nobody waits for. */
 export const runEndedEvent = (
   { detail }: StatusChange,
-  { runbook, undone, committed }: Known,
+  { runbook, undone, decision, committed }: Known,
 ): RunEnded | undefined => {
   const { name: run, executionArn: execution, status } = detail;
   const operation = operationOf(execution);
@@ -164,6 +168,7 @@ export const runEndedEvent = (
     backup: output?.backup ?? output?.chosen?.backup ?? null,
     bytes: committed?.bytes ?? null,
     state: committed?.state ?? null,
+    decision: decision ? `${decision.approve ? 'approved' : 'rejected'} by ${decision.by}` : null,
     error: good ? null : (detail.error ?? { failed: 'Failed', cancelled: 'Aborted', 'timed out': 'TimedOut' }[outcome]),
     cause: good ? null : (detail.cause ?? 'No reason was given.'),
     console: consoleUrl(execution) ?? '',
@@ -190,7 +195,7 @@ export interface Mail {
 
 /** What a person reads of a run that did not succeed: what, why, where, and what to type next; undefined for one that did. */
 export const mailOf = (event: RunEnded): Mail | undefined => {
-  const { operation, system, outcome, run, of, seconds, error, cause, console, next, runbook } = event;
+  const { operation, system, outcome, run, of, seconds, decision, error, cause, console, next, runbook } = event;
   if (outcome === 'succeeded') return undefined;
   const what = operation === 'undo' ? `The undoing of ${of ?? 'a run'}` : `The ${operation}`;
   const ended = { failed: 'failed', cancelled: 'was cancelled', 'timed out': 'took longer than it may' }[outcome];
@@ -202,6 +207,7 @@ export const mailOf = (event: RunEnded): Mail | undefined => {
       '',
       // Quoted: what a node said must not pass for what we say.
       `Why:    ${error}: "${(cause ?? '').replaceAll('"', "'").replaceAll(/\p{Cc}+/gu, ' ')}"`,
+      ...(decision === null ? [] : [`Plan:   ${decision}`]),
       `Where:  ${run}`,
       `        ${console}`,
       `Next:   ${next}`,

@@ -132,8 +132,12 @@ export const stateKeys = {
   answers: (system: string, run: string) => `answers/${system}/${runId(run)}` as const,
   answer: (system: string, run: string, commandId: string, instanceId: string) =>
     `answers/${system}/${runId(run)}/${commandId}/${instanceId}.json` as const,
-  /** The task token of a run that waits for an approval. */
+  /** What a run that waits for an approval is to be told by, and what is to be approved. */
   approval: (run: string) => `runs/${runId(run)}/approval.json` as const,
+  /** What was decided on a run, one object for each who has decided. */
+  decisions: (run: string) => `decisions/${runId(run)}/` as const,
+  /** By IAM's own name for whoever decides: their policy lets them write no other's. */
+  decision: (run: string, callerId: string) => `decisions/${runId(run)}/${callerId}.json` as const,
   /** The schedules that a run has paused. */
   paused: (run: string) => `runs/${runId(run)}/paused.json` as const,
   /** How far a verification has come. */
@@ -242,6 +246,7 @@ export const stateMachineNames = [
   'upgrade-puppet',
   'upgrade-juju',
   'verify',
+  'hold',
   'run-phase',
   'undo',
 ] as const;

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { ApprovalRejectedError } from './errors.ts';
+import { Change } from './history.ts';
 import {
   BackupId,
   Concurrency,
@@ -200,6 +201,24 @@ export const VerifyRequest = z.strictObject({
 });
 export type VerifyRequest = z.infer<typeof VerifyRequest>;
 
+/** What a person asks for. Made by the command line, read by hold-backup. */
+export const HoldRequest = z.strictObject({
+  system: SystemId,
+  backup: BackupId,
+  change: z.enum(['held', 'released']),
+  /** Who asks, as they say. */
+  by: z.string().min(1).max(200),
+  reason: z.string().max(500).optional(),
+});
+export type HoldRequest = z.infer<typeof HoldRequest>;
+
+/** Made by the state machine, read by hold-backup. */
+export const HoldBackupInput = z.strictObject({ request: HoldRequest, startedAt: z.iso.datetime({ offset: true }) });
+
+/** The entry in the history of the backup. Made by hold-backup, read by the command line. */
+export const HoldOutput = Change.extend({ system: SystemId, backup: BackupId });
+export type HoldOutput = z.infer<typeof HoldOutput>;
+
 /** Made by the state machine, read by verify-backup. */
 export const VerifyBackupInput = z.strictObject({
   request: z.unknown(),
@@ -371,9 +390,29 @@ export type ShareSettingsOutput = z.infer<typeof ShareSettingsOutput>;
 export const PlanRolloutOutput = z.strictObject({ waves: z.array(PhaseName).readonly() });
 export type PlanRolloutOutput = z.infer<typeof PlanRolloutOutput>;
 
-/** Made by request-approval, read by the command line: what a decision is sent to. */
-export const Approval = z.object({ run: RunId, token: z.string(), deadline: z.iso.datetime() });
+/**
+ * Made by request-approval, read by the command line: what a run waits for. The token only wakes the state machine: who has it and wrote no
+ * decision lets nothing go on.
+ */
+export const Approval = z.object({ run: RunId, token: z.string(), deadline: z.iso.datetime(), digest: Sha256 });
 export type Approval = z.infer<typeof Approval>;
+
+/** What an approval is for: the digest of each phase that was planned, and one of them all together with the run and its attempt. */
+export const PlanSeal = z.object({ digest: Sha256, phases: z.record(PhaseName, Sha256) });
+export type PlanSeal = z.infer<typeof PlanSeal>;
+
+/** Made by who approves or rejects, read by take-decision and advance-phase. */
+export const Decision = z.object({
+  seal: PlanSeal,
+  approve: z.boolean(),
+  reason: z.string().max(500).optional(),
+  at: z.iso.datetime(),
+});
+export type Decision = z.infer<typeof Decision>;
+
+/** Who has decided on which plan, and when. Made by take-decision, read by people. */
+export const Decided = z.strictObject({ by: z.string(), at: z.iso.datetime(), digest: Sha256 });
+export type Decided = z.infer<typeof Decided>;
 
 /** The schedules that were enabled before a restore paused them. Made by open-backup, read by clean-up. */
 export const Paused = z.object({ schedules: z.array(z.string()) });
@@ -385,7 +424,7 @@ export const Safety = z.object({ backup: BackupId });
 export const RequestApprovalInput = z.strictObject({ run: RunId, token: z.string() });
 
 /** Until when somebody may approve. Made by request-approval, read by nobody: the state waits for a decision. */
-export const RequestApprovalOutput = z.strictObject({ deadline: z.iso.datetime() });
+export const RequestApprovalOutput = z.strictObject({ deadline: z.iso.datetime(), digest: Sha256 });
 
 /** The phases to run, in order. Made by plan-inspection, read by nobody but people. */
 export const PlanOutput = z.strictObject({ phases: z.array(PhaseName).readonly() });
@@ -478,6 +517,8 @@ export const RunRecord = RunRef.extend({
   /** What a person should know of the choice of that backup. */
   choiceWarnings: z.array(z.string()).optional(),
   upgrade: UpgradeRequest.optional(),
+  /** Of a plan that waited for an approval. */
+  decision: Decided.extend({ approve: z.boolean(), reason: z.string().optional() }).optional(),
 });
 export type RunRecord = z.infer<typeof RunRecord>;
 

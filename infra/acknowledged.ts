@@ -55,8 +55,9 @@ const control: Readonly<Record<string, string>> = {
   [`arn:<AWS::Partition>:states:${here}:execution:holdfast-*:*`]:
     'Executions of our machines, named when they begin, which people may look at and stop.',
   [`${state}/deployed/*`]: 'What measure-age notes of what is deployed, which people may read.',
-  [`${vault}/catalog/*.history.json`]:
-    'The histories of backups, one beside each manifest: whoever holds a backup writes to it.',
+  [`${state}/decisions/*`]: 'Decisions of people on any run, which two verbs read.',
+  [`${state}/decisions/*/<aws:userid>.json`]:
+    'The decision of one approver on any run: IAM puts their own id into the key.',
 };
 
 const schedules: Readonly<Record<string, string>> = allFor(

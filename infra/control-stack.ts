@@ -65,9 +65,10 @@ export class ControlStack extends Stack {
     for (const verb of verbNames) functions(verb);
     this.measureAge = functions('measure-age');
     this.janitor = functions('janitor');
-    this.machines = this.stateMachines(functions);
-    const { backup, restore, upgrade, verify, undo } = this.machines;
-    addPeople(this, { storage: props.storage, started: [backup, restore, upgrade, verify] });
+    const { hold, ...machines } = this.stateMachines(functions);
+    this.machines = machines;
+    const { backup, restore, upgrade, verify, undo } = machines;
+    addPeople(this, { storage: props.storage, started: [backup, restore, upgrade, verify, hold] });
     this.undoUncaught(undo, { backup, restore, upgrade });
     this.tellEnds(functions('tell-end').function);
     this.linkTo('RestoreStateMachine', restore, 'Start a restore here with {"system": "<id>", "backup": "latest"}');
@@ -103,7 +104,7 @@ export class ControlStack extends Stack {
   }
 
   /** Every machine from its file, after those that it starts. */
-  private stateMachines(functions: (verb: Verb) => VerbFunction): Machines {
+  private stateMachines(functions: (verb: Verb) => VerbFunction): Machines & { readonly hold: StateMachine } {
     const lambda = (verb: Verb): Lambda => functions(verb).function;
     const machine = once(
       (name: StateMachineName): StateMachine => new Machine(this, pascal(name), { name, lambda, machine }).stateMachine,
@@ -115,6 +116,7 @@ export class ControlStack extends Stack {
       upgrade: machine('upgrade'),
       verify: machine('verify'),
       undo: machine('undo'),
+      hold: machine('hold'),
     };
   }
 

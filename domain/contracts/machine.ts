@@ -4,6 +4,7 @@ import {
   AdvancePhaseInput,
   BackupRequest,
   CheckSummary,
+  HoldRequest,
   RestoreRequest,
   RestoreSummary,
   RunRef,
@@ -24,6 +25,7 @@ export const machineInputs = {
   'upgrade-puppet': RunRef,
   'upgrade-juju': RunRef,
   verify: VerifyRequest,
+  hold: HoldRequest,
   'run-phase': AdvancePhaseInput,
   undo: UndoInput,
 } as const satisfies Readonly<Record<StateMachineName, z.ZodType>>;

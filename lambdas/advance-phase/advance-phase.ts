@@ -1,8 +1,15 @@
-import { createHash } from 'node:crypto';
-
-import { CommandCancelledError, InvalidInputError, NodeUnreachableError, UnreadableResultError } from '#domain/errors';
+import { sha256 } from '#aws/digest';
+import { isApproved, needsApproval, readDecision } from '#domain/approval';
+import type { Config } from '#domain/config';
+import {
+  ApprovalRejectedError,
+  CommandCancelledError,
+  InvalidInputError,
+  NodeUnreachableError,
+  UnreadableResultError,
+} from '#domain/errors';
 import { stateKeys, tagKeys } from '#domain/naming';
-import type { AdvancePhaseInput, AdvancePhaseOutput } from '#domain/payloads';
+import type { AdvancePhaseInput, AdvancePhaseOutput, RunRef } from '#domain/payloads';
 import {
   type CommandState,
   handedOver,
@@ -16,15 +23,24 @@ import {
   startPhase,
   waitSeconds,
 } from '#domain/phase';
-import { type Command, commonParameters, instancesPerCommand, isUndoPhase, type Phase } from '#domain/plan';
+import {
+  type Command,
+  commonParameters,
+  instancesPerCommand,
+  isUndoPhase,
+  type Phase,
+  type PinnedPhase,
+  type Plan,
+} from '#domain/plan';
 import { foreignTo } from '#domain/systems/belonging';
-import { readPhase, readPlan } from '../runs.ts';
+import { readPhase, readPlan, readRun } from '../runs.ts';
 import type { RunCommandOf, StateBucketOf, StateOf } from '../verbs.ts';
 
 export interface Services {
+  readonly config: Pick<Config, 'systems'>;
   readonly state: StateOf<'advance-phase'>;
-  /** The bucket of the state, where nodes put answers that are too long for Run Command. */
-  readonly answers: Pick<StateBucketOf<'advance-phase'>, 'read'>;
+  /** The bucket of the state, where nodes put answers that are too long for Run Command, and people their decisions. */
+  readonly answers: Pick<StateBucketOf<'advance-phase'>, 'read' | 'list'>;
   readonly stateBucket: string;
   readonly runCommand: RunCommandOf<'advance-phase'>;
   readonly now: () => Date;
@@ -58,12 +74,34 @@ const strangers = async (
   return left;
 };
 
+/** True for what changes nothing that a plan is for: looking, before there is a plan to decide on, and taking back. By document: a phase's name says nothing. */
+const needsNoDecision = ({ commands }: Phase): boolean =>
+  commands.every(({ document }) => /^Holdfast-(Inspect[A-Za-z]+|Undo)$/.test(document));
+
+/**
+ * Throws an ApprovalRejectedError for a phase of a restore or an upgrade that nobody has approved as it is, where the system demands an
+ * approval, or the run has waited for one.
+ */
+const checkApproval = async (
+  { state, answers, config }: Pick<Services, 'state' | 'answers' | 'config'>,
+  { system, operation, run }: RunRef,
+  plan: Plan,
+  phase: PinnedPhase,
+): Promise<void> => {
+  if ((operation !== 'restore' && operation !== 'upgrade') || needsNoDecision(phase)) return;
+  if (!needsApproval(config, system) && (await readRun(state, run)).decision === undefined) return;
+  if (!isApproved(await readDecision(answers, plan, sha256), { operation }, phase, sha256))
+    throw new ApprovalRejectedError(
+      `The phase ${phase.name} of ${run} is not what was approved, so nothing of it was sent. Look who changed the plan, then start again.`,
+    );
+};
+
 /**
  * Moves one phase of a run one step: looks at what was sent, sends what may be sent, and says when to look again. Any
  * number of repetitions sends each command once. Throws the error of the first command that failed.
  */
 export const advancePhase = async (
-  { state, answers, stateBucket, runCommand, now }: Services,
+  { state, config, answers, stateBucket, runCommand, now }: Services,
   { phase: name, ...ref }: AdvancePhaseInput,
 ): Promise<AdvancePhaseOutput> => {
   const { run, system } = ref;
@@ -137,7 +175,7 @@ export const advancePhase = async (
     const { instanceId } = invocation;
     const key = stateKeys.answer(plan.system, run, commandId, instanceId);
     const text = handed.key === key ? (await answers.read(key))?.text : undefined;
-    if (text === undefined || createHash('sha256').update(text).digest('hex') !== handed.sha256)
+    if (text === undefined || sha256(text) !== handed.sha256)
       throw new UnreadableResultError(
         `${nodeName(instanceId)} answered that its answer is ${handed.key}, which is not there, is not its own, or was changed. Start the operation again.`,
       );
@@ -196,6 +234,7 @@ export const advancePhase = async (
   }
 
   const toSend = sendable(phase, current);
+  if (toSend.length > 0) await checkApproval({ state, answers, config }, ref, plan, phase);
   const foreigners = await strangers(runCommand, system, toSend);
   for (const command of toSend) put({ ...whichOf(command), state: 'sending', since: now().toISOString() });
   await save();

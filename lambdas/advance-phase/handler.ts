@@ -1,11 +1,13 @@
 import { jsonState } from '#aws/bucket';
 import { entry } from '../entry.ts';
 import { stateBucketName, stateOf } from '../ports/buckets.ts';
+import { configOf } from '../ports/config.ts';
 import { runCommandOf } from '../ports/run-command.ts';
 import { advancePhase } from './advance-phase.ts';
 
 const answers = stateOf('advance-phase');
 const services = {
+  config: configOf('advance-phase'),
   answers,
   stateBucket: stateBucketName('advance-phase'),
   state: jsonState(answers),

@@ -1,3 +1,5 @@
+import { waitsForApproval } from '#domain/approval';
+import type { Config } from '#domain/config';
 import { CheckFailedError } from '#domain/errors';
 import { type Manifest, storedBytes, uploadsOf } from '#domain/manifest';
 import { backupMoment, stateKeys } from '#domain/naming';
@@ -8,6 +10,7 @@ import { type Documents, pinned, readPlan, readRestore, stepsOf, writePlan } fro
 import type { StateOf, VaultOf } from '../verbs.ts';
 
 export interface Services {
+  readonly config: Config;
   readonly state: StateOf<'plan-restore'>;
   readonly vault: VaultOf<'plan-restore'>;
   readonly vaultBucket: string;
@@ -60,7 +63,7 @@ export const planRestore = async (services: Services, { run }: RunRef): Promise<
   const { stored, raw, artifacts } = bytesOf(manifest, phases);
   return {
     kind: manifest.kind,
-    next: request.planOnly ? 'plan-only' : request.confirm === undefined ? 'approval' : 'confirmed',
+    next: request.planOnly ? 'plan-only' : waitsForApproval(services.config, request) ? 'approval' : 'confirmed',
     approvalSeconds: request.approvalSeconds,
     safetyBackup: request.safetyBackup && restoration.replaces,
     summary: {

@@ -1,3 +1,4 @@
+import { waitsForApproval } from '#domain/approval';
 import type { Config, System } from '#domain/config';
 import { CheckFailedError, InvalidInputError, UnknownSystemError, UnreadableResultError } from '#domain/errors';
 import { stateKeys } from '#domain/naming';
@@ -65,7 +66,7 @@ const countsOf = (texts: readonly string[]): Record<string, number> => {
 export const planUpgrade = async (services: Services, ref: RunRef): Promise<PlanUpgradeOutput> => {
   const plan = await readPlan(services.state, ref.run);
   const { configured, of } = await readUpgrade(services, ref, plan);
-  const { planOnly, confirm, approvalSeconds, version } = of.request;
+  const { planOnly, approvalSeconds, version } = of.request;
   const upgrading = upgradingOf(configured, of);
   const faults = upgrading.check();
   if (faults.length > 0)
@@ -83,7 +84,7 @@ export const planUpgrade = async (services: Services, ref: RunRef): Promise<Plan
       ? 'nothing-to-do'
       : planOnly
         ? 'plan-only'
-        : confirm === undefined
+        : waitsForApproval(services.config, of.request)
           ? 'approval'
           : 'confirmed',
     approvalSeconds,

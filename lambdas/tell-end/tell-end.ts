@@ -35,6 +35,8 @@ export const tellEnd = async (
     known.operation === 'undo'
       ? await state.read(stateKeys.run(Undone.parse(JSON.parse(change.detail.input ?? '{}')).run), RunRecord)
       : undefined;
+  const waited = known.operation === 'restore' || known.operation === 'upgrade';
+  const decision = waited ? (await state.read(stateKeys.run(known.run), RunRecord))?.decision : undefined;
   const committed =
     known.result === 'committed' && known.system !== null && known.backup !== null
       ? await readBackup({ vault }, known.system, known.backup)
@@ -43,6 +45,7 @@ export const tellEnd = async (
     runEndedEvent(change, {
       runbook,
       ...(undone && { undone }),
+      ...(decision && { decision }),
       ...(committed?.readable && {
         committed: { bytes: storedBytes(committed.manifest), state: committed.manifest.state },
       }),

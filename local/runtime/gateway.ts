@@ -31,6 +31,9 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
+/** Who everybody is on the local runtime. */
+export const localCaller = 'AIDALOCALRUNTIME';
+
 /** Answers in the S3 server's place. */
 const answer = (incoming: IncomingMessage, outgoing: ServerResponse, status: number, error = ''): void => {
   // The client may still be sending a part: it reads the answer only after that.
@@ -107,6 +110,13 @@ export const startGateway = async (options: GatewayOptions): Promise<Gateway> =>
     const signature = incoming.headers.authorization ?? '';
     if (notices && (target.startsWith('AWSEvents.') || /\/sns\/aws4_request/.test(signature)))
       return void notices(incoming, outgoing);
+    // The lab has no users: whoever calls is the one who started it.
+    if (/\/sts\/aws4_request/.test(signature)) {
+      incoming.resume();
+      return void outgoing
+        .writeHead(200, { 'content-type': 'text/xml' })
+        .end(`<GetCallerIdentityResponse><UserId>${localCaller}</UserId></GetCallerIdentityResponse>`);
+    }
     // Neither this service's requests nor those to S3 name a target: the scope of the signature tells them apart.
     if (scheduler && /\/scheduler\/aws4_request/.test(signature)) return void scheduler(incoming, outgoing);
     const elsewhere = cloud();

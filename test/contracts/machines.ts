@@ -113,6 +113,7 @@ export const definitions = (): Definitions => {
     'upgrade-puppet': read('upgrade-puppet'),
     'upgrade-juju': read('upgrade-juju'),
     verify: read('verify'),
+    hold: read('hold'),
     'run-phase': read('run-phase'),
     undo: read('undo'),
   };

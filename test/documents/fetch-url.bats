@@ -58,13 +58,13 @@ setup() {
   read -r new old <"$SERVED/ports"
   export TEST_ROOT=$BATS_TEST_TMPDIR
   # The document as it runs, but for where it works, and with a limit of 1 MiB.
-  for f in "$BATS_TEST_DIRNAME"/../../documents/library/{result,work,restore}.sh "$BATS_TEST_DIRNAME/../../documents/fetch-url.sh"; do
+  for f in "$BATS_TEST_DIRNAME"/../../documents/library/{result,work,begin,restore}.sh "$BATS_TEST_DIRNAME/../../documents/puppet/fetch-url.sh"; do
     grep -v '^\. ' "$f" | sed "s|/var/lib/holdfast|$TEST_ROOT/state|; s|^largest_bytes=.*|largest_bytes=1048576|"
   done >"$TEST_ROOT/fetch.sh"
 }
 
 fetch() {
-  URL=$1 NAME=x RUN=run-1 ATTEMPT=0 START_BEFORE=$(($(date +%s) + 3600)) DIGEST=$(sha256sum <"$SERVED/archive.gz" | cut -d ' ' -f 1) \
+  URL=$1 NAME=x RUN=run-1 ATTEMPT=0 START_BEFORE=$(($(date +%s) + 3600)) SHA256=$(sha256sum <"$SERVED/archive.gz" | cut -d ' ' -f 1) \
     OPENSSL_CONF=$SERVED/openssl.cnf CURL_CA_BUNDLE=$SERVED/cert run bash "$TEST_ROOT/fetch.sh"
 }
 

@@ -316,9 +316,31 @@ describe('people', () => {
       for (const { Action, Resource = [] } of statements) {
         expect(Action.filter((action) => /^(ssm|iam|lambda):|Delete|s3:GetObjectVersion$/.test(action))).toEqual([]);
         if (Action.includes('s3:GetObject')) expect(Resource.filter((one) => /\/backups\//.test(one))).toEqual([]);
-        if (Action.includes('s3:PutObject'))
-          expect(Resource).toEqual([expect.stringMatching(/\/catalog\/\*\.history\.json$/)]);
       }
+  });
+
+  it('write nothing in the vault, and in the state bucket only what they decide, in their own name', () => {
+    const writing = policies.flatMap(({ who, statements }) =>
+      statements
+        .filter(({ Action }) => Action.some((action) => /^s3:(Put|Delete|Replicate|Restore|Abort)/.test(action)))
+        .map(({ Action, Resource }) => [who, Action, Resource]),
+    );
+    // A policy variable of IAM.
+    const caller = ['$', '{aws:userid}'].join('');
+    expect(writing).toEqual([['holdfast-approvers', ['s3:PutObject'], [`${stateArn}/decisions/*/${caller}.json`]]]);
+  });
+
+  it('reach buckets of this account alone, and use the key through S3 alone', () => {
+    const statements = policies.flatMap(({ statements: list }) => list);
+    const of = (service: string) => statements.filter(({ Action }) => Action.some((one) => one.startsWith(service)));
+    expect(of('s3:').length).toBeGreaterThan(3);
+    for (const { Condition } of of('s3:'))
+      expect(Condition).toEqual({ StringEquals: { 'aws:ResourceAccount': here.split(':')[1] } });
+    for (const { Condition } of of('kms:').filter(({ Action }) => !Action.includes('kms:VerifyMac')))
+      expect(Condition).toMatchObject({
+        StringEquals: { 'kms:ViaService': `s3.${here.split(':')[0]}.amazonaws.com` },
+        StringLike: { 'kms:EncryptionContext:aws:s3:arn': expect.arrayContaining([stateArn]) },
+      });
   });
 
   it('who starts can not approve by the same policy, and who looks can change nothing', () => {

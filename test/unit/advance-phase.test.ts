@@ -50,7 +50,7 @@ const planOf = (phase: Phase): Plan => ({
   undoing: { version: '3', sha256: 'e'.repeat(64) },
 });
 
-const common = { answers: memoryBucket(), stateBucket: 'holdfast-state' };
+const common = { config: { systems: {} }, answers: memoryBucket(), stateBucket: 'holdfast-state' };
 
 const own = { 'holdfast:system': 'pe-main' };
 

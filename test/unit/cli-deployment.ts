@@ -1,6 +1,12 @@
 import { SFNClient } from '@aws-sdk/client-sfn';
+import { sha256 } from '#aws/digest';
 import { sfnTasks } from '#aws/executions';
-import { FailRunInput } from '#domain/payloads';
+import { sealOf } from '#domain/approval';
+import { stateKeys } from '#domain/naming';
+import { type Approval, FailRunInput, RunRef } from '#domain/payloads';
+import type { Plan } from '#domain/plan';
+import type { Bucket } from '#domain/ports';
+import { takeDecision } from '#lambdas/take-decision/take-decision';
 import { localMachines } from '#local/runtime/machines';
 import { startStepFunctions } from '#local/stepfunctions/index';
 import type { Connection } from '../../cli/connection.ts';
@@ -21,8 +27,28 @@ export interface Payload {
   readonly failure: { readonly Error: string; readonly Cause: string };
 }
 
+/** Asks for an approval as the lambda does, for a plan of one empty phase. */
+export const askApproval = async (state: Bucket, { run, token }: Pick<Payload, 'run' | 'token'>): Promise<void> => {
+  const plan: Plan = {
+    ...{
+      run,
+      system: 'pe-main',
+      operation: 'restore',
+      backup: '20261120T020000Z',
+      attempt: 0,
+      nodes: [],
+      absent: [],
+      undoing: { version: '1', sha256: 'ab'.repeat(32) },
+    },
+    phases: [{ name: 'fetch', documents: {}, commands: [] }],
+  };
+  await state.write(stateKeys.plan(run), JSON.stringify(plan));
+  const approval: Approval = { run, token, deadline: '2027-01-01T00:00:00.000Z', digest: sealOf(plan, sha256).digest };
+  await state.write(stateKeys.approval(run), JSON.stringify(approval));
+};
+
 /** Machines enough for what is tested; that there is none for upgrades is how an older deployment looks. */
-const machines = ['backup', 'restore', 'restore-puppet', 'run-phase', 'undo'].map((name) => `holdfast-${name}`);
+const machines = ['backup', 'restore', 'restore-puppet', 'run-phase', 'undo', 'hold'].map((name) => `holdfast-${name}`);
 
 /** The real state machines, with buckets in memory and lambdas that do as a test says. */
 export const startDeployment = async (lambdas: Readonly<Record<string, Lambda>>) => {
@@ -39,6 +65,7 @@ export const startDeployment = async (lambdas: Readonly<Record<string, Lambda>>)
     invoke: async (arn, payload) => {
       const verb = arn.split(':holdfast-')[1] ?? '';
       // How a run ends is no business of a test's.
+      if (verb === 'take-decision') return takeDecision(connection.state, RunRef.parse(payload));
       if (verb === 'fail-run') return failRun(sfnTasks(client()), FailRunInput.parse(payload));
       const lambda = lambdas[verb];
       if (lambda === undefined) throw new Error(`no lambda ${arn}`);
@@ -53,6 +80,7 @@ export const startDeployment = async (lambdas: Readonly<Record<string, Lambda>>)
     vault: memoryBucket(),
     vaultName: 'holdfast-vault-000000000000-us-east-1',
     state: memoryBucket(),
+    callerId: async () => 'AIDATEST',
     uploads: async () => [],
     options: { endpointUrl: stepFunctions.url },
   };

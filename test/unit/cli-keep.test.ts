@@ -1,17 +1,25 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { History } from '#domain/history';
 import { type Manifest, objectsOfBackup } from '#domain/manifest';
 import { tagKeys, vaultKeys } from '#domain/naming';
+import { HoldRequest } from '#domain/payloads';
 import type { Kept } from '#domain/retention';
 import { letOlderGo } from '#lambdas/commit-backup/commit-backup';
+import { holdBackup } from '#lambdas/hold-backup/hold-backup';
 import type { Connection } from '../../cli/connection.ts';
 import { keep } from '../../cli/keep.ts';
 import { show } from '../../cli/show.ts';
+import { startDeployment } from './cli-deployment.ts';
 import { commit, manifestOf, recordedOutput } from './cli-fixtures.ts';
 import { memoryBucket } from './memory.ts';
 
 const ids = ['20261117T020000Z', '20261118T020000Z', '20261119T020000Z', '20261120T020000Z'] as const;
 const now = new Date('2026-11-20T12:00:00Z');
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
 
 const vaultWith = async (...manifests: Manifest[]) => {
   const vault = memoryBucket();
@@ -19,11 +27,23 @@ const vaultWith = async (...manifests: Manifest[]) => {
     await commit(vault, manifest, manifest.purpose === 'safety' ? manifest.retentionClass : 'keep');
     for (const { key } of objectsOfBackup(manifest)) await vault.create(key, 'x', { [tagKeys.retention]: 'keep' });
   }
-  const connection = { vault, state: memoryBucket(), vaultName: 'v', options: {} };
+  const { connection: deployed, close } = await startDeployment({
+    'hold-backup': ({ request }) => holdBackup(vault, HoldRequest.parse(request), now.toISOString()),
+  });
+  closing.push(close);
+  // What people read is the vault; what they may write is nothing of it.
+  const refuse = (): never => {
+    throw new Error('people write nothing in the vault');
+  };
+  const read: Connection['vault'] = { ...vault, read: (key) => vault.read(key), tags: (object) => vault.tags(object) };
+  const connection: Connection = {
+    ...deployed,
+    vault: { ...read, create: refuse, replace: refuse, write: refuse, tag: refuse, delete: refuse },
+  };
   const change = async (what: 'held' | 'released', text: string, reason?: string) => {
     const recorded = recordedOutput();
-    const connected = async (): Promise<Connection> => Object.assign(Object.create(null), connection);
-    const exit = await keep(connected, text, what, { ...(reason !== undefined && { reason }) }, recorded.output, now);
+    const options = { pollMilliseconds: 5, ...(reason !== undefined && { reason }) };
+    const exit = await keep(async () => connection, text, what, options, recorded.output);
     return { exit, stdout: recorded.stdout() };
   };
   const tags = async (manifest: Manifest) => {

@@ -1,4 +1,4 @@
-import { DescribeExecutionCommand } from '@aws-sdk/client-sfn';
+import { DescribeExecutionCommand, SendTaskSuccessCommand } from '@aws-sdk/client-sfn';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CheckFailedError, InvalidInputError, SystemBusyError, UnknownBackupError } from '#domain/errors';
 import { originalFailure } from '#domain/failure';
@@ -8,7 +8,7 @@ import { decide } from '../../cli/decide.ts';
 import { followRun, type RunProgress } from '../../cli/follow-run.ts';
 import { progressBlock } from '../../cli/progress.ts';
 import { type RestoreOptions, restore } from '../../cli/restore.ts';
-import { type Lambda, startDeployment } from './cli-deployment.ts';
+import { askApproval, type Lambda, startDeployment } from './cli-deployment.ts';
 import { recordedOutput } from './cli-fixtures.ts';
 
 /** How a restore is told while it waits, and how it ends: the real state machines between the command line and lambdas that do as each test says. */
@@ -60,8 +60,7 @@ beforeEach(async () => {
     'plan-restore': () => ({
       ...{ kind: 'puppet-enterprise', next, approvalSeconds: 600, safetyBackup: false, summary },
     }),
-    'request-approval': ({ run, token }) =>
-      write(stateKeys.approval(run), { run, token, deadline: '2027-01-01T00:00:00.000Z' }),
+    'request-approval': (payload) => askApproval(connection.state, payload),
     'open-backup': () => ({ paused: [] }),
     'prove-restore': () => ({
       compared: ['database console: 3855 rows in 7 tables are equal, table by table'],
@@ -277,21 +276,48 @@ describe('a decision', () => {
   it('to reject ends the run with the reason', async () => {
     const { run, execution } = await waiting();
     await decide(async () => connection, run, { approve: false, reason: 'not tonight' }, recordedOutput().output);
-    await ended(execution).toMatchObject({ status: 'FAILED', error: 'ApprovalRejectedError', cause: 'not tonight' });
+    await ended(execution).toMatchObject({
+      status: 'FAILED',
+      error: 'ApprovalRejectedError',
+      cause: 'not tonight (rejected by AIDATEST)',
+    });
   });
 
   it('to approve lets the run go on to its end', async () => {
     const { run, execution } = await waiting();
     const { output, stdout } = recordedOutput();
     expect(await decide(async () => connection, run, { approve: true }, output, true)).toBe('ok');
-    expect(JSON.parse(stdout())).toEqual({ run, decision: 'approved' });
+    const digest = expect.stringMatching(/^[0-9a-f]{64}$/);
+    expect(JSON.parse(stdout())).toEqual({ run, decision: 'approved', by: 'AIDATEST', digest });
     await ended(execution).toMatchObject({ status: 'SUCCEEDED' });
+    const record = JSON.parse((await connection.state.read(stateKeys.run(run)))?.text ?? '');
+    expect(record.decision).toMatchObject({ by: 'AIDATEST', approve: true, digest });
+  });
+
+  it('is on the plan that the run asked about, and on no other', async () => {
+    const { run } = await waiting();
+    const plan = JSON.parse((await connection.state.read(stateKeys.plan(run)))?.text ?? '');
+    await write(stateKeys.plan(run), {
+      ...plan,
+      phases: [...plan.phases, { name: 'purge', documents: {}, commands: [] }],
+    });
+    await expect(decide(async () => connection, run, { approve: true }, recordedOutput().output)).rejects.toMatchObject(
+      { exit: 'failed', message: expect.stringContaining('is not the one that it asked about') },
+    );
+    expect(await connection.state.list('decisions/')).toEqual([]);
+  });
+
+  it('is what lets a run go on: the token of its task alone does not', async () => {
+    const { run, execution } = await waiting();
+    const { token: taskToken } = JSON.parse((await connection.state.read(stateKeys.approval(run)))?.text ?? '');
+    await connection.stepFunctions.send(new SendTaskSuccessCommand({ taskToken, output: '{}' }));
+    await ended(execution).toMatchObject({ status: 'FAILED', error: 'ApprovalRejectedError' });
   });
 
   it.each([{ approve: true } as const, { approve: false, reason: 'late' } as const])(
     'of %j comes too late when the token is no longer known',
     async (decision) => {
-      await write(stateKeys.approval('r'), { run: 'r', token: 'AQ-old', deadline: '2026-11-20T00:00:00.000Z' });
+      await askApproval(connection.state, { run: 'r', token: 'AQ-old' });
       await expect(decide(async () => connection, 'r', decision, recordedOutput().output)).rejects.toMatchObject({
         exit: 'not-found',
       });

@@ -3,7 +3,7 @@ import { stateKeys } from '#domain/naming';
 import type { Connection } from '../../cli/connection.ts';
 import { decide } from '../../cli/decide.ts';
 import { type RestoreOptions, restore } from '../../cli/restore.ts';
-import { type Lambda, type Payload, startDeployment } from './cli-deployment.ts';
+import { askApproval, type Lambda, type Payload, startDeployment } from './cli-deployment.ts';
 import { recordedOutput } from './cli-fixtures.ts';
 
 /** The real state machines and the real command line; the lambdas between them answer what a restore's would. */
@@ -51,11 +51,7 @@ beforeEach(async () => {
       safetyBackup: false,
       summary,
     }),
-    'request-approval': async ({ run, token }) =>
-      connection.state.write(
-        stateKeys.approval(run),
-        JSON.stringify({ run, token, deadline: '2027-01-01T00:00:00.000Z' }),
-      ),
+    'request-approval': (payload) => askApproval(connection.state, payload),
     'open-backup': () => ({ paused: [] }),
     'prove-restore': () => ({
       compared: ['database console: 3855 rows in 7 tables are equal, table by table'],

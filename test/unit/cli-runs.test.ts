@@ -14,7 +14,7 @@ import { restore } from '../../cli/restore.ts';
 import { runs } from '../../cli/runs.ts';
 import { systems } from '../../cli/systems.ts';
 import { watch } from '../../cli/watch.ts';
-import { type Lambda, type Payload, startDeployment } from './cli-deployment.ts';
+import { askApproval, type Lambda, type Payload, startDeployment } from './cli-deployment.ts';
 import { commit, manifestOf, recordedOutput } from './cli-fixtures.ts';
 
 /** What a person on call asks of the terminal: is everything backed up, what is running, why did that fail, what now. */
@@ -67,8 +67,7 @@ beforeEach(async () => {
     'plan-restore': () => ({
       ...{ kind: 'puppet-enterprise', next: 'approval', approvalSeconds: 600, safetyBackup: false, summary },
     }),
-    'request-approval': ({ run, token }) =>
-      write(stateKeys.approval(run), { run, token, deadline: '2027-01-01T00:00:00.000Z' }),
+    'request-approval': (payload) => askApproval(connection.state, payload),
     'plan-undo': ({ run }) => ({ run, phases: [] }),
     'clean-up': () => ({}),
   };

@@ -100,7 +100,16 @@ describe('the end of a run', () => {
       {
         ...{ version: 1, run: 'run-1', operation: 'backup', system: 'pe-main', outcome: 'succeeded' },
         ...{ result: 'committed', startedAt: '2026-11-20T02:00:00.000Z', endedAt: '2026-11-20T02:01:35.400Z' },
-        ...{ seconds: 95, backup, bytes: expect.any(Number), state: 'complete', of: null, error: null, cause: null },
+        ...{
+          seconds: 95,
+          backup,
+          bytes: expect.any(Number),
+          state: 'complete',
+          of: null,
+          decision: null,
+          error: null,
+          cause: null,
+        },
         ...{ execution: executionArn('backup'), runbook: null, next: null },
         console: expect.stringMatching(/^https:\/\/eu-central-1\.console\.aws\.amazon\.com\/states/),
       },
@@ -177,6 +186,23 @@ Next:   npx holdfast watch run-1
   ])('of a %s that ended with %j is %s', (machine, output, result) => {
     const change = ended(machine, 'SUCCEEDED', { output: JSON.stringify(output) });
     expect(runEndedEvent(change, { runbook: 'r' })).toMatchObject({ result, outcome: 'succeeded' });
+  });
+});
+
+describe('a decision on a plan', () => {
+  it.each([
+    [true, 'approved'],
+    [false, 'rejected'],
+  ])('is told in event and mail with whoever made it (approved: %s)', async (approve, word) => {
+    const { state, tell, events, mails } = await bench();
+    await state.write(stateKeys.run('run-1'), {
+      ...{ system: 'pe-main', operation: 'restore', run: 'run-1', backup, execution: executionArn('restore') },
+      ...{ startedAt: '2026-11-20T02:00:00Z', scheduled: false, attempt: 0, rescue: false },
+      decision: { by: 'AROAX:alice', at: '2026-11-20T02:01:00Z', digest: 'ab'.repeat(32), approve },
+    });
+    await tell(failed('restore'));
+    expect(events).toMatchObject([{ decision: `${word} by AROAX:alice` }]);
+    expect(mails[0]?.text).toContain(`Plan:   ${word} by AROAX:alice`);
   });
 });
 
