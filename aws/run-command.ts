@@ -48,14 +48,16 @@ const truncationMark = /---(Output|Error) truncated-+/;
 
 /** SSM Run Command. */
 export const ssmRunCommand = (client: SSMClient): RunCommand => ({
-  nodes: async ({ instanceIds, tags = {} }) => {
+  nodes: async ({ instanceIds, tags = {}, enough = Number.POSITIVE_INFINITY }) => {
     const Filters = [
       ...(instanceIds ? [{ Key: 'InstanceIds', Values: [...instanceIds] }] : []),
       ...Object.entries(tags).map(([key, value]) => ({ Key: `tag:${key}`, Values: [value] })),
     ];
     const found: ManagedNode[] = [];
-    for await (const page of paginateDescribeInstanceInformation({ client }, { Filters }))
+    for await (const page of paginateDescribeInstanceInformation({ client }, { Filters })) {
       found.push(...(page.InstanceInformationList ?? []).map(managedNode));
+      if (found.filter(({ online }) => online).length >= enough) break;
+    }
     return found;
   },
   document: async (Name) => {

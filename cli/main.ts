@@ -177,6 +177,10 @@ connected(
       'purge, and install again from this archive below installers/SYSTEM/ in the vault',
     )
     .option('--sha256 <hex>', 'the SHA-256 of the installer: without it, it is not run')
+    .option(
+      '--answers <role=file=sha256...>',
+      "answers for the installer in place of the backup's, from files below installers/SYSTEM/ in the vault",
+    )
     .option('--onto <role=instance...>', 'the instance that takes the place of the node that held a role')
     .option(
       '--nodes <node...>',
@@ -216,6 +220,10 @@ connected(
       new Option('--from <stage>', 'stages before it are passed over').choices([
         ...['master', 'puppetdb', 'console', 'compile-masters', 'hubs', 'spokes', 'canaries', 'agents'],
       ]),
+    )
+    .option(
+      '--install-modules <archive=sha256...>',
+      'modules that compile masters get where they lack them, from archives below installers/SYSTEM/ in the vault',
     )
     .option('--compile-masters <number>', 'compile masters at a time (default: 1)')
     .option('--agents <share>', 'agents at a time, a number or a percentage (default: 10%)')

@@ -18,6 +18,7 @@ export interface RestoreOptions extends ApprovedOptions {
   readonly safetyBackup?: boolean;
   readonly reinstall?: string;
   readonly sha256?: string;
+  readonly answers?: readonly string[];
   readonly onto?: readonly string[];
   readonly nodes?: readonly string[];
   readonly constraints?: string;
@@ -45,7 +46,7 @@ export const restore = async (
 /** The input of the state machine: what was typed, and no more. What is wrong with it is told before anything is started. */
 const requestOf = (system: string, backup: string | undefined, options: RestoreOptions) => {
   const { before, plan, confirm, approvalMinutes, scope, databases, allow, safetyBackup } = options;
-  const { reinstall, sha256, onto, nodes } = options;
+  const { reinstall, sha256, answers, onto, nodes } = options;
   const request = {
     system,
     backup: backup ?? (before === undefined ? 'latest' : undefined),
@@ -57,7 +58,10 @@ const requestOf = (system: string, backup: string | undefined, options: RestoreO
     databases,
     allow,
     safetyBackup,
-    reinstall: reinstall === undefined && sha256 === undefined ? undefined : { installer: reinstall, sha256 },
+    reinstall:
+      reinstall === undefined && sha256 === undefined && answers === undefined
+        ? undefined
+        : { installer: reinstall, sha256, ...(answers && { answers: answersOf(answers) }) },
     onto: onto && ontoOf(onto),
     nodes,
     juju: jujuOf(options),
@@ -75,6 +79,15 @@ const jujuOf = (options: RestoreOptions): object | undefined => {
   );
   return constraints === undefined && typed.length === 0 ? undefined : { constraints, ...Object.fromEntries(typed) };
 };
+
+/** What is wrong with them is the request's to say. */
+const answersOf = (typed: readonly string[]): object =>
+  Object.fromEntries(
+    typed.map((one) => {
+      const [role = '', name = '', sha256 = ''] = one.split('=');
+      return [role, { name, sha256 }];
+    }),
+  );
 
 const ontoOf = (typedPairs: readonly string[]): Readonly<Record<string, string>> => {
   const entries = typedPairs.map((pair): [string, string] => {

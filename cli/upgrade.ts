@@ -14,6 +14,7 @@ export interface UpgradeOptions extends ApprovedOptions {
   readonly sha256?: string;
   readonly approvalMinutes?: string;
   readonly from?: string;
+  readonly installModules?: readonly string[];
   readonly compileMasters?: string;
   readonly agents?: string;
   readonly agentErrors?: string;
@@ -37,6 +38,7 @@ export const upgrade = async (
 
 const requestOf = (system: string, version: string, options: UpgradeOptions) => {
   const { installer, sha256, plan, confirm, approvalMinutes, from, compileMasters, agents, agentErrors } = options;
+  const { installModules } = options;
   const where = installer?.includes('://') ? { url: installer } : { name: installer };
   const request = {
     system,
@@ -46,6 +48,10 @@ const requestOf = (system: string, version: string, options: UpgradeOptions) => 
     confirm,
     approvalSeconds: approvalMinutes === undefined ? undefined : Math.round(Number(approvalMinutes) * 60),
     from,
+    modules: installModules?.map((typed) => {
+      const [name = '', digest = ''] = typed.split('=');
+      return { name, sha256: digest };
+    }),
     compileMasters: compileMasters === undefined ? undefined : Number(compileMasters),
     agents:
       agents === undefined && agentErrors === undefined

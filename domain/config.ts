@@ -100,20 +100,30 @@ const tag = z
   .strictObject({ key: z.string().min(1).max(128), value: z.string().min(1).max(256) })
   .describe('Every running instance with this tag that is also tagged for the system.');
 
+const hostName = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?$/, 'expected a host name in lower case');
+
+const loadBalancer = hostName
+  .optional()
+  .describe(
+    "The load balancer from which these nodes get the script that upgrades them, in place of the system's. For agents, hubs and spokes.",
+  );
+
 /** A node named by its instance id, or every node that carries a tag, whatever the kind of its system. */
-export type Selector = { readonly roles: readonly string[]; readonly optional: boolean } & (
-  | { readonly instance: string }
-  | { readonly tag: z.infer<typeof tag> }
-);
+export type Selector = {
+  readonly roles: readonly string[];
+  readonly optional: boolean;
+  readonly loadBalancer?: string | undefined;
+} & ({ readonly instance: string } | { readonly tag: z.infer<typeof tag> });
 
 /** A node of Puppet Enterprise. */
 export const NodeSelector = z.union(
   [
-    z.strictObject({ instance, roles, optional }),
+    z.strictObject({ instance, roles, optional, loadBalancer }),
     z.strictObject({
       tag,
       roles,
       optional,
+      loadBalancer,
       canary: z.boolean().default(false).describe('Agents that are upgraded before all others.'),
     }),
   ],
@@ -135,7 +145,7 @@ const approval = z
     'required: no restore and no upgrade goes on before somebody with the policy holdfast-approvers has approved its plan; a confirmation in the request does not replace it.',
   );
 
-const PuppetEnterprise = z.strictObject({
+export const PuppetEnterprise = z.strictObject({
   kind: z.literal('puppet-enterprise'),
   approval,
   nodes: z.array(NodeSelector).min(1, 'expected at least one node').max(50),
@@ -151,9 +161,12 @@ const PuppetEnterprise = z.strictObject({
     .default([])
     .describe('More to back up, on the master. A path that is missing fails the backup.'),
   schedules: z.array(z.string()).default([]).describe('Names from schedules.'),
-  loadBalancer: z
-    .string()
-    .regex(/^[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?$/, 'expected a host name in lower case')
+  masterHost: hostName
+    .optional()
+    .describe(
+      'The name at which compile masters, hubs and spokes reach the master of masters, and which its certificate has. Without it the host name that SSM knows of it.',
+    ),
+  loadBalancer: hostName
     .optional()
     .describe('The host name of the load balancer before the compile masters: agents are upgraded from it.'),
   offline: z
@@ -320,6 +333,7 @@ const Readable = z.object({
                 roles: z.array(z.string()).catch([]),
                 optional: z.boolean().catch(false).default(false),
                 canary: z.boolean().catch(false).default(false),
+                loadBalancer: z.unknown().optional(),
               }),
             )
             .catch([]),
@@ -356,7 +370,7 @@ const nodeFaults = (id: string, { kind, nodes }: z.infer<typeof Readable>['syste
     if (instance !== undefined) instances.add(instance);
   }
   const { all: known, core } = rolesOfKinds[kind] ?? { all: [], core: [] };
-  for (const [index, { roles: list, optional: mayLack, canary }] of nodes.entries()) {
+  for (const [index, { roles: list, optional: mayLack, canary, loadBalancer: own }] of nodes.entries()) {
     const path = ['systems', id, 'nodes', index];
     // Of several state servers one may be away.
     const isNeeded = (role: string): boolean =>
@@ -365,6 +379,12 @@ const nodeFaults = (id: string, { kind, nodes }: z.infer<typeof Readable>['syste
       faults.push({
         path: [...path, 'optional'],
         expected: `expected false: a backup without its ${list.join(', ')} is none`,
+      });
+    if (own !== undefined && list.some((role) => !['agent', 'activemq-hub', 'activemq-spoke'].includes(role)))
+      faults.push({
+        path: [...path, 'loadBalancer'],
+        expected:
+          'expected none: compile masters get their script from the master itself, and the core has an installer',
       });
     if (canary && list.some((role) => role !== 'agent'))
       faults.push({ path: [...path, 'canary'], expected: 'expected false: only agents have canaries' });

@@ -88,6 +88,7 @@ export const vaultKeys = {
   installers: (system: string) => `installers/${system}/` as const,
   /** A product's installer, put there by a person, where no node may write. */
   installer: (system: string, name: string) => `installers/${system}/${name}` as const,
+  isInstaller: (key: string): boolean => key.startsWith('installers/'),
   /** What nodes hand to each other while they are upgraded, each below its own ARN; it ends with the run. */
   upgrade: (system: string, run: string) => `backups/${system}/upgrades/${runId(run)}/` as const,
   /** Where a check begins uploads, and takes them back, each node below its own ARN. */
@@ -205,6 +206,12 @@ export const tagKeys = {
 
 /** The value of a restore's tag: the nodes that may read the object. Their policies look for their own ARN in it. */
 export const readersTag = (nodeArns: readonly string[]): string => `@${nodeArns.join('@')}@`;
+
+/** Its value on what is for more nodes than a tag has room for, modules say: every node of the system. */
+export const everyReader = '@all@';
+
+/** Characters of a tag's value in S3: the ARNs of three instances. */
+export const longestTag = 256;
 
 /** The vault's name: known from account and region alone, so that the command line needs no configuration. */
 export const vaultBucketName = (account: string, region: string): string => `holdfast-vault-${account}-${region}`;

@@ -1,4 +1,4 @@
-import { stateKeys, tagKeys, vaultKeys } from './naming.ts';
+import { everyReader, stateKeys, tagKeys, vaultKeys } from './naming.ts';
 
 /** What a node may do. The managed policy of its instance profile is made of this, and the lab judges by it. */
 
@@ -40,10 +40,19 @@ export const nodeStatements = (
       // By its version: what was written over it is not what a plan has named.
       sid: 'ReadWhatARunOpened',
       actions: ['s3:GetObjectVersion'],
-      resources: [`${vaultArn}/${vaultKeys.system(system)}*`, `${vaultArn}/${vaultKeys.installers(system)}*`],
+      resources: [`${vaultArn}/${vaultKeys.system(system)}*`],
       conditions: {
         StringEquals: ours,
         StringLike: { [`s3:ExistingObjectTag/${tagKeys.restore}`]: `*@${self}@*` },
+      },
+    },
+    {
+      sid: 'ReadInstallersThatARunOpened',
+      actions: ['s3:GetObjectVersion'],
+      resources: [`${vaultArn}/${vaultKeys.installers(system)}*`],
+      conditions: {
+        StringEquals: ours,
+        StringLike: { [`s3:ExistingObjectTag/${tagKeys.restore}`]: [`*@${self}@*`, everyReader] },
       },
     },
     {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { coreRoles } from './config.ts';
 import { ApprovalRejectedError } from './errors.ts';
 import { Change } from './history.ts';
 import {
@@ -90,6 +91,15 @@ const JujuRestoreOptions = z.strictObject({
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected the SHA-256 of the archive in hexadecimal');
 
+const AnswersName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,150}$/, 'expected the name of a file');
+
+const ModuleName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9]{1,60}-[a-z][a-z0-9_]{0,60}-\d[0-9A-Za-z.-]{0,40}\.tar\.gz$/,
+    'expected the archive of a module by its name on the Forge, such as puppetlabs-stdlib-4.12.0.tar.gz',
+  );
+
 const InstallerName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,150}\.tar\.gz$/, 'expected the name of a .tar.gz');
 
 /** What a person types into the console to start a restore. Made by people and the command line, read by acquire-lock. */
@@ -112,7 +122,17 @@ export const RestoreRequest = z
     allow: z.array(z.enum(allowances)).default([]),
     safetyBackup: z.boolean().default(true),
     /** Purge the installation and install it again from this archive below `installers/<system>/` in the vault. */
-    reinstall: z.strictObject({ installer: InstallerName, sha256: Sha256 }).optional(),
+    reinstall: z
+      .strictObject({
+        installer: InstallerName,
+        sha256: Sha256,
+        /**
+         * Files below `installers/<system>/` that take the place of the backup's answers, by the role whose node is installed with them.
+         * From 2016.2 on the master's pe.conf is that of PuppetDB and console, too.
+         */
+        answers: z.partialRecord(z.enum(coreRoles), z.strictObject({ name: AnswersName, sha256: Sha256 })).default({}),
+      })
+      .optional(),
     juju: JujuRestoreOptions.optional(),
     /** The instance that takes the place of the node that held a role. */
     onto: z.record(z.string(), InstanceId).default({}),
@@ -179,6 +199,11 @@ export const UpgradeRequest = z
     approvalSeconds: z.int().min(1).max(604_800).default(3600),
     /** Stages before it are passed over. What has the version already is passed over in any case. */
     from: z.enum(upgradeStages).optional(),
+    /** Modules that are installed where a compile master lacks them, from archives below `installers/<system>/` in the vault. */
+    modules: z
+      .array(z.strictObject({ name: ModuleName, sha256: Sha256 }))
+      .max(20)
+      .default([]),
     /** Compile masters at a time. */
     compileMasters: z.int().min(1).max(50).default(1),
     /** Agents at a time, and how many may fail before the rest is left alone. */

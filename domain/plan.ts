@@ -34,6 +34,8 @@ export const PlannedNode = z.object({
   optional: z.boolean(),
   /** The version of its SSM agent. */
   agent: z.string().optional(),
+  /** Where its selector says that it gets its script of an upgrade. */
+  loadBalancer: z.string().optional(),
 });
 export type PlannedNode = z.infer<typeof PlannedNode>;
 

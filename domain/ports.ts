@@ -96,6 +96,8 @@ export interface RunCommand {
   nodes(filter: {
     readonly instanceIds?: readonly string[];
     readonly tags?: Readonly<Record<string, string>>;
+    /** Stops looking once this many that answer are found. */
+    readonly enough?: number | undefined;
   }): Promise<readonly ManagedNode[]>;
   /** A document as whoever names no version would send it. */
   document(name: string): Promise<PinnedDocument>;

@@ -123,7 +123,7 @@ export const pinnedInstaller = async (
 ): Promise<Fetchable> => {
   const key = vaultKeys.installer(system, name);
   const found = (await vault.versions(key)).find((version) => version.key === key && version.isLatest);
-  if (!found) throw new CheckFailedError(`The vault has no installer ${key}. Copy it there, then start again.`);
+  if (!found) throw new CheckFailedError(`The vault has no ${key}. Copy it there, then start again.`);
   return { key, versionId: found.versionId, bytes: found.bytes, sha256, compression: 'gzip' };
 };
 
@@ -151,5 +151,12 @@ export const readRestore = async (
   if (!request.reinstall) return { request, manifest, choiceWarnings, restoration: restorationOf(manifest, of) };
   const { installer: name, sha256 } = request.reinstall;
   const installer = await pinnedInstaller(vault, system, { name, sha256 });
-  return { request, manifest, choiceWarnings, restoration: restorationOf(manifest, { ...of, installer }) };
+  const answers = Object.fromEntries(
+    await Promise.all(
+      Object.entries(request.reinstall.answers).map(
+        async ([role, one]) => [role, { ...(await pinnedInstaller(vault, system, one)), compression: 'none' }] as const,
+      ),
+    ),
+  );
+  return { request, manifest, choiceWarnings, restoration: restorationOf(manifest, { ...of, installer, answers }) };
 };

@@ -72,7 +72,7 @@ run_installer() {
   # A pe.conf is told by another option than answers are.
   case $3 in *.install) option=-a ;; esac
   log=$(new_log installer)
-  (umask 022 && cd "$installer_home" && exec env -u HOLDFAST_RUN EDITOR=false ./puppet-enterprise-installer "$option" "$3") </dev/null >"$log" 2>&1 4>&- || status=$?
+  (umask 022 && cd "$installer_home" && as_operator EDITOR=false ./puppet-enterprise-installer "$option" "$3") </dev/null >"$log" 2>&1 4>&- || status=$?
   if [ "$(installed_version)" != "$2" ] || [ "$status" -ne 0 ]; then
     installer_said="the installer ended with $status; installed is $(installed_version), expected $2. Its log is $log on the node."
     return 1

@@ -14,6 +14,10 @@ begin_answer() {
   trap 'end_document "$?"' EXIT
 }
 
+# as_operator COMMAND...: with what a login shell of root has around it, on which the product's own scripts depend and which the agent
+# has not; and without our mark, which daemons would carry on.
+as_operator() { env -u HOLDFAST_RUN HOME=~root USER=root LOGNAME=root SHELL=/bin/bash PATH="$PATH:/opt/puppetlabs/bin:/opt/puppet/bin" "$@"; }
+
 # Takes what the document leaves behind.
 clean_up() { :; }
 

@@ -14,7 +14,7 @@ main() {
   umask 022
   # Its name in the first versions that have it.
   case $(installed_version) in 2015.* | 2016.*) face=enterprise ;; esac
-  env -u HOLDFAST_RUN "$puppet_program" "$face" configure >"$work/log" 2>&1 </dev/null 4>&- ||
+  as_operator "$puppet_program" "$face" configure >"$work/log" 2>&1 </dev/null 4>&- ||
     fail ConfigureFailedError "puppet $face configure: $(last_words "$work/log")"
   answer
 }

@@ -46,7 +46,7 @@ main() {
     note_change "$RUN" purged ''
     log=$(new_log uninstaller)
     # -p configuration and certificates, -d databases, -y asks nothing.
-    (cd / && exec env -u HOLDFAST_RUN bash "$program" -p -d -y) </dev/null >"$log" 2>&1 4>&- || status=$?
+    (cd / && as_operator bash "$program" -p -d -y) </dev/null >"$log" 2>&1 4>&- || status=$?
     [ "$status" -eq 0 ] || fail PurgeFailedError "the uninstaller ended with $status: $(last_words "$log"). Its log is $log on the node. Fix the cause, then start the restore again."
     # What is left of a half-removed installation would keep the installer from running, and may be a person's own.
     for path in "$puppet_home" "$puppet_configuration"; do

@@ -59,6 +59,7 @@ const encodedNames = (maxChars: number): Kind<readonly string[]> => ({
 
 const bucketPattern = '[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]';
 const fileName = '[A-Za-z0-9][A-Za-z0-9_.=-]{0,200}';
+const moduleArchive = '[A-Za-z0-9]+-[a-z][a-z0-9_]*-[0-9][0-9A-Za-z.-]*';
 const versionPattern = '[0-9][0-9A-Za-z.+-]{0,40}';
 const longestPaths = 40_000;
 const longestNames = 20_000;
@@ -102,6 +103,10 @@ export const fetchedSettings = parameter(
   text(`^(${fileName})?$`),
 );
 export const fetchedAnswers = parameter('The fetched archive that holds the answers.', text(`^${fileName}$`));
+export const handedAnswers = parameter(
+  "The fetched answers that take the place of the backup's, or nothing.",
+  text(`^(${fileName})?$`),
+);
 export const answersFile = parameter('The file that the installer is told by.', text('^/[A-Za-z0-9/_.-]+$', 200));
 
 export const group = parameter('What the files are.', text('^[a-z][a-z0-9-]{0,40}$'));
@@ -168,6 +173,11 @@ export const serverVersion = parameter(
 export const modules = parameter(
   'Names of modules, a blank between.',
   words('^[a-z][a-z0-9_]*( [a-z][a-z0-9_]*)*$', 1_300),
+);
+
+export const moduleArchives = parameter(
+  'Fetched archives of modules, a blank between; may be none.',
+  words(`^(${moduleArchive}( ${moduleArchive})*)?$`, 2_600),
 );
 
 export const controller = parameter(

@@ -168,6 +168,7 @@ export const juju = (config: Juju): Kind => ({
     operation === 'restore'
       ? config.nodes.map((one) => ({ ...one, optional: one.optional || !one.roles.includes('juju-client') }))
       : config.nodes,
+  samples: () => [],
   inspect: ({ purpose, nodes, upgrade }) => {
     const asClient = { Controller: config.controller ?? '', ClientUser: config.user };
     const seconds = inspectionSeconds;

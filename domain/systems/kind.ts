@@ -58,12 +58,16 @@ export interface InspectionOf {
   readonly nodes: readonly PlannedNode[];
   /** What is against it is asked as well. */
   readonly upgrade: UpgradeRequest | undefined;
+  /** One node of each of `samples`, as far as one answers. */
+  readonly sampled: readonly PlannedNode[];
 }
 
 /** A configured system. */
 export interface Kind {
   /** The nodes that a run works on; a restore finds some of them lost. */
   selectors(operation: 'restore' | 'other'): readonly Selector[];
+  /** Of these an upgrade asks one node each, and no others: they may be thousands. */
+  samples(upgrade: UpgradeRequest): readonly Selector[];
   /** The phase that asks the nodes what they hold. */
   inspect(of: InspectionOf): Phase;
   /** Throws a WrongRoleError or a CommandFailedError when a node does not hold what the configuration says. */
@@ -88,6 +92,8 @@ export interface RestoreOf {
   readonly startedAt: Date;
   /** The installer, when one is asked for. */
   readonly installer?: Fetchable;
+  /** Answers that were handed in for it, by role. */
+  readonly answers?: Readonly<Partial<Record<string, Fetchable>>>;
   /** Backups that were taken later than the one that is restored. */
   readonly newer?: readonly Manifest[];
 }
@@ -128,6 +134,8 @@ export interface UpgradeOf {
   readonly inspected: PhaseState;
   /** The installer in the vault, when it lies there. */
   readonly installer: Fetchable | undefined;
+  /** What else the request names of the vault, by name. */
+  readonly modules: ReadonlyMap<string, Fetchable>;
 }
 
 /** The upgrade of a system to the version that was asked for. */

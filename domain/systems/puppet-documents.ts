@@ -30,7 +30,7 @@ export const dumpDatabase = document('puppet/dump-database', {
 
 export const prepareInstallation = document('puppet/prepare-installation', {
   does: 'Looks whether Puppet Enterprise could be installed again from what was fetched.',
-  takes: { ...installation, AnswersArchive: p.fetchedAnswers },
+  takes: { ...installation, AnswersArchive: p.fetchedAnswers, HandedAnswers: p.handedAnswers },
 });
 
 export const purgePuppet = document('puppet/purge-puppet', {
@@ -158,10 +158,22 @@ export const upgradePuppet = document('puppet/upgrade-puppet', {
 
 export const runPuppet = document('puppet/run-puppet', { does: 'Runs the agent once.', takes: {} });
 
-export const checkModules = document('puppet/check-modules', {
-  does: 'Looks whether the modules are there that an upgrade of agents needs.',
+export const askScript = document('puppet/ask-script', {
+  does: 'Looks whether a node can fetch the script that it is upgraded by.',
   onlyLooks: true,
-  takes: { Modules: p.modules },
+  takes: { Url: p.url },
+  answers: z.strictObject({
+    url: z.string(),
+    /** Of the node that asked. */
+    host: z.string(),
+    /** Why it can't be fetched, for people; empty when it can. */
+    problem: z.string(),
+  }),
+});
+
+export const installModules = document('puppet/install-modules', {
+  does: 'Installs modules that were fetched, and looks whether those are there that an upgrade of agents needs.',
+  takes: { Modules: p.modules, Archives: p.moduleArchives },
 });
 
 export const upgradeAgent = document('puppet/upgrade-agent', {

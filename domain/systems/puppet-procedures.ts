@@ -114,7 +114,10 @@ const rollout = [
   { phase: 'upgrade-compile-masters', does: 'One by one or in batches; SSM itself stops at the first failure.' },
   { phase: 'upgrade-hubs' },
   { phase: 'upgrade-spokes' },
-  { phase: 'check-modules', does: 'Agents need puppet_agent on every compile master.' },
+  {
+    phase: 'install-modules',
+    does: 'Agents need puppet_agent on every compile master: it is installed where that was asked for, and looked for.',
+  },
   { phase: 'upgrade-canaries' },
   {
     each: '$.rollout.waves',

@@ -7,6 +7,7 @@ import { isWithin } from './puppet-paths.ts';
 import {
   artifactsOf,
   fetchesOf,
+  handedAnswers,
   isCore,
   type PuppetRestore,
   type Replacement,
@@ -147,9 +148,9 @@ const reinstallFaults = (of: PuppetRestore, target: RestoreTarget): readonly str
       : [
           `the backup has no /etc/puppetlabs of ${source.name}, without which it can't be installed again: restore another one`,
         ]),
-    ...(archived && version !== '' && !answers.includes(answersFileOf(version))
+    ...(archived && version !== '' && !answers.includes(answersFileOf(version)) && !handedAnswers(of, source)
       ? [
-          `the backup has no ${answersFileOf(version)} of ${source.name}, by which the installer of ${version} is told what to install: restore without reinstall, or another backup`,
+          `the backup has no ${answersFileOf(version)} of ${source.name}, by which the installer of ${version} is told what to install: hand answers in, restore without reinstall, or restore another backup`,
         ]
       : []),
     ...(offered !== undefined && version !== '' && offered !== version
@@ -307,9 +308,25 @@ const goingBack = (of: PuppetRestore): readonly string[] =>
     ];
   });
 
+/** Nodes that no installer brings back: they keep what a newer upgrade has made of them, while their master is the older one. */
+const stayingAhead = (of: PuppetRestore): readonly string[] =>
+  of.request.reinstall
+    ? of.targets
+        .filter(({ source }) => !isCore(source))
+        .flatMap(({ node, inspection: now, source: { inspection: then } }) => {
+          const [has, had] = now.version === '' ? [now.agentVersion, then.agentVersion] : [now.version, then.version];
+          return has === had || has === ''
+            ? []
+            : [
+                `${node.name} keeps ${has}, while the master goes back to what brought ${had}: Puppet supports no node that is newer than its master. Install it again from the restored master`,
+              ];
+        })
+    : [];
+
 /** What a person should know before saying yes. */
 export const warnPuppetRestore = (of: PuppetRestore): readonly string[] => [
   ...goingBack(of),
+  ...stayingAhead(of),
   ...of.lost.map(({ name, roles }) => `${name} (${roles.join(', ')}) is not there any more and gets nothing back`),
   ...of.bystanders.map(
     ({ node }) =>

@@ -6,6 +6,7 @@ import { artifactName, keySafe } from '#domain/naming';
 import { isLimited, type RestoreRequest, type Scope } from '#domain/payloads';
 import type { PlannedNode } from '#domain/plan';
 import type { Fetchable } from './kind.ts';
+import { hasSettings } from './puppet-answers.ts';
 import { type InspectedNode, orderOfStopping } from './puppet-enterprise.ts';
 import { archivesOf, isWithin, outermost } from './puppet-paths.ts';
 
@@ -36,6 +37,8 @@ export interface PuppetRestore {
   readonly startedAt: Date;
   /** The installer, when one is asked for. */
   readonly installer?: Fetchable;
+  /** Answers that were handed in for it, by role. */
+  readonly answers?: Readonly<Partial<Record<string, Fetchable>>>;
   /** Backups that were taken later: they may know more of the certificate authority. */
   readonly newer?: readonly Manifest[];
 }
@@ -324,3 +327,11 @@ export const rolesToDrop = ({ source }: RestoreTarget): readonly string[] => {
 
 export const tablespacesToDrop = ({ source }: RestoreTarget): readonly string[] =>
   (source.inspection.postgres?.tablespaces ?? []).map(({ name }) => name);
+
+/** The answers that were handed in for the node that is installed again; undefined where those of the backup are meant. */
+export const handedAnswers = (
+  { answers = {} }: Pick<PuppetRestore, 'answers'>,
+  { roles, inspection }: RestoreTarget['source'],
+): Fetchable | undefined =>
+  roles.map((role) => answers[role]).find((one) => one !== undefined) ??
+  (hasSettings(inspection.version) ? answers['master'] : undefined);

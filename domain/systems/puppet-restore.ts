@@ -32,6 +32,7 @@ import {
   artifactsOf,
   fetchedName,
   fetchesOf,
+  handedAnswers,
   isCore,
   type PuppetRestore,
   type RestoreTarget,
@@ -50,6 +51,9 @@ import { dataSeconds, fetching } from './transfer.ts';
 
 /** The node recovers by itself when nobody has for this long: two steps of data may follow each other. */
 const watchdogSeconds = 2 * dataSeconds + 3600;
+/** The name of handed-in answers on a node. */
+const handedName = 'answers';
+
 /** What a restored database is to be, in the order that restore-database reads it in. */
 export const fieldsOf = (of: Database): readonly (readonly [string, string])[] => [
   ['name', of.name],
@@ -102,6 +106,7 @@ const commandsOf = (
   const installer = target.whole && isCore(source) ? of.installer : undefined;
   const { version } = source.inspection;
   const installation = { Name: 'installer.tar', AnswersFile: answersFileOf(version), Version: version };
+  const handed = installer === undefined ? undefined : handedAnswers(of, source);
   // The manual's order: each of master, PuppetDB and console asks the one before.
   const stage = coreRoles.find((role) => source.roles.includes(role)) ?? 'master';
   const reinstallation = installer !== undefined && answers !== undefined;
@@ -113,9 +118,16 @@ const commandsOf = (
     fetch: [
       ...fetchesOf(of, target).map((upload) => fetch(upload, fetchedName(upload.key), artifactName(upload.key))),
       ...(installer === undefined ? [] : [fetch(installer, 'installer.tar', 'installer')]),
+      ...(handed === undefined ? [] : [fetch(handed, handedName, 'answers')]),
     ],
     'prepare-installation': reinstallation
-      ? [command(prepareInstallation, { ...installation, AnswersArchive: fetchedName(answers.key) })]
+      ? [
+          command(prepareInstallation, {
+            ...installation,
+            AnswersArchive: fetchedName(answers.key),
+            HandedAnswers: handed === undefined ? '' : handedName,
+          }),
+        ]
       : [],
     purge: reinstallation ? [command(purgePuppet, { Name: installation.Name })] : [],
     'reinstall-master': reinstall('master'),

@@ -11,11 +11,13 @@ import {
   inStage,
   isOld,
   isWanted,
+  moduleOf,
   neededModules,
   type PuppetUpgrade,
   pendingCore,
   stageOf,
 } from './puppet-upgrade-scope.ts';
+import { agentHost, scriptUrl } from './puppet-upgrade-scripts.ts';
 
 /** What is against an upgrade of Puppet Enterprise, told before anything is touched. */
 
@@ -46,6 +48,20 @@ const spaceFaults = (of: PuppetUpgrade): readonly string[] =>
     return data ? spaceFault(node.name, data, what, needed) : [];
   });
 
+/** Compile masters that lack modules which agents need, and which this upgrade does not install, for people. */
+const missingModules = (of: PuppetUpgrade): readonly string[] => {
+  if (!isWanted(of, 'agents')) return [];
+  const brought = new Set(of.request.modules.map(({ name }) => moduleOf(name)));
+  return compilers(of.nodes).flatMap(({ node, preflight }) => {
+    const missing = neededModules(of).filter((name) => !preflight.modules.includes(name) && !brought.has(name));
+    return missing.length === 0
+      ? []
+      : [
+          `${node.name} lacks ${missing.length === 1 ? 'the module' : 'the modules'} ${missing.join(', ')}, which agents need: puppet module install puppetlabs-${missing[0]}, or --install-modules`,
+        ];
+  });
+};
+
 /** Every reason why an upgrade must not begin, for people; empty when it may. */
 export const checkPuppetUpgrade = (of: PuppetUpgrade): readonly string[] => {
   const versions = coreOf(of.nodes).flatMap(({ node, inspection, preflight }) => {
@@ -67,16 +83,6 @@ export const checkPuppetUpgrade = (of: PuppetUpgrade): readonly string[] => {
             `${node.name} has no ${answersFileOf(of.request.version)}, without which the installer would ask: write it as the manual of ${of.request.version} says`,
           ],
   );
-  const modules = isWanted(of, 'agents')
-    ? compilers(of.nodes).flatMap(({ node, preflight }) => {
-        const missing = neededModules(of).filter((name) => !preflight.modules.includes(name));
-        return missing.length === 0
-          ? []
-          : [
-              `${node.name} lacks ${missing.length === 1 ? 'the module' : 'the modules'} ${missing.join(', ')}, which agents need: puppet module install puppetlabs-${missing[0]}`,
-            ];
-      })
-    : [];
   return [
     ...of.absent.map((what) => `every node must be there: ${what}`),
     ...(of.request.installer === undefined && pendingCore(of).length > 0
@@ -85,10 +91,19 @@ export const checkPuppetUpgrade = (of: PuppetUpgrade): readonly string[] => {
     ...versions,
     ...earlier,
     ...answers,
+    ...of.scripts.flatMap(({ host, problem }) => (problem === '' ? [] : [`${host}: ${problem}`])),
     ...of.nodes.flatMap(({ node, preflight }) => preflight.problems.map((problem) => `${node.name}: ${problem}`)),
-    ...modules,
+    ...(agentSelectors(of).length > 0 ? missingModules(of) : []),
     ...spaceFaults(of),
   ];
+};
+
+/** Scripts of agents for which no agent could ask. */
+const unasked = (of: PuppetUpgrade): readonly string[] => {
+  if (!isWanted(of, 'agents')) return [];
+  const nodes = of.nodes.map(({ node }) => node);
+  const urls = agentSelectors(of).map((selector) => scriptUrl(agentHost(of.config, nodes, selector), 'install.bash'));
+  return [...new Set(urls)].filter((url) => of.scripts.every((asked) => asked.url !== url));
 };
 
 /** What a person should know before saying yes. */
@@ -99,9 +114,14 @@ export const warnPuppetUpgrade = (of: PuppetUpgrade): readonly string[] => [
   ...(inStage(of.nodes, 'compile-masters').length > instancesPerCommand
     ? [`more than ${instancesPerCommand} compile masters: groups of ${instancesPerCommand} are upgraded side by side`]
     : []),
-  ...(of.config.loadBalancer === undefined && inStage(of.nodes, 'compile-masters').length > 0
+  ...(agentSelectors(of).some((selector) => selector.loadBalancer === undefined) &&
+  of.config.loadBalancer === undefined &&
+  inStage(of.nodes, 'compile-masters').length > 0
     ? ['no loadBalancer is configured: agents are upgraded from the master of masters']
     : []),
+  // Agents that are not in holdfast.yaml are upgraded by somebody else, who needs them as well.
+  ...(agentSelectors(of).length === 0 ? missingModules(of) : []),
+  ...unasked(of).map((url) => `no agent answers that could ask for ${url}: whether agents can fetch it is not known`),
 ];
 
 /** True when master, PuppetDB, console and all that serves them have the version, and no agents are asked for. */
@@ -109,6 +129,7 @@ export const isNothingToDo = (of: PuppetUpgrade): boolean => {
   const agentVersion = inStage(of.nodes, 'master')[0]?.inspection.agentVersion;
   return (
     agentSelectors(of).length === 0 &&
+    of.request.modules.length === 0 &&
     of.nodes.every(
       ({ node, inspection, preflight }) =>
         preflight.interrupted === '' &&

@@ -2,7 +2,7 @@ import { coreRoles, isInfrastructure, type NodeSelector, type PuppetEnterprise }
 import type { AnswerOf } from '#domain/contracts/document';
 import { type UpgradeRequest, type UpgradeStage, upgradeStages } from '#domain/payloads';
 import type { Fetchable } from './kind.ts';
-import type { preflightUpgrade } from './puppet-documents.ts';
+import type { askScript, preflightUpgrade } from './puppet-documents.ts';
 import type { InspectedNode } from './puppet-enterprise.ts';
 import { compareNumbers } from './version.ts';
 
@@ -21,12 +21,16 @@ export interface PuppetUpgrade {
   readonly execution: string;
   readonly vaultBucket: string;
   readonly request: UpgradeRequest;
-  readonly config: Pick<PuppetEnterprise, 'nodes' | 'loadBalancer' | 'offline'>;
+  readonly config: Pick<PuppetEnterprise, 'nodes' | 'loadBalancer' | 'masterHost' | 'offline'>;
   readonly nodes: readonly UpgradeNode[];
+  /** Which scripts nodes could fetch. */
+  readonly scripts: readonly AnswerOf<typeof askScript>[];
   /** Nodes that do not answer, for people. */
   readonly absent: readonly string[];
   /** The installer in the vault, when it lies there. */
   readonly installer: Fetchable | undefined;
+  /** Archives of modules in the vault, by their names. */
+  readonly modules: ReadonlyMap<string, Fetchable>;
 }
 
 /** Below zero when the first version is the older one. */
@@ -36,7 +40,7 @@ export const compare = (a: string, b: string): number =>
 /** True for 3.x, which has its own layout and packages. */
 export const isOld = (version: string): boolean => version.startsWith('3.');
 
-type Stage = 'master' | 'puppetdb' | 'console' | 'compile-masters' | 'hubs' | 'spokes';
+export type Stage = 'master' | 'puppetdb' | 'console' | 'compile-masters' | 'hubs' | 'spokes';
 
 /** The stage in which a node is upgraded: that of the first of its roles. */
 export const stageOf = ({ roles }: { readonly roles: readonly string[] }): Stage => {
@@ -45,8 +49,10 @@ export const stageOf = ({ roles }: { readonly roles: readonly string[] }): Stage
   return roles.includes('compile-master') ? 'compile-masters' : roles.includes('activemq-hub') ? 'hubs' : 'spokes';
 };
 
-export const inStage = <N extends InspectedNode>(nodes: readonly N[], ...stages: readonly Stage[]): readonly N[] =>
-  nodes.filter(({ node }) => stages.includes(stageOf(node)));
+export const inStage = <N extends Pick<InspectedNode, 'node'>>(
+  nodes: readonly N[],
+  ...stages: readonly Stage[]
+): readonly N[] => nodes.filter(({ node }) => stages.includes(stageOf(node)));
 
 export const coreOf = <N extends InspectedNode>(nodes: readonly N[]): readonly N[] => inStage(nodes, ...coreRoles);
 
@@ -62,14 +68,18 @@ export const pendingCore = (of: PuppetUpgrade): readonly UpgradeNode[] =>
       (inspection.version !== of.request.version || preflight.interrupted !== ''),
   );
 
-export const agentSelectors = ({ config }: Pick<PuppetUpgrade, 'config'>): readonly NodeSelector[] =>
-  config.nodes.filter((selector) => !isInfrastructure(selector));
+export const agentSelectors = ({
+  config,
+}: {
+  readonly config: Pick<PuppetEnterprise, 'nodes'>;
+}): readonly NodeSelector[] => config.nodes.filter((selector) => !isInfrastructure(selector));
 
 /** The modules without which agents can't be upgraded. */
 export const neededModules = (of: Pick<PuppetUpgrade, 'config' | 'request'>): readonly string[] =>
-  isOld(of.request.version) || agentSelectors(of).length === 0
-    ? []
-    : ['puppet_agent', ...(of.config.offline ? ['inifile', 'stdlib', 'apt'] : [])];
+  isOld(of.request.version) ? [] : ['puppet_agent', ...(of.config.offline ? ['inifile', 'stdlib', 'apt'] : [])];
+
+/** The module that an archive holds, by the name that the Forge gives it. */
+export const moduleOf = (archive: string): string => archive.split('-')[1] ?? '';
 
 /** The nodes that compile catalogs for agents. */
 export const compilers = <N extends InspectedNode>(nodes: readonly N[]): readonly N[] => {

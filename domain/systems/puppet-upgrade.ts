@@ -15,10 +15,10 @@ import {
 } from '#domain/plan';
 import { answersFileOf, hasSettings } from './puppet-answers.ts';
 import {
-  checkModules,
   fetchUrl,
   finishUpgrade,
   inspectPuppet,
+  installModules,
   runPuppet,
   upgradeAgent,
   upgradePuppet,
@@ -31,10 +31,12 @@ import {
   coreOf,
   inStage,
   isWanted,
+  moduleOf,
   neededModules,
   type PuppetUpgrade,
   pendingCore,
 } from './puppet-upgrade-scope.ts';
+import { agentHost, byHost, scriptUrl } from './puppet-upgrade-scripts.ts';
 import { fetching } from './transfer.ts';
 
 /** What an upgrade of Puppet Enterprise does: the order of its manual for large environments. */
@@ -88,7 +90,7 @@ export const planCoreUpgrade = (of: PuppetUpgrade): readonly Phase[] => {
   const runAgent = (stage: 'master' | 'puppetdb' | 'console'): Command[] =>
     inStage(core, stage).map((target) => on(target)(runPuppet, {}));
   const commands: Readonly<Record<CoreUpgradePhase, Command[]>> = {
-    'fetch-installer': pending.map(fetch),
+    'fetch-installer': [...pending.map(fetch), ...fetchModules(of)],
     'hold-agents': core.map((target) =>
       on(target)(stopServices, { Services: ['pe-puppet', 'puppet'], WatchdogSeconds: watchdogSeconds }),
     ),
@@ -121,6 +123,16 @@ export const planCoreUpgrade = (of: PuppetUpgrade): readonly Phase[] => {
   return coreUpgradePhases.map((name) => ({ name, commands: commands[name] }));
 };
 
+/** Every compile master gets the modules that it may be asked to install. */
+const fetchModules = (of: PuppetUpgrade): readonly Command[] =>
+  compilers(of.nodes).flatMap(({ node }) =>
+    of.request.modules.map(({ name }) => {
+      const archive = of.modules.get(name);
+      if (!archive) throw new CheckFailedError(`The vault has no module ${name} of ${of.system}.`);
+      return fetching(of.vaultBucket, node)(archive, name, name);
+    }),
+  );
+
 /** Master, PuppetDB and console as they are after their upgrade. */
 export type Upgraded = Pick<InspectedNode, 'node' | 'inspection'>;
 
@@ -137,7 +149,7 @@ export const planRollout = (of: PuppetUpgrade, upgraded: readonly Upgraded[]): r
     );
   const master = inStage(upgraded, 'master')[0]?.inspection;
   if (!master) throw new CheckFailedError('No master was found.');
-  const url = (host: string, script: string): string => `https://${host}:8140/packages/current/${script}`;
+  const nodes = of.nodes.map(({ node }) => node);
   const upgradeOf = (id: string, Url: string, ServerVersion = ''): CommandTemplate => ({
     ...command(upgradeAgent, { Url, AgentVersion: master.agentVersion, ServerVersion }, { seconds: fetchSeconds }),
     id,
@@ -145,8 +157,9 @@ export const planRollout = (of: PuppetUpgrade, upgraded: readonly Upgraded[]): r
   const oneByOne = (atOnce = 1): Rollout => ({ maxConcurrency: String(atOnce), maxErrors: '0' });
   const stage = (name: 'compile-masters' | 'hubs' | 'spokes', ServerVersion: string, rollout: Rollout): Command[] =>
     isWanted(of, name)
-      ? forNodes(
-          { ...upgradeOf(`upgrade ${name}`, url(master.certname, 'upgrade.bash'), ServerVersion), rollout },
+      ? byHost(
+          config,
+          nodes,
           inStage(of.nodes, name)
             .filter(
               ({ inspection, preflight }) =>
@@ -154,13 +167,16 @@ export const planRollout = (of: PuppetUpgrade, upgraded: readonly Upgraded[]): r
                 inspection.agentVersion !== master.agentVersion ||
                 inspection.version !== (ServerVersion || inspection.version),
             )
-            .map(({ node }) => node.instanceId),
-        )
+            .map(({ node }) => node),
+        ).flatMap(([host, ids], _, { length }) => {
+          const id = length === 1 ? `upgrade ${name}` : `upgrade ${name} from ${host}`;
+          return forNodes({ ...upgradeOf(id, scriptUrl(host, 'upgrade.bash'), ServerVersion), rollout }, ids);
+        })
       : [];
   const agents = (selector: NodeSelector, rollout: Rollout): Command => ({
     ...upgradeOf(
       `upgrade agents ${'tag' in selector ? `${selector.tag.key}=${selector.tag.value}` : selector.instance}`,
-      url(config.loadBalancer ?? master.certname, 'install.bash'),
+      scriptUrl(agentHost(config, nodes, selector), 'install.bash'),
     ),
     ...('tag' in selector
       ? { instanceIds: [], tags: { [tagKeys.system]: of.system, [selector.tag.key]: selector.tag.value } }
@@ -169,15 +185,17 @@ export const planRollout = (of: PuppetUpgrade, upgraded: readonly Upgraded[]): r
   });
   const selectors = isWanted(of, 'agents') ? agentSelectors(of) : [];
   const isCanary = (selector: NodeSelector): boolean => 'tag' in selector && selector.canary;
-  const modules = neededModules(of);
+  const archives = of.request.modules.map(({ name }) => name);
+  // Without agents in holdfast.yaml only what was asked for is proven.
+  const modules = selectors.length > 0 ? neededModules(of) : archives.map(moduleOf);
   const commands: Readonly<Record<RolloutPhase, Command[]>> = {
     'upgrade-compile-masters': stage('compile-masters', request.version, oneByOne(request.compileMasters)),
     'upgrade-hubs': stage('hubs', '', oneByOne()),
     'upgrade-spokes': stage('spokes', '', oneByOne()),
-    'check-modules':
-      modules.length > 0 && selectors.length > 0
+    'install-modules':
+      modules.length > 0
         ? forNodes(
-            command(checkModules, { Modules: modules }),
+            command(installModules, { Modules: modules, Archives: archives }),
             compilers(of.nodes).map(({ node }) => node.instanceId),
           )
         : [],
@@ -186,7 +204,9 @@ export const planRollout = (of: PuppetUpgrade, upgraded: readonly Upgraded[]): r
     ),
     finish: forNodes(
       command(finishUpgrade, {}),
-      coreOf(of.nodes).map(({ node }) => node.instanceId),
+      [...new Set([...coreOf(of.nodes), ...(archives.length > 0 ? compilers(of.nodes) : [])])].map(
+        ({ node }) => node.instanceId,
+      ),
     ),
   };
   const phases = rolloutPhases.map((name) => ({ name, commands: commands[name] }));

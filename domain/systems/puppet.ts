@@ -5,7 +5,7 @@ import type { PuppetManifest } from '#domain/manifest';
 import { answersOf } from '#domain/phase';
 import { command, forNodes, forPlannedNodes, inspectionSeconds } from '#domain/plan';
 import type { Inspected, Kind, Restoration, RestoreOf, UpgradeOf, Upgrading } from './kind.ts';
-import { countRows, inspectPuppet, mergeAuthority, preflightUpgrade } from './puppet-documents.ts';
+import { askScript, countRows, inspectPuppet, mergeAuthority, preflightUpgrade } from './puppet-documents.ts';
 import { type InspectedNode, incompletePuppet, missingFrom, planPuppetBackup } from './puppet-enterprise.ts';
 import type { PuppetRestorePhase } from './puppet-procedures.ts';
 import { proveRestore } from './puppet-proof.ts';
@@ -14,7 +14,8 @@ import { checkPuppetRestore, warnPuppetRestore } from './puppet-restore-check.ts
 import { targetsOf } from './puppet-restore-scope.ts';
 import { planCoreUpgrade, planRollout } from './puppet-upgrade.ts';
 import { checkPuppetUpgrade, isNothingToDo, warnPuppetUpgrade } from './puppet-upgrade-check.ts';
-import type { PuppetUpgrade } from './puppet-upgrade-scope.ts';
+import { agentSelectors, isWanted, type PuppetUpgrade } from './puppet-upgrade-scope.ts';
+import { askForScripts } from './puppet-upgrade-scripts.ts';
 
 /** Puppet Enterprise as one kind among others. */
 
@@ -23,11 +24,17 @@ export const puppetNodes = (nodes: readonly Inspected[]): readonly InspectedNode
 
 export const puppetEnterprise = (config: PuppetEnterprise): Kind => ({
   selectors: () => config.nodes.filter(isInfrastructure),
-  inspect: ({ purpose, nodes, upgrade }) => {
+  samples: (request) => (isWanted({ request }, 'agents') ? agentSelectors({ config }) : []),
+  inspect: ({ purpose, nodes, upgrade, sampled }) => {
     const seconds = inspectionSeconds;
     const inspection = forPlannedNodes(command(inspectPuppet, { Purpose: purpose }, { seconds }), nodes);
     const ids = nodes.map(({ instanceId }) => instanceId);
-    const preflight = upgrade ? forNodes(command(preflightUpgrade, {}, { seconds }), ids) : [];
+    const preflight = upgrade
+      ? [
+          ...forNodes(command(preflightUpgrade, {}, { seconds }), ids),
+          ...askForScripts(upgrade, config, nodes, sampled),
+        ]
+      : [];
     return { name: 'inspect', commands: [...inspection, ...preflight] };
   },
   planBackup: (of) => planPuppetBackup({ ...of, config, nodes: puppetNodes(of.nodes) }),
@@ -64,6 +71,7 @@ export const puppetUpgradeOf = (config: PuppetEnterprise, { inspected, nodes, ..
   return {
     ...of,
     config,
+    scripts: answersOf(inspected, askScript).map(({ answer }) => answer),
     nodes: puppetNodes(nodes).map((one) => {
       const preflight = preflights.find(({ instanceId }) => instanceId === one.node.instanceId)?.answer;
       if (!preflight) throw new UnreadableResultError(`${one.node.name} gave no preflight.`);

@@ -1,7 +1,7 @@
 import type { BucketFor } from '#domain/contracts/access';
 import { type Change, History, retentionChanges, type Verified } from '#domain/history';
 import { type Manifest, objectsOfBackup } from '#domain/manifest';
-import { instanceArn, readersTag, tagKeys, vaultKeys } from '#domain/naming';
+import { everyReader, instanceArn, longestTag, readersTag, tagKeys, vaultKeys } from '#domain/naming';
 import type { ObjectVersion } from '#domain/ports';
 import { discarded } from '#domain/retention';
 
@@ -35,7 +35,10 @@ export const discard = async (vault: BucketFor<{ 'backups/': readonly ['discard'
   await vault.delete(key);
 };
 
-/** Lets nodes read a version until the run's traces are removed. */
+/**
+ * Lets nodes read a version until the run's traces are removed: those that are named. What lies among the installers is opened to
+ * every node of the system when they are too many to be named; nothing of a backup ever is.
+ */
 export const openTo = async (
   vault: BucketFor<{ 'backups/': readonly ['tag-versions'] }>,
   execution: string,
@@ -43,7 +46,8 @@ export const openTo = async (
   instanceIds: readonly string[],
 ): Promise<void> => {
   const object = { key, versionId };
-  const readers = readersTag(instanceIds.map((id) => instanceArn(execution, id)));
+  const named = readersTag(instanceIds.map((id) => instanceArn(execution, id)));
+  const readers = named.length > longestTag && vaultKeys.isInstaller(key) ? everyReader : named;
   await vault.tag(object, { ...(await vault.tags(object)), [tagKeys.restore]: readers });
 };
 

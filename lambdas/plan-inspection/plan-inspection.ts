@@ -29,15 +29,16 @@ const selectedNodes = async (
   runCommand: Services['runCommand'],
   systemId: string,
   selector: Selector,
+  enough?: number,
 ): Promise<Selected> => {
-  const { optional, roles } = selector;
+  const { optional, roles, loadBalancer } = selector;
   const byTag = 'tag' in selector;
   const wanted = byTag ? `the tag ${selector.tag.key}=${selector.tag.value}` : selector.instance;
   // The system's own tag is asked of each: nobody restores onto a node of another system by a slip of a digit.
   const own = { [tagKeys.system]: systemId };
   const found: readonly ManagedNode[] = await runCommand.nodes(
     byTag
-      ? { tags: { [selector.tag.key]: selector.tag.value, ...own } }
+      ? { tags: { [selector.tag.key]: selector.tag.value, ...own }, enough }
       : { instanceIds: [selector.instance], tags: own },
   );
   const silent = found.filter(({ online }) => !online);
@@ -55,6 +56,7 @@ const selectedNodes = async (
       .map(({ instanceId, name, agent }) => ({
         ...{ instanceId, name, roles: [...roles], optional },
         ...(agent !== undefined && { agent }),
+        ...(loadBalancer !== undefined && { loadBalancer }),
       })),
     absent: optional ? absent.map((one) => `${roles.join(', ')}: ${one}`) : [],
     unreachable: optional ? [] : absent.map((one) => `${one}${remedy}`),
@@ -110,11 +112,15 @@ export const planInspection = async ({ config, state, runCommand }: Services, re
   const goesOn = planOnly || rescue || partial || (restore !== undefined && isLimited(restore));
   const fatal = goesOn && nodes.length > 0 ? replacing[0] : unreachable[0];
   if (fatal !== undefined && !planOnly) throw new NodeUnreachableError(fatal);
+  const samples = await Promise.all(
+    (upgrade ? kind.samples(upgrade) : []).map((selector) => selectedNodes(runCommand, ref.system, selector, 1)),
+  );
   const inspection = kind.inspect({
     run: ref.run,
     purpose: restore || rescue || planOnly ? 'rescue' : 'backup',
     nodes,
     upgrade,
+    sampled: samples.flatMap(({ nodes: [first] }) => first ?? []),
   });
   const phase = planOnly ? tolerant(inspection) : inspection;
   const plan: Plan = {

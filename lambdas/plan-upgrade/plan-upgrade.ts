@@ -27,7 +27,7 @@ export interface Services {
   readonly documents: Documents;
 }
 
-/** What the plan of an upgrade is made from. Throws a CheckFailedError when the installer is not in the vault. */
+/** What the plan of an upgrade is made from. Throws a CheckFailedError when the installer or a module is not in the vault. */
 export const readUpgrade = async (
   services: Services,
   { system, run }: RunRef,
@@ -45,10 +45,18 @@ export const readUpgrade = async (
     request.installer && 'name' in request.installer
       ? await pinnedInstaller(vault, system, request.installer)
       : undefined;
+  // Puppet installs an archive as it is: it is not unpacked on its way.
+  const modules = new Map(
+    await Promise.all(
+      request.modules.map(
+        async (one) => [one.name, { ...(await pinnedInstaller(vault, system, one)), compression: 'none' }] as const,
+      ),
+    ),
+  );
   const { absent } = plan;
   return {
     configured,
-    of: { system, run, execution, vaultBucket, request, nodes, absent, inspected, installer },
+    of: { system, run, execution, vaultBucket, request, nodes, absent, inspected, installer, modules },
   };
 };
 

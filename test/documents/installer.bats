@@ -39,7 +39,7 @@ archive() {
 }
 
 document() {
-  RUN=run NAME=installer.tar ANSWERS_ARCHIVE=configuration.tar ANSWERS_FILE=${2-$answers} VERSION=3.8.5 PATH=$root/bin:$PATH \
+  RUN=run HANDED_ANSWERS=${HANDED-} NAME=installer.tar ANSWERS_ARCHIVE=configuration.tar ANSWERS_FILE=${2-$answers} VERSION=3.8.5 PATH=$root/bin:$PATH \
     bash "$root"/documents/*/"$1.sh" 2>"$root/stderr"
 }
 
@@ -64,6 +64,47 @@ document() {
   run document prepare-installation "$root/etc/puppetlabs/enterprise/conf.d/pe.conf"
   [ "$status" -eq 1 ]
   [[ $output == *InstallFailedError*'holds no'*'pe.conf'*'Nothing was touched'* ]]
+}
+
+# hand_in LINE...: answers from the vault.
+hand_in() {
+  printf '%s\n' "$@" >"$fetched/fetched/answers"
+  HANDED=answers run document prepare-installation
+}
+
+@test "answers that are handed in take the place of the backup's, also where it has none" {
+  hand_in q_install=y q_puppetdb_database_password="'own'"
+  [ "$status" -eq 0 ]
+  [ "$(head -n 1 "$fetched/answers.install")" = q_install=y ]
+  tar -C / -cf "$fetched/fetched/configuration.tar" "${root#/}/os-release"
+  hand_in q_install=n
+  [ "$status" -eq 0 ]
+  [ "$(cat "$fetched/answers.install")" = q_install=n ]
+  : >"$fetched/fetched/answers"
+  HANDED=answers run document prepare-installation
+  [[ $output == *'handed in are empty'*'Nothing was touched'* ]]
+}
+
+@test "database passwords that differ from the backup's are told by their databases before anything is touched" {
+  mkdir -p "$root/etc/puppetlabs"/{puppetdb/conf.d,puppet-dashboard,console-services/conf.d}
+  printf '[database]\nusername = pe-puppetdb\npassword = s3cret-1\n' >"$root/etc/puppetlabs/puppetdb/conf.d/database.ini"
+  printf 'production:\n  password: s3cret-2\n' >"$root/etc/puppetlabs/puppet-dashboard/database.yml"
+  printf 'rbac: {\n    password: "s3cret-3"\n}\n' >"$root/etc/puppetlabs/console-services/conf.d/rbac-database.conf"
+  echo q_activity_database_password=s3cret-4 >>"$answers"
+  tar -C / -cf "$fetched/fetched/configuration.tar" "${root#/}/etc/puppetlabs"
+  hand_in q_puppetdb_database_password=s3cret-1 'q_puppet_enterpriseconsole_database_password="s3cret-2"' \
+    q_rbac_database_password=s3cret-3 q_activity_database_password=s3cret-4 q_puppet_enterpriseconsole_auth_password=other
+  [ "$status" -eq 0 ]
+  rm "$fetched/answers.install"
+  hand_in q_puppetdb_database_password=new q_puppet_enterpriseconsole_database_password=s3cret-2 q_activity_database_password=new
+  [ "$status" -eq 1 ]
+  [[ $output == *InstallFailedError*'passwords than the backup, for: puppetdb'*activity*'Nothing was touched'* ]]
+  [[ $output != *s3cret* && $output != *console* ]]
+  [ ! -e "$fetched/answers.install" ]
+  # As a pe.conf has it.
+  hand_in '{' '  "puppet_enterprise::puppetdb_database_password": "s3cret-1",' '  "puppet_enterprise::rbac_database_password": "new"' '}'
+  [ "$status" -eq 1 ]
+  [[ $output == *'for: rbac'* && $output != *puppetdb* ]]
 }
 
 @test "an installer of another version, or for another platform, is told before anything is touched" {

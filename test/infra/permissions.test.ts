@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { documentName, readersTag } from '#domain/naming';
+import { documentName, everyReader, readersTag } from '#domain/naming';
 import { nodeStatements } from '#domain/node-policy';
 import { documents } from '#domain/systems/documents';
 import { isAllowed } from '#local/runtime/node-policy';
@@ -193,6 +193,11 @@ describe('the policy of a node', () => {
     expect(may('s3:GetObjectVersion', key)).toBe(false);
     expect(may('s3:GetObject', key, readersTag([mine]))).toBe(false);
     expect(may('s3:GetObjectVersion', `${vault}/installers/pe-main/x.tar.gz`, readersTag([mine]))).toBe(true);
+    expect(may('s3:GetObjectVersion', `${vault}/installers/pe-main/x.tar.gz`, readersTag([other]))).toBe(false);
+    expect(may('s3:GetObjectVersion', `${vault}/installers/pe-main/x.tar.gz`, everyReader)).toBe(true);
+    expect(may('s3:GetObjectVersion', `${vault}/installers/pe-main/x.tar.gz`)).toBe(false);
+    expect(may('s3:GetObjectVersion', `${vault}/installers/pe-other/x.tar.gz`, everyReader)).toBe(false);
+    expect(may('s3:GetObjectVersion', key, everyReader)).toBe(false);
   });
 
   it.each([

@@ -43,6 +43,29 @@ const upgrade = async (input: object = {}): Promise<Ending> =>
     await bench.start({ system: 'pe-main', version: to, installer, confirm: 'pe-main', ...input }, 'holdfast-upgrade'),
   );
 
+/** Starts an upgrade, and breaks something once it has come to a state: the preflight has found all well. */
+const breakIn = async (state: string, breaking: () => Promise<unknown>, input: object = {}): Promise<string> => {
+  const execution = await bench.start(
+    { system: 'pe-main', version: to, installer, confirm: 'pe-main', ...input },
+    'holdfast-upgrade',
+  );
+  await bench.entered(execution, 'upgrade-puppet', state);
+  await breaking();
+  return execution;
+};
+
+/** Another authority's certificate in place of the node's own, and back. */
+const distrust = (name: string): Promise<string> =>
+  shell(
+    name,
+    'cp -p /etc/puppetlabs/puppet/ssl/certs/ca.pem /root/ && openssl req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -subj /CN=other -out /etc/puppetlabs/puppet/ssl/certs/ca.pem 2>/dev/null',
+  );
+const trust = (name: string): Promise<string> =>
+  shell(name, 'cp -p /root/ca.pem /etc/puppetlabs/puppet/ssl/certs/ca.pem');
+
+/** What the load balancer serves to agents. */
+const agentScript = '/opt/puppetlabs/server/data/packages/public/current/install.bash';
+
 /** No run has left anything: services run, the lock is free, nothing can be read, nothing lies about. */
 const expectClean = async (): Promise<void> => {
   expect(await bench.traces()).toMatchObject({ uploads: [], lock: false, onNode: '', servicesDown: [] });
@@ -148,7 +171,7 @@ describe('before anything is touched', () => {
       'upgrade-compile-masters',
       'upgrade-hubs',
       'upgrade-spokes',
-      'check-modules',
+      'install-modules',
       'upgrade-canaries',
       'upgrade-agents-1',
       'finish',
@@ -158,7 +181,9 @@ describe('before anything is touched', () => {
     await expectClean();
   });
 
-  it('every blocker is told at once: a missing module, noop, a pinned agent, a disabled one, no room, noexec, umask', async () => {
+  it('every blocker is told at once: a missing module, noop, a pinned agent, a disabled one, no room, noexec, umask, scripts that can not be fetched', async () => {
+    await distrust('spoke2');
+    await shell('compile1', `mv ${agentScript} ${agentScript}.kept`);
     await shell('compile2', 'mv /etc/puppetlabs/code/environments/production/modules/puppet_agent /root/');
     await shell(
       'console',
@@ -171,6 +196,8 @@ describe('before anything is touched', () => {
     const disabled = '/opt/puppetlabs/puppet/cache/state/agent_disabled.lock';
     await shell('spoke1', `mkdir -p $(dirname ${disabled}) && echo '{"disabled_message":"audit"}' >${disabled}`);
     const ending = await upgrade();
+    await trust('spoke2');
+    await shell('compile1', `mv ${agentScript}.kept ${agentScript}`);
     await shell('puppetdb', 'rm /etc/profile.d/hardened.sh');
     await shell('compile1', "sed -i '/^agent_version/d' /etc/puppetlabs/puppet/puppet.conf");
     await shell('spoke1', `rm ${disabled}`);
@@ -186,6 +213,15 @@ describe('before anything is touched', () => {
     expect(ending.cause).toMatch(/puppetdb\.pe\.example\.com: a login shell of root has the umask 0027/);
     expect(ending.cause).toMatch(/compile1\.pe\.example\.com: agent_version is set/);
     expect(ending.cause).toMatch(/spoke1\.pe\.example\.com: the agent is disabled .*audit/);
+    expect(ending.cause).toMatch(
+      /spoke2\.pe\.example\.com: https:\/\/master\.pe\.example\.com:8140\/packages\/current\/upgrade\.bash is not served by a master of this authority/,
+    );
+    // One agent of each wave has asked the load balancer.
+    for (const agent of ['agent1', 'agent2'])
+      expect(ending.cause).toContain(
+        `${agent}.pe.example.com: https://loadbalancer.pe.example.com:8140/packages/current/install.bash is not served`,
+      );
+    expect(ending.cause).not.toContain('agent3.pe.example.com');
   });
 
   it.each([
@@ -195,7 +231,7 @@ describe('before anything is touched', () => {
       'an installer that is not there',
       { installer: { name: 'x.tar.gz', sha256: 'ab'.repeat(32) } },
       'CheckFailedError',
-      /no installer/,
+      /The vault has no installers\/pe-main\/x\.tar\.gz/,
     ],
     ['a confirmation of another system', { confirm: 'pe-other' }, 'InvalidInputError', /typed again/],
   ])('%s is refused', async (_, input, error, cause) => {
@@ -234,12 +270,11 @@ describe('an upgrade', () => {
     const damaged = await upgrade({ installer: { url: published, sha256: 'ab'.repeat(32) } });
     await expectRefused(damaged, 'CommandFailedError');
     expect(damaged.cause).toMatch(/ArtifactDamagedError: .*is not what was asked for/);
-    await shell(
-      'compile2',
-      'cp -p /etc/puppetlabs/puppet/ssl/certs/ca.pem /root/ && openssl req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -subj /CN=other -out /etc/puppetlabs/puppet/ssl/certs/ca.pem 2>/dev/null',
-    );
-    const ending = await upgrade({ installer: { url: published, sha256: installer.sha256 } });
-    await shell('compile2', 'cp -p /root/ca.pem /etc/puppetlabs/puppet/ssl/certs/ca.pem');
+    const execution = await breakIn('UpgradePuppetdb', () => distrust('compile2'), {
+      installer: { url: published, sha256: installer.sha256 },
+    });
+    const ending = await bench.ending(execution);
+    await trust('compile2');
     expect([ending.status, ending.error]).toEqual(['FAILED', 'CommandFailedError']);
     expect(ending.cause).toMatch(/compile2\.pe\.example\.com: ScriptUntrustedError: /);
     expect(ending.cause).toMatch(/start the upgrade again: it goes on from there\. .*in the backup \d{8}T\d{6}Z/);
@@ -277,10 +312,11 @@ describe('an upgrade', () => {
   });
 
   it('stops at its canaries when the load balancer answers 404', async () => {
-    const script = '/opt/puppetlabs/server/data/packages/public/current/install.bash';
-    await shell('compile1', `mv ${script} ${script}.kept`);
-    const ending = await upgrade();
-    await shell('compile1', `mv ${script}.kept ${script}`);
+    const execution = await breakIn('InspectUpgraded', () =>
+      shell('compile1', `mv ${agentScript} ${agentScript}.kept`),
+    );
+    const ending = await bench.ending(execution);
+    await shell('compile1', `mv ${agentScript}.kept ${agentScript}`);
     expect(ending.error).toBe('CommandFailedError');
     expect(ending.cause).toMatch(/agents Wave=canary: 1 of 1 nodes failed.*ScriptUnreachableError: .*404/);
     expect(new Set(await versions(agents))).toEqual(new Set([agentVersions[from]]));
@@ -289,29 +325,27 @@ describe('an upgrade', () => {
   });
 
   it('runs nothing of a script that was cut off', async () => {
-    const script = '/opt/puppetlabs/server/data/packages/public/current/install.bash';
-    await shell(
-      'compile1',
-      `cp -p ${script} ${script}.kept && truncate -s 60% ${script} 2>/dev/null || truncate -s $(($(wc -c <${script}.kept) * 6 / 10)) ${script}`,
+    const execution = await breakIn(
+      'InspectUpgraded',
+      () =>
+        shell(
+          'compile1',
+          `cp -p ${agentScript} ${agentScript}.kept && truncate -s $(($(wc -c <${agentScript}.kept) * 6 / 10)) ${agentScript}`,
+        ),
+      { from: 'canaries', installer: undefined },
     );
-    const ending = await upgrade({ from: 'canaries', installer: undefined });
-    await shell('compile1', `mv ${script}.kept ${script}`);
+    const ending = await bench.ending(execution);
+    await shell('compile1', `mv ${agentScript}.kept ${agentScript}`);
     expect(ending.cause).toMatch(/ScriptDamagedError: .*not a whole script/);
     expect(new Set(await versions(agents))).toEqual(new Set([agentVersions[from]]));
   });
 
   it('stops when more agents fail than may, leaves the rest alone, and goes on when it is redriven', async () => {
-    for (const name of ['agent2', 'agent3', 'agent4'])
-      await shell(
-        name,
-        'mv /opt/puppetlabs/puppet/bin/curl /root/curl && ln -s /bin/false /opt/puppetlabs/puppet/bin/curl',
-      );
-    const execution = await bench.start(
-      {
-        ...{ system: 'pe-main', version: to, confirm: 'pe-main', from: 'canaries' },
-        agents: { maxConcurrency: '1', maxErrors: '1' },
-      },
-      'holdfast-upgrade',
+    const broken = 'mv /opt/puppetlabs/puppet/bin/curl /root/curl && ln -s /bin/false /opt/puppetlabs/puppet/bin/curl';
+    const execution = await breakIn(
+      'InspectUpgraded',
+      () => Promise.all(['agent2', 'agent3', 'agent4'].map((name) => shell(name, broken))),
+      { installer: undefined, from: 'canaries', agents: { maxConcurrency: '1', maxErrors: '1' } },
     );
     const ending = await bench.ending(execution);
     for (const name of ['agent2', 'agent3', 'agent4'])

@@ -64,6 +64,8 @@ describe('an upgrade', () => {
     [{ from: 'agents', agents: 'all' }, /agents.maxConcurrency: expected a number from 1 on, or a percentage/],
     [{ from: 'agents', confirm: 'pe-other' }, /confirm: .*pe-main, typed again/],
     [{ from: 'agents', compileMasters: 'two' }, /compileMasters/],
+    [{ from: 'agents', installModules: ['puppetlabs-apt-2.2.2.tar.gz'] }, /modules.0.sha256/],
+    [{ from: 'agents', installModules: [`apt=${'a'.repeat(64)}`] }, /modules.0.name: expected the archive of a module/],
   ])('with a mistake in %j is none', async (options, message) => {
     const never = () => Promise.reject(new Error('connected'));
     await expect(upgrade(never, 'pe-main', '2016.4.2', options, recordedOutput().output)).rejects.toMatchObject({

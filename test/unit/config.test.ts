@@ -65,6 +65,10 @@ describe('holdfast.yaml', () => {
       'systems: { pe-main: { kind: puppet-enterprise, nodes: [{ instance: i-0123456789abcdef0, roles: [master, console] }] } }',
       /expected a node with the role puppetdb/,
     ],
+    [
+      'systems: { pe-main: { kind: puppet-enterprise, nodes: [{ instance: i-0123456789abcdef0, roles: [master, puppetdb, console] }, { tag: { key: a, value: b }, roles: [compile-master], loadBalancer: lb.example.com }] } }',
+      /nodes\.1\.loadBalancer: expected none: compile masters get their script from the master itself/,
+    ],
   ])('%j is refused with a place and a reason', (text, expected) => {
     const found = faults(text);
     expect(found.join('\n')).toMatch(expected);

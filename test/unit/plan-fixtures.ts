@@ -328,7 +328,7 @@ export const upgrading = (
   const parsed = UpgradeRequest.parse({ system: 'it-self', ...request });
   const answer = { modules: ['puppet_agent'], interrupted: '', problems: [] };
   return upgradingOf(configured, {
-    ...{ ...sent, system: 'it-self', nodes, request: parsed, absent: [], installer: undefined },
+    ...{ ...sent, system: 'it-self', nodes, request: parsed, absent: [], installer: undefined, modules: new Map() },
     inspected:
       configured.kind === 'juju'
         ? ended('preflight-juju', nodes.slice(0, 1), { problems: [] })

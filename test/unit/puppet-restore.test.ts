@@ -214,12 +214,12 @@ describe('a restore of a split system', () => {
     );
     return { ...plain, nodes, artifacts };
   };
-  /** The restore that a request asks for, of a system whose console is on another instance now. */
+  /** The restore that a request asks for, of a system whose console is on another instance now: 7, 8, 9 take the places of 0, 1, 2. */
   const restoreOf = (asked: object, there: readonly number[] = [0, 1, 9]) => {
     const manifest = split();
     const request = RestoreRequest.parse({ system: 'pe-main', backup: 'latest', ...asked });
     const found = there.map((index) => {
-      const source = manifest.nodes[index === 9 ? 2 : index];
+      const source = manifest.nodes[index % 7];
       if (!source) throw new Error('the split has three nodes');
       const { inspection, ...node } = source;
       return { node: { ...node, instanceId: idOf(index) }, inspection };
@@ -241,6 +241,73 @@ describe('a restore of a split system', () => {
     const changes = done({ onto: { console: idOf(9) } }).filter((line) => changing.test(line));
     expect(new Set(changes.map((line) => line.split(' on ')[1]))).toEqual(new Set(['console']));
     expect(checkPuppetRestore(restoreOf({ onto: { console: idOf(9) } }))).toEqual([]);
+  });
+
+  it('onto a new set of instances gives each what the node of its role had', () => {
+    const onto = { master: idOf(7), puppetdb: idOf(8), console: idOf(9) };
+    const of = restoreOf({ onto }, [7, 8, 9]);
+    expect(checkPuppetRestore(of)).toEqual([]);
+    expect([of.lost, of.bystanders]).toEqual([[], []]);
+    const targets = planPuppetRestore(of)
+      .flatMap(({ commands }) => commands)
+      .filter(({ id }) => /^(replace-files|swap-databases|merge-authority)/.test(id))
+      .map(({ id, instanceIds }) => [id.replace(/ .*\((\w+)\..*/, ' on $1'), instanceIds]);
+    expect(targets).toEqual(
+      expect.arrayContaining([
+        ['replace-files on master', [idOf(7)]],
+        ['replace-files on puppetdb', [idOf(8)]],
+        ['replace-files on console', [idOf(9)]],
+        ['swap-databases on puppetdb', [idOf(8)]],
+      ]),
+    );
+    expect(new Set(targets.flatMap(([, ids]) => ids))).toEqual(new Set([idOf(7), idOf(8), idOf(9)]));
+  });
+
+  it('with a reinstallation names the compile masters, hubs and spokes that stay ahead of their master', () => {
+    const { targets, ...of } = restoreOf({ reinstall: { installer: 'x.tar.gz', sha256: 'a'.repeat(64) } }, [0, 1, 2]);
+    const asCompileMaster = targets.map((target, index) => {
+      const { source, inspection } = target;
+      return index === 0
+        ? {
+            ...{ ...target, source: { ...source, roles: ['compile-master'] } },
+            inspection: { ...inspection, version: '3.8.7', agentVersion: '3.8.7' },
+          }
+        : target;
+    });
+    const ahead = (some: typeof targets) =>
+      warnPuppetRestore({ ...of, targets: some }).filter((warning) => /newer than its master/.test(warning));
+    expect(ahead(asCompileMaster)).toEqual([
+      expect.stringMatching(/^master\.example\.com keeps 3\.8\.7, while the master/),
+    ]);
+    expect(ahead(targets)).toEqual([]);
+  });
+
+  it("stops the services of each node in the manual's order", () => {
+    const { manifest, ...of } = restoreOf({ nodes: ['all'] }, [0, 1, 2]);
+    const manual = [
+      'pe-httpd',
+      'pe-puppet',
+      'pe-mcollective',
+      'pe-puppet-dashboard-workers',
+      'pe-activemq',
+      'pe-puppetdb',
+    ];
+    const targets = of.targets.map((target) => ({
+      ...target,
+      source: {
+        ...target.source,
+        inspection: {
+          ...target.source.inspection,
+          services: manual.toReversed().map((name) => ({ name, running: true })),
+        },
+      },
+    }));
+    const stops = planPuppetRestore({ ...of, manifest, targets }).find(({ name }) => name === 'stop-services');
+    expect(
+      stops?.commands.map(({ parameters }) =>
+        (parameters['Services'] ?? '').split(' ').filter((name) => manual.includes(name)),
+      ),
+    ).toEqual([manual, manual, manual]);
   });
 
   it('of a lost node that held the databases brings these back, and the others stand still for it', () => {
@@ -341,10 +408,15 @@ describe('a node of the backup that is gone', () => {
 
 describe('a reinstallation is refused before anything is purged', () => {
   const plain = manifestOf('pe-main', '20261120T020000Z');
-  const faults = (version: string, answers: readonly string[], installer = 'pe.tar.gz', group = 'configuration') => {
+  const reinstalled = (
+    version: string,
+    answers: readonly string[],
+    { installer = 'pe.tar.gz', group = 'configuration', handed = {} } = {},
+  ) => {
     const [source] = plain.nodes;
     if (!source) throw new Error('the fixture has no node');
-    const inspection = { ...source.inspection, version, answers: [...answers] };
+    const paths = { ...source.inspection.paths, configuration: [product('/etc/puppetlabs')] };
+    const inspection = { ...source.inspection, version, answers: [...answers], paths };
     const artifacts = plain.artifacts.map(({ collected, ...rest }) => ({
       ...rest,
       collected: collected.kind === 'files' ? { ...collected, group } : collected,
@@ -353,13 +425,20 @@ describe('a reinstallation is refused before anything is purged', () => {
     const request = RestoreRequest.parse({
       system: 'pe-main',
       backup: 'latest',
-      reinstall: { installer, sha256: 'a'.repeat(64) },
+      reinstall: { installer, sha256: 'a'.repeat(64), answers: handed },
     });
-    return checkPuppetRestore({
+    const fetchable = (name: string) => ({
+      ...{ key: `installers/pe-main/${name}`, versionId: 'v1', bytes: 1, sha256: 'a'.repeat(64) },
+      compression: 'none' as const,
+    });
+    return {
       ...{ system: 'pe-main', run: 'run', vaultBucket: 'vault', request, manifest, startedAt: new Date() },
       ...targetsOf(manifest, [{ node: { ...source }, inspection }], request),
-    });
+      installer: fetchable(installer),
+      answers: Object.fromEntries(Object.keys(handed).map((role) => [role, fetchable(`${role}.answers`)])),
+    };
   };
+  const faults = (...of: Parameters<typeof reinstalled>) => checkPuppetRestore(reinstalled(...of));
   const old = '/etc/puppetlabs/installer/answers.install';
   const settings = '/etc/puppetlabs/enterprise/conf.d/pe.conf';
 
@@ -377,15 +456,40 @@ describe('a reinstallation is refused before anything is purged', () => {
   });
 
   it('without an archive of /etc/puppetlabs', () => {
-    expect(faults('3.8.5', [old], 'pe.tar.gz', 'certificates')).toEqual([
+    expect(faults('3.8.5', [old], { group: 'certificates' })).toEqual([
       expect.stringMatching(/no \/etc\/puppetlabs of master, without which/),
     ]);
   });
 
   it('with an installer of another version, where its name tells', () => {
-    expect(faults('3.8.5', [old], 'puppet-enterprise-3.8.5-el-6-x86_64.tar.gz')).toEqual([]);
-    expect(faults('3.8.5', [old], 'puppet-enterprise-3.8.4-el-6-x86_64.tar.gz')).toEqual([
+    expect(faults('3.8.5', [old], { installer: 'puppet-enterprise-3.8.5-el-6-x86_64.tar.gz' })).toEqual([]);
+    expect(faults('3.8.5', [old], { installer: 'puppet-enterprise-3.8.4-el-6-x86_64.tar.gz' })).toEqual([
       expect.stringMatching(/is of 3\.8\.4, the backup of master of 3\.8\.5/),
     ]);
+  });
+
+  it('unless answers are handed in: they are fetched, and take the place of those of the backup', () => {
+    const handed = { master: { name: 'master.answers', sha256: 'a'.repeat(64) } };
+    expect(faults('3.8.5', [], { handed })).toEqual([]);
+    const commands = (version: string, of = handed) =>
+      planPuppetRestore(reinstalled(version, [], { handed: of })).flatMap((phase) => phase.commands);
+    expect(commands('3.8.5').find(({ parameters }) => parameters['Name'] === 'answers')?.parameters).toMatchObject({
+      ...{ Object: 'installers/pe-main/master.answers', Compression: 'none' },
+    });
+    expect(commands('3.8.5').find(({ id }) => id.startsWith('prepare-installation'))?.parameters).toMatchObject({
+      HandedAnswers: 'answers',
+    });
+    expect(faults('3.8.5', [], { handed: {} })).toHaveLength(1);
+  });
+
+  it('and answers for a role that is none, or without their checksum', () => {
+    const reinstall = (answers: unknown): boolean =>
+      RestoreRequest.safeParse({
+        system: 'pe-main',
+        reinstall: { installer: 'x.tar.gz', sha256: 'a'.repeat(64), answers },
+      }).success;
+    expect(reinstall({ master: { name: 'a.txt', sha256: 'a'.repeat(64) } })).toBe(true);
+    expect(reinstall({ master: { name: 'a.txt' } })).toBe(false);
+    expect(reinstall({ hub: { name: 'a.txt', sha256: 'a'.repeat(64) } })).toBe(false);
   });
 });

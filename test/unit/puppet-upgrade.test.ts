@@ -1,9 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import type { PuppetRole } from '#domain/config';
+import { PuppetEnterprise, type PuppetRole } from '#domain/config';
 import { UpgradeRequest } from '#domain/payloads';
 import type { Phase } from '#domain/plan';
+import { puppetEnterprise, upgradePuppet } from '#domain/systems/puppet';
+import { askScript, preflightUpgrade } from '#domain/systems/puppet-documents';
 import { planCoreUpgrade, planRollout, wavesOf } from '#domain/systems/puppet-upgrade';
-import { checkPuppetUpgrade, isNothingToDo, versionFault } from '#domain/systems/puppet-upgrade-check';
+import {
+  checkPuppetUpgrade,
+  isNothingToDo,
+  versionFault,
+  warnPuppetUpgrade,
+} from '#domain/systems/puppet-upgrade-check';
 import type { PuppetUpgrade, UpgradeNode } from '#domain/systems/puppet-upgrade-scope';
 import { stepsOf } from '../../lambdas/runs.ts';
 import { manifestOf } from './cli-fixtures.ts';
@@ -68,7 +75,11 @@ const upgradeOf = (
     ...config,
   },
   nodes,
+  scripts: ['install.bash', 'upgrade.bash'].map((script) => ({
+    ...{ url: `https://lb.example.com:8140/packages/current/${script}`, host: 'agent1.example.com', problem: '' },
+  })),
   absent: [],
+  modules: new Map(),
   execution: 'arn:aws:states:eu-central-1:111122223333:execution:holdfast-upgrade:run-1',
   installer: {
     ...{ key: 'installers/pe-main/pe.tar.gz', versionId: 'v1', bytes: 1000 },
@@ -121,12 +132,134 @@ describe('an upgrade of a large environment', () => {
     const phases = planRollout(of, upgraded(of.nodes));
     const urls = (name: string) => commandsOf(phases, name).map(({ parameters }) => parameters['Url']);
     for (const name of ['upgrade-compile-masters', 'upgrade-hubs', 'upgrade-spokes'])
-      expect(urls(name)).toEqual(['https://master.example.com:8140/packages/current/upgrade.bash']);
+      expect(urls(name)).toEqual(['https://master:8140/packages/current/upgrade.bash']);
     for (const name of ['upgrade-canaries', 'upgrade-agents-1'])
       expect(urls(name)).toEqual(['https://lb.example.com:8140/packages/current/install.bash']);
     const alone = { ...of, config: { ...of.config, loadBalancer: undefined } };
     const [agents] = commandsOf(planRollout(alone, upgraded(of.nodes)), 'upgrade-agents-1');
-    expect(agents?.parameters['Url']).toBe('https://master.example.com:8140/packages/current/install.bash');
+    expect(agents?.parameters['Url']).toBe('https://master:8140/packages/current/install.bash');
+  });
+
+  it('knows the master by its host name, or by the name that is configured, never by its certname', () => {
+    const of = upgradeOf({}, large(), { masterHost: 'puppet.example.com', loadBalancer: undefined });
+    const phases = planRollout(of, upgraded(of.nodes));
+    const urls = ['upgrade-compile-masters', 'upgrade-agents-1'].flatMap((name) =>
+      commandsOf(phases, name).map(({ parameters }) => parameters['Url']),
+    );
+    expect(urls).toEqual([
+      'https://puppet.example.com:8140/packages/current/upgrade.bash',
+      'https://puppet.example.com:8140/packages/current/install.bash',
+    ]);
+  });
+
+  it('leads hubs, spokes and agents to the load balancer of their own selector', () => {
+    const [spoke2, spoke3] = [8, 9].map((index) => {
+      const one = nodeOf(index, `spoke${index}`, ['activemq-spoke'], { version: '' });
+      return { ...one, node: { ...one.node, loadBalancer: 'dmz.example.com' } };
+    });
+    if (!spoke2 || !spoke3) throw new Error('there are two');
+    const of = upgradeOf({}, [...large(), spoke2, spoke3], {
+      nodes: [
+        {
+          tag: { key: 'zone', value: 'dmz' },
+          roles: ['agent'],
+          optional: false,
+          canary: false,
+          loadBalancer: 'dmz.example.com',
+        },
+        { tag: { key: 'zone', value: 'lan' }, roles: ['agent'], optional: false, canary: false },
+      ],
+    });
+    const phases = planRollout(of, upgraded(of.nodes));
+    expect(
+      commandsOf(phases, 'upgrade-spokes').map(({ id, instanceIds, parameters }) => [
+        id,
+        instanceIds,
+        parameters['Url'],
+      ]),
+    ).toEqual([
+      ['upgrade spokes from master', [instance(7)], 'https://master:8140/packages/current/upgrade.bash'],
+      [
+        'upgrade spokes from dmz.example.com',
+        [instance(8), instance(9)],
+        'https://dmz.example.com:8140/packages/current/upgrade.bash',
+      ],
+    ]);
+    expect(
+      ['upgrade-agents-1', 'upgrade-agents-2'].map((name) => commandsOf(phases, name)[0]?.parameters['Url']),
+    ).toEqual([
+      'https://dmz.example.com:8140/packages/current/install.bash',
+      'https://lb.example.com:8140/packages/current/install.bash',
+    ]);
+  });
+
+  it('is told to its end before it begins, though nobody knows yet which agent the upgraded master brings', () => {
+    const config = PuppetEnterprise.parse({
+      kind: 'puppet-enterprise',
+      nodes: [
+        { instance: instance(1), roles: ['master', 'puppetdb', 'console'] },
+        { tag: { key: 'role', value: 'agent' }, roles: ['agent'] },
+      ],
+    });
+    const { nodes, ...of } = upgradeOf();
+    const ended = (id: string, document: string, answers: readonly object[]) => ({
+      ...{ id, document, state: 'ended' as const, commandId: 'c', sentAt: '', endedAt: '' },
+      invocations: answers.map((answer, index) => ({
+        ...{ instanceId: nodes[index]?.node.instanceId ?? '', status: 'Success' as const, detail: '', exitCode: 0 },
+        ...{ stdout: JSON.stringify(answer), stderr: '' },
+      })),
+    });
+    const inspected = {
+      ...{ phase: 'inspect', attempt: 0, startedAt: '' },
+      commands: [
+        ended(
+          'preflight',
+          preflightUpgrade.name,
+          nodes.map(({ preflight }) => preflight),
+        ),
+        ended('ask', askScript.name, [{ url: 'https://x', host: 'compile1', problem: 'https://x is not served' }]),
+      ],
+    };
+    const upgrading = upgradePuppet(config, { ...of, nodes, inspected });
+    expect(filled(upgrading.foresee())).toEqual(expect.arrayContaining(['upgrade-spokes', 'upgrade-agents-1']));
+    expect(upgrading.check()).toContain('compile1: https://x is not served');
+  });
+
+  it('asks for each script first, as the upgrade will fetch it: from all that need upgrade.bash, and from one agent of each selector', () => {
+    const config = PuppetEnterprise.parse({
+      kind: 'puppet-enterprise',
+      loadBalancer: 'lb.example.com',
+      nodes: [
+        { instance: instance(1), roles: ['master', 'puppetdb', 'console'] },
+        { tag: { key: 'role', value: 'agent' }, roles: ['agent'] },
+      ],
+    });
+    const { request, nodes } = upgradeOf();
+    const asked = (upgrade: UpgradeRequest) =>
+      puppetEnterprise(config)
+        .inspect({
+          ...{ run: 'run', purpose: 'backup', upgrade, nodes: nodes.map(({ node }) => node) },
+          sampled: puppetEnterprise(config)
+            .samples(upgrade)
+            .map(({ roles, optional }) => ({ instanceId: instance(99), name: 'agent99', roles: [...roles], optional })),
+        })
+        .commands.filter(({ document }) => document === askScript.name)
+        .map(({ instanceIds, parameters, optional = false }) => ({ instanceIds, url: parameters['Url'], optional }));
+    const agents = {
+      ...{
+        instanceIds: [instance(99)],
+        url: 'https://lb.example.com:8140/packages/current/install.bash',
+        optional: true,
+      },
+    };
+    expect(asked(request)).toEqual([
+      {
+        ...{ instanceIds: [4, 5, 6, 7].map(instance), optional: false },
+        url: 'https://master:8140/packages/current/upgrade.bash',
+      },
+      agents,
+    ]);
+    expect(asked({ ...request, from: 'agents' })).toEqual([agents]);
   });
 
   it('takes compile masters one by one unless batches are asked for, and lets no failure pass', () => {
@@ -151,7 +284,7 @@ describe('an upgrade of a large environment', () => {
     expect(wavesOf(phases)).toEqual(['upgrade-agents-1']);
     const names = phases.map(({ name }) => name);
     expect(names.indexOf('upgrade-canaries')).toBeLessThan(names.indexOf('upgrade-agents-1'));
-    expect(names.indexOf('check-modules')).toBeLessThan(names.indexOf('upgrade-canaries'));
+    expect(names.indexOf('install-modules')).toBeLessThan(names.indexOf('upgrade-canaries'));
   });
 
   it('passes over what has the version already, and runs again what broke off', () => {
@@ -174,7 +307,7 @@ describe('an upgrade of a large environment', () => {
     expect(filled(planRollout(of, upgraded(of.nodes)))).toEqual([
       'upgrade-hubs',
       'upgrade-spokes',
-      'check-modules',
+      'install-modules',
       'upgrade-canaries',
       'upgrade-agents-1',
       'finish',
@@ -252,13 +385,59 @@ describe('an upgrade is refused, with every reason at once,', () => {
     const faults = checkPuppetUpgrade({
       ...upgradeOf({}, nodes, { offline: true }),
       absent: ['activemq-spoke: spoke9 does not answer SSM'],
+      scripts: [{ url: 'https://master:8140/x', host: 'spoke1', problem: 'https://master:8140/x is not served' }],
     });
     expect(faults).toEqual([
       'every node must be there: activemq-spoke: spoke9 does not answer SSM',
+      'spoke1: https://master:8140/x is not served',
       'compile2: puppet.conf sets noop = true',
       expect.stringMatching(/^compile1 lacks the modules inifile, stdlib, apt, which agents need/),
       expect.stringMatching(/^compile2 lacks the modules inifile, stdlib, which agents need/),
     ]);
+  });
+
+  it('for a missing module only as long as nobody installs it; without agents in holdfast.yaml that is told', () => {
+    const lacking = large().map((one) => ({ ...one, preflight: { ...one.preflight, modules: ['stdlib'] } }));
+    expect(checkPuppetUpgrade(upgradeOf({}, lacking))).toEqual([
+      expect.stringMatching(/^compile1 lacks the module puppet_agent, .*--install-modules/),
+      expect.stringMatching(/^compile2 lacks the module puppet_agent/),
+    ]);
+    const without = upgradeOf({}, lacking, { nodes: [], offline: true });
+    expect(checkPuppetUpgrade(without)).toEqual([]);
+    expect(warnPuppetUpgrade(without)).toEqual([
+      expect.stringMatching(/^compile1 lacks the modules puppet_agent, inifile, apt, /),
+      expect.stringMatching(/^compile2 lacks/),
+    ]);
+    const name = 'puppetlabs-puppet_agent-1.2.0.tar.gz';
+    const installing = {
+      ...upgradeOf({ modules: [{ name, sha256 }] }, lacking),
+      modules: new Map([
+        [name, { key: `installers/pe-lei/${name}`, versionId: 'v1', bytes: 9, sha256, compression: 'none' as const }],
+      ]),
+    };
+    expect(checkPuppetUpgrade(installing)).toEqual([]);
+    const fetched = commandsOf(planCoreUpgrade(installing), 'fetch-installer').filter(
+      ({ parameters }) => parameters['Name'] === name,
+    );
+    expect(fetched.map(({ instanceIds, parameters }) => [instanceIds, parameters['Compression']])).toEqual([
+      [[instance(4)], 'none'],
+      [[instance(5)], 'none'],
+    ]);
+    const rollout = planRollout(installing, upgraded(lacking));
+    expect(commandsOf(rollout, 'install-modules')).toMatchObject([
+      { instanceIds: [instance(4), instance(5)], parameters: { Modules: 'puppet_agent', Archives: name } },
+    ]);
+    // What was fetched goes again.
+    expect(commandsOf(rollout, 'finish')[0]?.instanceIds).toEqual([1, 2, 3, 4, 5].map(instance));
+  });
+
+  it('not for agents that do not answer: that nobody could ask the load balancer is told', () => {
+    const of = { ...upgradeOf(), scripts: [] };
+    expect(checkPuppetUpgrade(of)).toEqual([]);
+    expect(warnPuppetUpgrade(of)).toEqual([
+      expect.stringMatching(/^no agent answers that could ask for https:\/\/lb\.example\.com:8140.*install\.bash/),
+    ]);
+    expect(warnPuppetUpgrade(upgradeOf())).toEqual([]);
   });
 
   it('for answers that the installer would ask for, on the nodes that need their own', () => {

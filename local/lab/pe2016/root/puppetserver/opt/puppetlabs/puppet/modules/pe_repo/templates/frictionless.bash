@@ -1,8 +1,9 @@
 #!/bin/bash
 #/ Usage: curl --cacert /etc/puppetlabs/puppet/ssl/certs/ca.pem https://@SERVER@:8140/packages/current/@SCRIPT@.bash | bash
 #/
-#/ Stands in for the script that installs the agent's packages, and on a compile master the server's too, from the master that
-#/ served it. Exit status: 0 installed, or nothing newer to install; 1 the message says why not.
+#/ Stands in for the script that installs the agent's packages from the master that served it. Those of the server it lays into the
+#/ node's repository; on a compile master the next run of the agent installs them.
+#/ Exit status: 0 installed, or nothing newer to install; 1 the message says why not.
 set -Eeuo pipefail
 umask 022
 
@@ -11,7 +12,7 @@ script=@SCRIPT@
 version=@VERSION@
 platform=debian-12-amd64
 agent=/opt/puppetlabs/puppet
-installed=/opt/puppetlabs/server
+repository=/opt/puppetlabs/puppet/cache/pe-repository
 log=/var/log/puppetlabs/upgrade.log
 
 fail() {
@@ -29,6 +30,7 @@ restart() {
 main() {
   local before
   [[ $(id -u) == 0 ]] || fail 'this must be run as root'
+  [[ -d ${HOME-} && ${USER-} == root ]] || fail 'HOME and USER must be those of root'
   [[ -x $agent/bin/puppet && -r /etc/puppetlabs/puppet/ssl/certs/ca.pem ]] || fail 'there is no agent on this node'
   if [[ -e /etc/puppetlabs/enterprise/conf.d/pe.conf ]]; then
     fail 'this node holds a core component of Puppet Enterprise: use puppet-enterprise-installer'
@@ -41,11 +43,8 @@ main() {
   tar -xzf "$scratch/packages.tar.gz" -C "$scratch" || fail 'the packages are damaged'
   before=$(cat "$agent/VERSION")
   cat "$scratch/puppet/VERSION" >"$agent/VERSION"
-  if [[ -x /etc/init.d/pe-puppetserver ]]; then
-    tee "$installed/pe_version" "$installed/pe_build" <"$scratch/server/pe_version" >/dev/null
-    "$installed/libexec/publish-packages"
-    restart pe-puppetserver
-  fi
+  mkdir -p "$repository"
+  cp "$scratch/server/pe_version" "$repository/pe_version"
   restart pe-activemq mcollective puppet
   mkdir -p "${log%/*}"
   echo "$(date -u +%FT%TZ) $script.bash of $server ($version): puppet-agent $before -> $(cat "$agent/VERSION")" >>"$log"
