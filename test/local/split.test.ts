@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { vaultKeys } from '#domain/naming';
 import { createPuppetNode, startServices } from '#local/lab/layer';
+import type { LabNode } from '#local/lab/node';
 import { buildInstaller } from '#local/lab/pe32/installer';
 import { servicesOf } from '#local/lab/product';
 import { type Bench, type Ending, noTraces, split, startBench } from './harness.ts';
@@ -40,6 +41,47 @@ const expectRestored = async ({ status, cause, output }: Ending): Promise<void> 
   expect(await bench.authority()).toBe(authority);
   expect(await bench.traces()).toMatchObject({ uploads: [], lock: false, onNode: '', servicesDown: [] });
   expect(await bench.opened()).toEqual([]);
+};
+
+/** New instances in the place of those that hold roles, which are gone meanwhile. */
+const withSpares = async (
+  roles: readonly ('master' | 'puppetdb' | 'console')[],
+  work: (onto: Readonly<Record<string, string>>) => Promise<void>,
+): Promise<void> => {
+  const { product, hosts } = bench.lab.systems['pe-main'] ?? {};
+  if (!product || !hosts) throw new Error('the lab has no system');
+  const places = roles.map((role, index) => {
+    const lost = bench.withRole(role);
+    const [key = ''] = Object.entries(bench.nodes).find(([, node]) => node === lost) ?? [];
+    return { role, lost, key, instanceId: `i-0fedcba987654321${index}` };
+  });
+  const made: LabNode[] = [];
+  try {
+    for (const { lost } of places) {
+      if (lost.online) await lost.stop();
+      lost.online = false;
+    }
+    for (const { role, lost, key, instanceId } of places) {
+      const { hostname, address, tags } = lost;
+      const name = `${process.pid}-spare-${role}`;
+      const spare = await createPuppetNode({ name, product, system: hosts, hostname, address, instanceId, tags });
+      made.push(spare);
+      await bench.lab.connect(spare, 'pe-main');
+      await startServices(spare, servicesOf(product, [role]));
+      await spare.exec('echo other >/etc/puppetlabs/puppet/puppet.conf');
+      Reflect.set(bench.nodes, key, spare);
+      spare.online = true;
+    }
+    await work(Object.fromEntries(places.map(({ role, instanceId }) => [role, instanceId])));
+  } finally {
+    for (const { key, lost } of places) Reflect.set(bench.nodes, key, lost);
+    for (const spare of made) await spare.destroy();
+    for (const { role, lost } of places) {
+      await lost.boot();
+      await startServices(lost, servicesOf(product, [role]));
+      lost.online = true;
+    }
+  }
 };
 
 describe('a split system', () => {
@@ -84,6 +126,8 @@ describe('a split system', () => {
     expect(await Promise.all((['master', 'puppetdb', 'console'] as const).map(fingerprint))).toEqual(before);
     expect(await bench.sql('console', 'SELECT count(*) > 0 FROM nodes')).toBe('t');
     expect(await on('console', 'ls /opt/puppet/share/puppet-dashboard/certs | wc -l')).toBe('5\n');
+    expect(await on('master', 'find /etc/puppetlabs/puppet/ssl ! -user pe-puppet -o ! -group pe-puppet')).toBe('');
+    expect(await on('console', 'find /opt/puppet/share/puppet-dashboard/certs ! -user puppet-dashboard')).toBe('');
   });
 
   it('is purged and installed again in the order master, PuppetDB, console', async () => {
@@ -135,39 +179,44 @@ describe('a split system', () => {
     await on('master', 'echo "# after the backup" >>/etc/puppetlabs/puppet/manifests/site.pp');
     await bench.sql('console_auth', 'CREATE TABLE made_after_the_backup (n int)');
     const running = await on('master', 'cat /var/run/pe-httpd.pid');
-    const { product, hosts } = bench.lab.systems['pe-main'] ?? {};
-    if (!product || !hosts) throw new Error('the lab has no system');
-    const spare = await createPuppetNode({
-      ...{ name: `${process.pid}-spare`, product, system: hosts, hostname: lost.hostname, address: lost.address },
-      ...{ instanceId: 'i-0fedcba9876543210', tags: lost.tags },
-    });
-    try {
-      await spare.exec('echo other >/etc/puppetlabs/puppet/puppet.conf');
-      await bench.lab.connect(spare, 'pe-main');
-      await startServices(spare, servicesOf(product, ['console']));
-      Reflect.set(bench.nodes, 'spare', spare);
-      spare.online = true;
+    await withSpares(['console'], async (onto) => {
       const { status, cause, output } = await bench.restore({
-        ...{ confirm: 'pe-main', onto: { console: spare.instanceId }, safetyBackup: true, allow: ['certname'] },
+        ...{ confirm: 'pe-main', onto, safetyBackup: true, allow: ['certname'] },
       });
       expect([status, cause]).toEqual(['SUCCEEDED', '']);
       // It holds what was replaced.
       const safety = await bench.manifest(output.safety?.backup ?? '');
-      expect(safety.nodes.find(({ roles }) => roles.includes('console'))?.instanceId).toBe(spare.instanceId);
-      const { stdout } = await spare.exec(
-        'openssl x509 -noout -fingerprint -sha256 -in /etc/puppetlabs/puppet/ssl/certs/$(hostname -f).pem && cat /etc/puppetlabs/puppet/puppet.conf | sha256sum',
-      );
-      expect(stdout).toBe(before);
+      expect(safety.nodes.find(({ roles }) => roles.includes('console'))?.instanceId).toBe(onto['console']);
+      expect(await fingerprint('console')).toBe(before);
       expect(await on('master', 'tail -n 1 /etc/puppetlabs/puppet/manifests/site.pp')).toContain('after the backup');
       expect(await on('master', 'cat /var/run/pe-httpd.pid')).toBe(running);
       expect(await bench.sql('console_auth', 'SELECT count(*) FROM made_after_the_backup')).toBe('0');
-    } finally {
-      Reflect.deleteProperty(bench.nodes, 'spare');
-      await spare.destroy();
-      await lost.boot();
-      await startServices(lost, servicesOf(product, ['console']));
-      lost.online = true;
-    }
+    });
+  });
+
+  it('moves as a whole to a set of new instances, each named by a role of the node whose place it takes', async () => {
+    const roles = ['puppetdb', 'master', 'console'] as const;
+    const before = await Promise.all(roles.map(fingerprint));
+    await withSpares(roles, async (onto) => {
+      await bench.sql('console_auth', 'TRUNCATE users CASCADE');
+      await on('master', 'rm -rf /etc/puppetlabs/puppet/ssl/ca /etc/puppetlabs/puppet/manifests');
+      await expectRestored(await bench.restore({ confirm: 'pe-main', backup: good, onto, allow: ['certname'] }));
+      expect(await Promise.all(roles.map(fingerprint))).toEqual(before);
+      expect(await on('master', 'ls /etc/puppetlabs/puppet/manifests')).toBe('site.pp\n');
+    });
+  });
+
+  it('has two of its nodes replaced at once, while the third gives way and keeps what it has', async () => {
+    const before = await Promise.all((['puppetdb', 'master'] as const).map(fingerprint));
+    await on('console', 'echo mine >/etc/puppetlabs/puppet/made-after-the-backup');
+    await withSpares(['puppetdb', 'master'], async (onto) => {
+      await bench.sql('console_auth', 'TRUNCATE users CASCADE');
+      const ending = await bench.restore({ confirm: 'pe-main', backup: good, onto, allow: ['certname'] });
+      await expectRestored(ending);
+      expect(await Promise.all((['puppetdb', 'master'] as const).map(fingerprint))).toEqual(before);
+      expect(await on('console', 'cat /etc/puppetlabs/puppet/made-after-the-backup')).toBe('mine\n');
+    });
+    await on('console', 'rm /etc/puppetlabs/puppet/made-after-the-backup');
   });
 
   it('has all services running again when one node dies in the middle of a restore', async () => {
