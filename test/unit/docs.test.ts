@@ -1,7 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parseConfig } from '#domain/config-file';
 import { pages } from '../../docs/generate.ts';
 import { manifestOf } from './cli-fixtures.ts';
@@ -74,3 +74,55 @@ it('the reference of the manifest has each of its keys', () => {
   expect(keys.length).toBeGreaterThan(30);
   for (const key of keys) expect(page).toContain(`\`${key}\``);
 });
+
+describe("the page of the manual's steps", () => {
+  const rows = Array.from(
+    read('docs/reference/manuals.md').matchAll(/^\| step \|.*\n\|[-|]+\|\n((?:\|.*\n)+)/gm),
+    ([, table = '']) =>
+      table
+        .trimEnd()
+        .split('\n')
+        .map((row) => row.split('|').map((cell) => cell.trim()))
+        .map(([, step = '', manual = '', state = '', command = '', , shown = '']) => ({
+          ...{ step, manual, state, command, shown },
+        })),
+  );
+  const all = rows.flat();
+
+  it('has each step of the three, with its state and its command', () => {
+    expect(rows.map((table) => table.length)).toEqual([26, 8, 9]);
+    expect(all.filter(({ manual, state, command }) => [manual, state, command].includes(''))).toEqual([]);
+    const steps = all.map(({ step }) => step).join('\n');
+    for (let step = 1; step <= 10; step += 1) expect(steps).toMatch(new RegExp(`^restore ${step}\\b`, 'm'));
+    expect(steps).not.toMatch(/partly/);
+  });
+
+  it('names states that there are', () => {
+    const machines = globSync('statemachines/*.asl.json', { cwd: root }).map(read).join('\n');
+    const named = all.flatMap(({ state }) => Array.from(state.matchAll(/`(\w+)`/g), ([, name = '']) => name));
+    expect(named.filter((name) => !machines.includes(`"${name}": {`))).toEqual([]);
+  });
+
+  it('names for each step tests that there are', () => {
+    const missing = all.flatMap(({ step, shown }) => {
+      const named = Array.from(shown.matchAll(/`(test\/[^`]+)`: ((?:"[^"]+"(?:, )?)+)/g), ([, file = '', titles = '']) => ({
+        file,
+        titles: Array.from(titles.matchAll(/"([^"]+)"/g), ([, title = '']) => title),
+      }));
+      if (named.length === 0) return [`${step}: no test`];
+      return named.flatMap(({ file, titles }) =>
+        existsSync(join(root, file))
+          ? titles.filter((title) => !titlesOf(read(file)).some((one) => one.includes(title))).map((title) => `${file}: ${title}`)
+          : [`${step}: there is no ${file}`],
+      );
+    });
+    expect(missing).toEqual([]);
+  });
+});
+
+/** What the tests of a file are called. */
+const titlesOf = (text: string): readonly string[] =>
+  Array.from(
+    text.matchAll(/(?:^@test |\b(?:it|test)(?:\.each\([^]*?\))?\(\s*)(["'`])((?:(?!\1)[^\\]|\\.)*)\1/gm),
+    ([, , title = '']) => title.replaceAll(/\\(.)/g, '$1'),
+  );
