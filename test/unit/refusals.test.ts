@@ -642,7 +642,14 @@ describe('a run begins with', () => {
   it('a look at its nodes, and before an upgrade with what is against it', () => {
     const documents = (configured: System, nodes: readonly Inspected[], more: object = {}): readonly string[] =>
       kindOf(configured)
-        .inspect({ run: 'run-1', purpose: 'backup', nodes: nodes.map(({ node }) => node), upgrade: undefined, ...more })
+        .inspect({
+          run: 'run-1',
+          purpose: 'backup',
+          nodes: nodes.map(({ node }) => node),
+          sampled: [],
+          upgrade: undefined,
+          ...more,
+        })
         .commands.map(({ id }) => id);
     const asked = {
       upgrade: {
