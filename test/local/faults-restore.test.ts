@@ -1,8 +1,9 @@
 import { readFile, truncate, writeFile } from 'node:fs/promises';
-import { SendTaskFailureCommand, SendTaskSuccessCommand } from '@aws-sdk/client-sfn';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { sfnClient } from '#aws/clients';
 import { instanceArn, stateKeys, vaultKeys } from '#domain/naming';
+import { connect } from '../../cli/connection.ts';
+import { type Choice, decide } from '../../cli/decide.ts';
+import { recordedOutput } from '../unit/cli-fixtures.ts';
 import { type Bench, type Ending, instanceId } from './harness.ts';
 import { abortIn, expectUntouched, startRestorable } from './restorable.ts';
 
@@ -181,27 +182,30 @@ describe('without a confirmation a restore', () => {
       'holdfast-restore',
     );
     const run = execution.split(':').at(-1) ?? '';
-    const token = async (): Promise<string | undefined> => {
-      const found = await bench.state.read(stateKeys.approval(run));
-      return found && JSON.parse(found.text).token;
-    };
-    await expect.poll(token, { timeout: 30_000, interval: 50 }).toBeDefined();
-    return { execution, taskToken: await token() };
+    await expect
+      .poll(() => bench.state.read(stateKeys.approval(run)), { timeout: 120_000, interval: 50 })
+      .toBeDefined();
+    return { execution, run };
   };
+  const decided = (run: string, choice: Choice) =>
+    decide(
+      () => connect({ endpointUrl: bench.lab.runtime.url, region: 'us-east-1' }),
+      run,
+      choice,
+      recordedOutput().output,
+    );
 
   it('waits for an approval, and goes on with it', async () => {
-    const { execution, taskToken } = await waiting(600);
-    await sfnClient().send(new SendTaskSuccessCommand({ taskToken, output: '{}' }));
+    const { execution, run } = await waiting(600);
+    expect(await decided(run, { approve: true })).toBe('ok');
     expect(await bench.ending(execution)).toMatchObject({ status: 'SUCCEEDED' });
     await expectUntouched(bench);
   });
 
   it('ends when it is rejected, with the reason', async () => {
-    const { execution, taskToken } = await waiting(600);
-    await sfnClient().send(
-      new SendTaskFailureCommand({ taskToken, error: 'ApprovalRejectedError', cause: 'not tonight' }),
-    );
-    await expectRefused(await bench.ending(execution), 'ApprovalRejectedError', /not tonight/);
+    const { execution, run } = await waiting(600);
+    await decided(run, { approve: false, reason: 'not tonight' });
+    await expectRefused(await bench.ending(execution), 'ApprovalRejectedError', /not tonight \(rejected by /);
   });
 
   it('ends when nobody says anything', async () => {
