@@ -41,7 +41,15 @@ export const benchUpgradePlan = (nodes: number): PlanCost => {
     nodeOf(index, ['master', 'puppetdb', 'console'][index] ?? 'activemq-spoke'),
   );
   const of = {
-    ...{ system: 'pe-main', run: 'bench', vaultBucket: 'vault', nodes: all, scripts: [], modules: new Map(), absent: [] },
+    ...{
+      system: 'pe-main',
+      run: 'bench',
+      vaultBucket: 'vault',
+      nodes: all,
+      scripts: [],
+      modules: new Map(),
+      absent: [],
+    },
     execution: 'arn:aws:states:eu-central-1:111122223333:execution:holdfast-upgrade:bench',
     installer: {
       key: 'installers/pe-main/pe.tar.gz',

@@ -105,14 +105,19 @@ describe("the page of the manual's steps", () => {
 
   it('names for each step tests that there are', () => {
     const missing = all.flatMap(({ step, shown }) => {
-      const named = Array.from(shown.matchAll(/`(test\/[^`]+)`: ((?:"[^"]+"(?:, )?)+)/g), ([, file = '', titles = '']) => ({
-        file,
-        titles: Array.from(titles.matchAll(/"([^"]+)"/g), ([, title = '']) => title),
-      }));
+      const named = Array.from(
+        shown.matchAll(/`(test\/[^`]+)`: ((?:"[^"]+"(?:, )?)+)/g),
+        ([, file = '', titles = '']) => ({
+          file,
+          titles: Array.from(titles.matchAll(/"([^"]+)"/g), ([, title = '']) => title),
+        }),
+      );
       if (named.length === 0) return [`${step}: no test`];
       return named.flatMap(({ file, titles }) =>
         existsSync(join(root, file))
-          ? titles.filter((title) => !titlesOf(read(file)).some((one) => one.includes(title))).map((title) => `${file}: ${title}`)
+          ? titles
+              .filter((title) => !titlesOf(read(file)).some((one) => one.includes(title)))
+              .map((title) => `${file}: ${title}`)
           : [`${step}: there is no ${file}`],
       );
     });
@@ -123,6 +128,6 @@ describe("the page of the manual's steps", () => {
 /** What the tests of a file are called. */
 const titlesOf = (text: string): readonly string[] =>
   Array.from(
-    text.matchAll(/(?:^@test |\b(?:it|test)(?:\.each\([^]*?\))?\(\s*)(["'`])((?:(?!\1)[^\\]|\\.)*)\1/gm),
+    text.matchAll(/(?:^@test |\b(?:it|test)(?:\.each\([\s\S]*?\))?\(\s*)(["'`])((?:(?!\1)[^\\]|\\.)*)\1/gm),
     ([, , title = '']) => title.replaceAll(/\\(.)/g, '$1'),
   );
