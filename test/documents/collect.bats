@@ -20,7 +20,7 @@ setup() {
   echo 3.2.3 >"$node/opt/puppet/pe_version"
   printf -- '-----BEGIN RSA PRIVATE KEY-----\nx\n' | tee "$ca/ca_key.pem" >"$etc/puppet/ssl/private_keys/master.example.com.pem"
   echo 0005 | tee "$ca/serial" "$ca/inventory.txt" "$ca/ca_crl.pem" >"$ca/ca_crt.pem"
-  printf '#!/bin/sh\ncase $1 in x509) echo SHA256 Fingerprint=AA ;; esac\n' >"$node/bin/openssl"
+  printf '#!/bin/sh\ncase $1 in x509) echo SHA256 Fingerprint=AA ;; dgst) exec %s "$@" ;; esac\n' "$(command -v openssl)" >"$node/bin/openssl"
   chmod +x "$node/bin/openssl"
   printf '[main]\ncertname = master.example.com\n' >"$etc/puppet/puppet.conf"
 }
@@ -150,14 +150,9 @@ CONF
   [[ $(told 'd["error"] + d["message"]') == OpenSourcePuppetError*puppetserver* ]]
 }
 
-@test "an old zstd packs with one core or not at all, and that is told" {
-  printf '#!/bin/sh\nfor a; do case $a in -T*) exit 1 ;; esac; done\nexec %s "$@"\n' "$(command -v zstd)" >"$node/bin/zstd"
-  chmod +x "$node/bin/zstd"
-  inspect
-  [[ $(told 'd["warnings"]') == *'no -T0'* ]]
-  REQUIRED='' run archive "$etc"
-  [[ $output == *'"compression":"zstd"'* ]]
+@test "an old zstd whose format nobody reads is not used, and that is told" {
   printf '#!/bin/sh\necho "another format"\n' >"$node/bin/zstd"
+  chmod +x "$node/bin/zstd"
   inspect
   [[ $(told 'd["warnings"]') == *'gzip is used'* ]]
   REQUIRED='' run archive "$etc"
