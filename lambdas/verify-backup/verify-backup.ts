@@ -143,7 +143,7 @@ const outputOf = ({ system, todo, done }: Verification): VerifyBackupOutput => {
     ...summary,
     error: (damaged ? new BackupDamagedError() : new ManifestUnreadableError()).name,
     cause:
-      `${damaged ? 'What lies in the vault is not what was committed' : 'What was committed can not be read'}, of ${system}. ${told.join('; ')}.`.slice(
+      `${damaged ? `What lies in the vault of ${system} is not what was committed` : `What was committed of ${system} can not be read`}. ${told.join('; ')}.`.slice(
         0,
         causeLimit,
       ),

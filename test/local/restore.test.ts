@@ -120,7 +120,7 @@ describe('a restore', () => {
   it('that fails after everything was replaced puts back what was there before, and names the safety backup', async () => {
     const site = '/etc/puppetlabs/puppet/manifests/site.pp';
     const tool = '/opt/puppet/sbin/puppetdb-ssl-setup';
-    await bench.sql('console', 'CREATE TABLE made_after_the_backup (n int)');
+    await bench.sql('console', 'CREATE TABLE IF NOT EXISTS made_after_the_backup (n int)');
     await bench.shell(
       `echo "# changed" >> ${site}; mv ${tool} /root/tool; printf '#!/bin/sh\nexit 1\n' > ${tool}; chmod +x ${tool}`,
     );

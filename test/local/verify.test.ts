@@ -10,6 +10,8 @@ import { recordedOutput } from '../unit/cli-fixtures.ts';
 import { type Bench, monolithic, startBench } from './harness.ts';
 
 let bench: Bench;
+/** The newest backup that is not damaged. */
+let sound: string;
 
 beforeAll(async () => {
   bench = await startBench({ configuration: monolithic() });
@@ -80,7 +82,7 @@ describe('a backup in the vault', () => {
   });
 
   it('with one bit that has turned is found damaged, and no restore takes it for the latest', async () => {
-    const sound = (await bench.backUp()).output.backup ?? '';
+    sound = (await bench.backUp()).output.backup ?? '';
     await new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)));
     const backup = (await bench.backUp()).output.backup ?? '';
     expect(backup > sound).toBe(true);
@@ -101,8 +103,8 @@ describe('a backup in the vault', () => {
 
   it('is read by the monthly run when it is due, and the machine says which', async () => {
     const { status, cause, output } = await bench.ending(await bench.start({ system: 'pe-main' }, 'holdfast-verify'));
-    // The newest is the damaged one of before.
-    expect([status, cause]).toEqual(['FAILED', expect.stringContaining('is not what was committed')]);
-    expect(output).toEqual({});
+    expect([status, cause]).toEqual(['SUCCEEDED', '']);
+    // In any case the newest good one, which the damaged one of before is not.
+    expect(output).toMatchObject({ sound: expect.arrayContaining([sound]), damaged: [] });
   });
 });
