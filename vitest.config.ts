@@ -32,6 +32,7 @@ const long = [
   'lab-split',
   'restore-more',
   'split',
+  'ugly',
   'upgrade',
 ].map((name) => `test/local/${name}.test.ts`);
 

@@ -2,7 +2,7 @@ import type { Bench } from './harness.ts';
 
 /** A server of PostgreSQL with everything that was ever found in one and is easily lost. */
 
-const base64 = (text: string): string => Buffer.from(text).toString('base64');
+export const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 /** Runs SQL in a database of any name. */
 export const inDatabase = (bench: Bench, name: string, statements: string): Promise<string> =>
@@ -51,9 +51,8 @@ CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION on_change();
 CREATE EXTENSION siteconf; INSERT INTO site_settings VALUES ('a', '1'), ('b', '2');
 `;
 
-/** Makes the lab's server one of these. */
-export const oddServer = async (bench: Bench): Promise<void> => {
-  // A table of an extension in which some rows are the site's, told by a condition of several lines.
+/** Lets the server have an extension with a table in which some rows are the site's, told by a condition of several lines. */
+export const shipSiteconf = async (bench: Bench): Promise<void> => {
   await bench.shell(`d=/usr/share/postgresql/15/extension
 printf "default_version = '1.0'\\nrelocatable = true\\n" >$d/siteconf.control
 cat >$d/siteconf--1.0.sql <<'SQL'
@@ -63,6 +62,11 @@ SELECT pg_catalog.pg_extension_config_dump('site_settings', 'WHERE NOT (
 name = ''shipped'')');
 SQL
 chmod 644 $d/siteconf*`);
+};
+
+/** Makes the lab's server one of these. */
+export const oddServer = async (bench: Bench): Promise<void> => {
+  await shipSiteconf(bench);
   await bench.sql(
     'postgres',
     `CREATE ROLE "odd
