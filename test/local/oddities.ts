@@ -144,8 +144,7 @@ for name in (b'f', b'd'):
   },
   {
     what: 'hard links',
-    files:
-      'cd "$in"; echo x >one; ln one two; mkdir d; ln one d/three; mkdir "$out"; ln one "$out/four"; ln -s "$a" l; ln -P l m',
+    files: 'cd "$in"; echo x >one; ln one two; mkdir d; ln one d/three; ln -s "$a" l; ln -P l m',
   },
   {
     what: 'many files',
