@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { SFNClient } from '@aws-sdk/client-sfn';
 import { sha256 } from './digest.ts';
+import { serviceUrl } from './service-url.ts';
 
 /** Who calls: IAM's own name for it, `aws:userid` in a policy. */
 export type CallerId = () => Promise<string>;
@@ -43,7 +44,7 @@ export const stsCallerId =
   ({ config }: Pick<SFNClient, 'config'>, endpointUrl?: string): CallerId =>
   async () => {
     const region = await config.region();
-    const url = new URL(endpointUrl ?? `https://sts.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`);
+    const url = serviceUrl('sts', region, endpointUrl);
     const body = 'Action=GetCallerIdentity&Version=2011-06-15';
     const headers = signedHeaders(
       await config.credentials(),

@@ -4,6 +4,7 @@ import { SSMClient } from '@aws-sdk/client-ssm';
 import * as z from 'zod';
 import type { Signatures } from '#domain/ports';
 import type { Connection } from './clients.ts';
+import { serviceUrl } from './service-url.ts';
 
 /** How often a call is made, at most: throttling and a broken connection end. */
 const attempts = 6;
@@ -32,15 +33,6 @@ class KmsError extends Error {
   }
 }
 
-/** Where KMS is reached: AWS, unless an endpoint is named, as for the SDK's own clients. */
-const endpointOf = (region: string, endpoint: string | undefined): URL =>
-  new URL(
-    endpoint ??
-      process.env['AWS_ENDPOINT_URL_KMS'] ??
-      process.env['AWS_ENDPOINT_URL'] ??
-      `https://kms.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`,
-  );
-
 /**
  * Calls KMS. Its client is none of our dependencies for the sake of two calls: the client of another service finds credentials and region,
  * and signs.
@@ -49,7 +41,7 @@ const kms = ({ endpoint, ...connection }: Connection) => {
   const { config } = new SSMClient(connection);
   const callOnce = async (operation: string, input: object): Promise<unknown> => {
     const region = await config.region();
-    const url = endpointOf(region, endpoint);
+    const url = serviceUrl('kms', region, endpoint);
     const scheme = { name: 'sigv4', signingName: 'kms', signingRegion: region, properties: {} } as const;
     if (typeof config.signer !== 'function') throw new Error('The AWS SDK has no signer.');
     const signer = await config.signer(scheme);

@@ -74,7 +74,7 @@ rows_in_dump() {
   '
 }
 
-# pass_archive LIST BYTES: copies an archive of pg_dump -Fc -Z0, of version 9.0 to 17, reads its blocks to its end on their way, and writes
+# pass_archive LIST BYTES: copies an archive of pg_dump -Fc -Z0, of version 9.0 to 18, reads its blocks to its end on their way, and writes
 # ROWS<TAB>TABLE of each table into LIST and the archive's size into BYTES. Ends with 1 and the reason when it is not whole, and with
 # another status when it can't read or write. Rows are line feeds: most versions write a row a piece, others many.
 pass_archive() { LC_ALL=C perl -e "$(archive_perl)" "$1" "$2"; }

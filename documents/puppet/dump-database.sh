@@ -25,7 +25,8 @@ pg_dump() {
 # Reads the dump to its end; pg_restore -l would accept a truncated one. Data alone: no function's body, no view.
 pg_restore() { LC_ALL=C "$postgres_bin/pg_restore" --data-only -f /dev/stdout | rows_in_dump; }
 
-# find_reader: sets reader. A pass in perl costs a third of PostgreSQL's own program, which is asked where perl or the version is not known.
+# find_reader: sets reader. A pass in perl costs less than PostgreSQL's own program, which is asked where there is no perl, or the version
+# is not known.
 find_reader() {
   reader=(beside pg_restore)
   command -v perl >/dev/null || return 0
