@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { type Manifest, purposes } from './manifest.ts';
 import { consoleUrl, stateMachineName } from './naming.ts';
 import { operations, type RunRecord } from './payloads.ts';
 
@@ -31,6 +32,8 @@ export const RunEnded = z.strictObject({
   /** Of a backup that was committed: what it holds in the vault, and whether anything is missing from it. */
   bytes: z.number().nullable(),
   state: z.enum(['complete', 'partial']).nullable(),
+  /** Of the same backup: only a regular one is ever the latest. */
+  purpose: z.enum(purposes).nullable(),
   /** Of a backup, the run before whose changes it was taken; of an undoing, the run that was undone. */
   of: z.string().nullable(),
   /** Who approved or rejected it, as IAM names them, and which; null when nobody was asked. */
@@ -136,7 +139,7 @@ export interface Known {
   readonly undone?: { readonly system: string };
   /** On the plan of a restore or an upgrade. */
   readonly decision?: RunRecord['decision'];
-  readonly committed?: { readonly bytes: number; readonly state: 'complete' | 'partial' };
+  readonly committed?: { readonly bytes: number } & Pick<Manifest, 'state' | 'purpose'>;
 }
 
 const nextOf = (operation: RunEnded['operation'], run: string, of: string | null): string =>
@@ -168,6 +171,7 @@ export const runEndedEvent = (
     backup: output?.backup ?? output?.chosen?.backup ?? null,
     bytes: committed?.bytes ?? null,
     state: committed?.state ?? null,
+    purpose: committed?.purpose ?? null,
     decision: decision ? `${decision.approve ? 'approved' : 'rejected'} by ${decision.by}` : null,
     error: good ? null : (detail.error ?? { failed: 'Failed', cancelled: 'Aborted', 'timed out': 'TimedOut' }[outcome]),
     cause: good ? null : (detail.cause ?? 'No reason was given.'),
@@ -182,10 +186,6 @@ export const isWaitedFor = ({ detail }: StatusChange): boolean => {
   const asked = parsed(Asked, detail.input);
   return asked?.lockedBy !== undefined || asked?.AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID !== undefined;
 };
-
-/** True for the end of a backup that a restore may choose by itself. */
-export const isGoodBackup = ({ result }: RunEnded, { detail }: StatusChange): boolean =>
-  result === 'committed' && parsed(Asked, detail.input)?.rescue !== true;
 
 /** A mail as SNS takes it: its subject is one line of fewer than 100 printable ASCII characters that begins with a letter. */
 export interface Mail {

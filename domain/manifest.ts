@@ -116,6 +116,12 @@ const node = z.object({
   optional: z.boolean(),
 });
 
+/**
+ * What a backup was taken for. A safety backup holds what a restore was about to replace, a partial one what still lived when a
+ * node was lost: neither is ever `latest`.
+ */
+export const purposes = ['regular', 'safety', 'partial'] as const;
+
 const common = z.object({
   format: z.literal(1),
   system: SystemId,
@@ -125,11 +131,7 @@ const common = z.object({
   /** `partial` when something of `missing` could not be had: a part of an optional node, or of what a safety backup found broken. */
   state: z.enum(['complete', 'partial']),
   missing: z.array(z.string()),
-  /**
-   * A safety backup holds what a restore was about to replace, a partial one what still lived when a node was lost: neither is
-   * ever `latest`.
-   */
-  purpose: z.enum(['regular', 'safety', 'partial']),
+  purpose: z.enum(purposes),
   retentionClass: ExpiringClass,
   scheduled: z.boolean(),
   consistency: z.enum(['live', 'quiesced']),

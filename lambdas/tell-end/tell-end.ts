@@ -1,11 +1,11 @@
 import * as z from 'zod';
 import type { Config } from '#domain/config';
-import { isGoodBackup, isWaitedFor, mailOf, type RunEnded, runEndedEvent, type StatusChange } from '#domain/events';
+import { isWaitedFor, mailOf, type RunEnded, runEndedEvent, type StatusChange } from '#domain/events';
 import { storedBytes } from '#domain/manifest';
 import { stateKeys } from '#domain/naming';
 import { RunRecord } from '#domain/payloads';
 import type { Notices } from '#domain/ports';
-import { readBackup } from '#domain/vault/catalog';
+import { isGood, readBackup } from '#domain/vault/catalog';
 import type { StateOf, VaultOf } from '../verbs.ts';
 
 export interface Services {
@@ -21,7 +21,7 @@ const Undone = z.object({ run: z.string() });
 
 /**
  * Tells of the end of a run: an event for programs, a mail for people when it did not succeed and nobody else tells of it, and a
- * ping after a good backup. A ping that fails is passed over: what it would have told is true all the same.
+ * ping after a backup that a restore of `latest` may choose. A ping that fails is passed over: what it would have told is true all the same.
  */
 export const tellEnd = async (
   { notifications, state, vault, notices, warn }: Services,
@@ -47,13 +47,17 @@ export const tellEnd = async (
       ...(undone && { undone }),
       ...(decision && { decision }),
       ...(committed?.readable && {
-        committed: { bytes: storedBytes(committed.manifest), state: committed.manifest.state },
+        committed: {
+          bytes: storedBytes(committed.manifest),
+          state: committed.manifest.state,
+          purpose: committed.manifest.purpose,
+        },
       }),
     }) ?? known;
   await notices.publish(event);
   const mail = mailOf(event);
   if (mail && !isWaitedFor(change)) await notices.mail(mail);
-  if (notifications.ping !== undefined && isGoodBackup(event, change)) {
+  if (notifications.ping !== undefined && committed && isGood(committed)) {
     const url = notifications.ping.replaceAll('{system}', encodeURIComponent(event.system ?? ''));
     await notices.ping(url).catch((error: unknown) => warn(`The ping after ${event.backup} failed: ${error}`));
   }

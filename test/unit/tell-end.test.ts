@@ -9,6 +9,7 @@ import { awsNotices } from '#aws/notices';
 import { Config } from '#domain/config';
 import { parseConfig } from '#domain/config-file';
 import { endedUncaught, type Mail, mailOf, RunEnded, runEndedEvent, StatusChange } from '#domain/events';
+import type { PuppetManifest } from '#domain/manifest';
 import { stateKeys } from '#domain/naming';
 import { tellEnd } from '#lambdas/tell-end/tell-end';
 import { createNotices } from '#local/runtime/notices';
@@ -36,9 +37,13 @@ const committed = ended('backup', 'SUCCEEDED', {
   output: JSON.stringify({ operation: 'backup', system: 'pe-main', backup, outcome: 'acquired' }),
 });
 
-const bench = async (notifications: object = {}, ping: (url: string) => Promise<void> = async () => undefined) => {
+const bench = async (
+  notifications: object = {},
+  ping: (url: string) => Promise<void> = async () => undefined,
+  manifest: Partial<PuppetManifest> = {},
+) => {
   const vault = memoryBucket();
-  await commit(vault, manifestOf('pe-main', backup));
+  await commit(vault, manifestOf('pe-main', backup, manifest));
   const state = jsonState(memoryBucket());
   const [events, mails, pings, warnings]: [RunEnded[], Mail[], string[], string[]] = [[], [], [], []];
   const services = {
@@ -105,6 +110,7 @@ describe('the end of a run', () => {
           backup,
           bytes: expect.any(Number),
           state: 'complete',
+          purpose: 'regular',
           of: null,
           decision: null,
           error: null,
@@ -215,11 +221,20 @@ describe('the ping', () => {
     await tell(failed('backup'));
     await tell(ended('restore', 'SUCCEEDED', { output: '{}' }));
     await tell(ended('backup', 'SUCCEEDED', { output: output('duplicate') }));
-    const rescue = '{"system":"pe-main","rescue":true,"lockedBy":"run-0"}';
-    await tell(ended('backup', 'SUCCEEDED', { output: output('acquired'), input: rescue }));
     expect(pings).toEqual([]);
     await tell(committed);
     expect(pings).toEqual(['https://ping.example.com/pe-main']);
+  });
+
+  it.each([
+    ['lacks an optional node', { state: 'partial' }, true],
+    ['is of a restore', { purpose: 'safety' }, false],
+    ['is of what still lives alone', { purpose: 'partial', state: 'partial' }, false],
+  ] as const)('is for what a restore of latest may choose: one that %s', async (_, changes, called) => {
+    const { tell, pings, events } = await bench({ ping: url }, undefined, changes);
+    await tell(committed);
+    expect(pings).toEqual(called ? ['https://ping.example.com/pe-main'] : []);
+    expect(events).toMatchObject([{ result: 'committed', purpose: 'regular', state: 'complete', ...changes }]);
   });
 
   it('that fails fails nothing', async () => {
