@@ -200,22 +200,33 @@ archive_perl() {
 PERL
 }
 
-# globals_to_apply: leaves out what pg_dumpall up to 10 says of databases, each of which brings its own settings. A role that is there
-# already loses what the statements behind its CREATE do not name.
+# globals_to_apply: leaves out what pg_dumpall up to 10 says of databases, each of which brings its own settings. A role or tablespace
+# that is there already loses what the statements behind its CREATE do not name. Before 16 no other catalog knows of a membership.
 globals_to_apply() {
   LC_ALL=C awk "$(sql_awk)"'
+    function quoted(name) { gsub(/"/, "&&", name); return "\"" name "\"" }
+    function literal(text) { gsub(/\047/, "&&", text); return "\047" text "\047" }
     !within && /^(--|\\|$)/ { print; next }
     !is_whole($0) { next }
     statement ~ /^ALTER ROLE / { rest = substr(statement, 12); identifier(); if (rest ~ /^ IN DATABASE /) next }
     { print statement }
     statement ~ /^CREATE ROLE / {
       rest = substr(statement, 13)
-      role = text = identifier()
-      gsub(/"/, "&&", role)
-      gsub(/\047/, "&&", text)
-      print "UPDATE pg_catalog.pg_authid SET rolconnlimit = -1, rolvaliduntil = NULL, rolpassword = NULL WHERE rolname = \047" text "\047;"
-      print "ALTER ROLE \"" role "\" RESET ALL;"
-      print "COMMENT ON ROLE \"" role "\" IS NULL;"
+      name = identifier()
+      print "UPDATE pg_catalog.pg_authid SET rolconnlimit = -1, rolvaliduntil = NULL, rolpassword = NULL WHERE rolname = " literal(name) ";"
+      print "DELETE FROM pg_catalog.pg_auth_members WHERE member = (SELECT oid FROM pg_catalog.pg_authid WHERE rolname = " literal(name) ");"
+      print "ALTER ROLE " quoted(name) " RESET ALL;"
+      print "COMMENT ON ROLE " quoted(name) " IS NULL;"
+    }
+    statement ~ /^CREATE TABLESPACE / {
+      rest = substr(statement, 19)
+      name = identifier()
+      if (rest !~ /^ OWNER /) strange()
+      rest = substr(rest, 8)
+      print "ALTER TABLESPACE " quoted(name) " OWNER TO " quoted(identifier()) ";"
+      print "DELETE FROM pg_catalog.pg_shdepend WHERE classid = \047pg_catalog.pg_tablespace\047::pg_catalog.regclass AND deptype = \047a\047 AND objid = (SELECT oid FROM pg_catalog.pg_tablespace WHERE spcname = " literal(name) ");"
+      print "UPDATE pg_catalog.pg_tablespace SET spcacl = NULL, spcoptions = NULL WHERE spcname = " literal(name) ";"
+      print "COMMENT ON TABLESPACE " quoted(name) " IS NULL;"
     }
     END { exit failed || within }
   '

@@ -38,6 +38,20 @@ leave_out_devices() {
   done < <(find "$@" -xdev \( -type b -o -type c \) -print0)
 }
 
+# note_outer_names PATH...: files that have a name outside of the archive as well: only their content is the archive's.
+note_outer_names() {
+  local inode links path
+  local -A found=() linked=() named=()
+  while IFS=' ' read -r -d '' inode links path; do
+    found[$inode]=$((${found[$inode]-0} + 1)) linked[$inode]=$links named[$inode]=$path
+  done < <(find "$@" -xdev -type f -links +1 -printf '%D:%i %n %p\0')
+  for inode in "${!found[@]}"; do
+    if [ "${found[$inode]}" -lt "${linked[$inode]}" ]; then
+      note outer-name "$(shown "${named[$inode]}") is a hard link to a file outside of this archive: it comes back as a file of its own"
+    fi
+  done
+}
+
 require_secrets() {
   local missing
   { find_secrets -type f -- "$@" && secrets_by_content "$@"; } | listed | sed 's|^/||' | LC_ALL=C sort -u >"$work/secrets"
@@ -91,6 +105,7 @@ main() {
   LC_ALL=C sort -u "$work/contents" >"$work/held"
   foreign_mounts "${paths[@]}" | while IFS= read -r warning; do note mount "$warning"; done
   sed -n 's/^tar: \(.*\): \(.*\) ignored$/\/\1 is not backed up: \2/p' "$work/produce.log" | while IFS= read -r warning; do note ignored "$warning"; done
+  note_outer_names "${trees[@]}"
   require_secrets "${trees[@]}"
   warnings=(${tar_warnings[@]+"${tar_warnings[@]}"})
   while IFS= read -r warning; do warnings+=("$warning"); done < <(tell_notes)

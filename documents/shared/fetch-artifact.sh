@@ -2,7 +2,7 @@
 #/ Usage: BUCKET= OBJECT= VERSION_ID= SHA256= BYTES= COMPRESSION= NAME= RUN= fetch-artifact.sh
 #/
 #/ Downloads one version of an object, compares it with what the plan says of it and unpacks it below the run's own directory.
-#/ Nothing else is touched. Done before, it is not done again.
+#/ Nothing else is touched. Done before with the same bytes, it is not done again.
 #/   OBJECT       its key
 #/   VERSION_ID   what was written to the key since does not count
 #/   SHA256       SHA-256 of the stored bytes
@@ -42,11 +42,14 @@ unpack() {
 }
 
 main() {
-  local target statuses bytes sum hasher counter
+  local target known statuses bytes sum hasher counter
   begin
   target=$(fetched_file "$RUN" "$NAME")
-  mkdir -p "${target%/*}"
-  if [ ! -e "$target" ]; then
+  # A run that was redriven may have chosen another backup.
+  known=$(restore_directory "$RUN")/sums/$NAME
+  mkdir -p "${target%/*}" "${known%/*}"
+  if [ ! -e "$target" ] || [ "$(cat "$known" 2>/dev/null)" != "$SHA256" ]; then
+    rm -f "$known"
     mkfifo "$work/hash" "$work/count"
     sha256sum <"$work/hash" >"$work/sha256" 4>&- &
     hasher=$!
@@ -76,6 +79,7 @@ main() {
     fi
     [ "${statuses[2]}" -eq 0 ] || fail ArtifactDamagedError "s3://$BUCKET/$OBJECT can not be unpacked: $(last_words "$work/unpack.log")"
     mv "$work/artifact" "$target"
+    printf '%s' "$SHA256" >"$known"
   fi
   answer
 }

@@ -215,3 +215,16 @@ CONF
   check_archive "$node/archive.tar" "$node/list"
   [ "$(grep -o 'is a device, and is not backed up' "$node/answer" | wc -l)" -eq 2 ]
 }
+
+@test "a hard link to what lies outside is told, and one within comes back as a link" {
+  local odd=$'odd *\\n\n\377 '
+  mkdir "$etc/odd" && echo x >"$etc/odd/one"
+  ln "$etc/odd/one" "$etc/odd/two"
+  echo y >"$node/srv/outside"
+  ln "$node/srv/outside" "$etc/odd/$odd"
+  archive "$etc" >"$node/answer"
+  [ "$(grep -o 'is a hard link to a file outside of this archive' "$node/answer" | wc -l)" -eq 1 ]
+  mkdir "$node/back" && zstd -dc "$VAULT/files.tar.zst" | tar -x -C "$node/back" -f -
+  [ "$node/back$etc/odd/one" -ef "$node/back$etc/odd/two" ]
+  [ "$(cat "$node/back$etc/odd/$odd")" = y ]
+}

@@ -49,24 +49,34 @@ setup() {
 }
 
 @test "what pg_dumpall up to 10 says of roles in databases is left to the databases, and nothing else is" {
-  diff <(globals_to_apply <"$dumps/9.2.globals" | grep -v -e '^UPDATE pg_catalog.pg_authid' -e ' RESET ALL;$' -e ' IS NULL;$') <(sed '/^ALTER ROLE console IN DATABASE console SET work_mem TO '\''64MB/d; /^ALTER ROLE "x.*" IN DATABASE "odd$/,/^'\'';$/d' "$dumps/9.2.globals")
+  diff <(globals_to_apply <"$dumps/9.2.globals" | grep -v -e '^\(UPDATE\|DELETE FROM\) pg_catalog' -e '^ALTER TABLESPACE .* OWNER TO' -e ' RESET ALL;$' -e ' IS NULL;$') <(sed '/^ALTER ROLE console IN DATABASE console SET work_mem TO '\''64MB/d; /^ALTER ROLE "x.*" IN DATABASE "odd$/,/^'\'';$/d' "$dumps/9.2.globals")
   run globals_to_apply < <(sed "/^COMMENT ON ROLE/q" "$dumps/9.2.globals")
   [ "$status" -eq 1 ]
 }
 
-@test "a role that is there already loses what the backup's does not have: limit, end, password, settings, comment" {
-  printf "CREATE ROLE \"it's\n\"\"one\"\"\";\nALTER ROLE \"it's\n\"\"one\"\"\" WITH NOLOGIN;\n" >"$BATS_TEST_TMPDIR/globals"
+@test "a role or tablespace that is there already loses what the backup's does not have" {
+  printf "CREATE ROLE \"it's\n\"\"one\"\"\";\nALTER ROLE \"it's\n\"\"one\"\"\" WITH NOLOGIN;\nCREATE TABLESPACE \"a ' b\" OWNER \"it's\n\"\"one\"\"\" LOCATION '/srv/a';\n" \
+    >"$BATS_TEST_TMPDIR/globals"
   diff <(globals_to_apply <"$BATS_TEST_TMPDIR/globals") - <<'SQL'
 CREATE ROLE "it's
 ""one""";
 UPDATE pg_catalog.pg_authid SET rolconnlimit = -1, rolvaliduntil = NULL, rolpassword = NULL WHERE rolname = 'it''s
 "one"';
+DELETE FROM pg_catalog.pg_auth_members WHERE member = (SELECT oid FROM pg_catalog.pg_authid WHERE rolname = 'it''s
+"one"');
 ALTER ROLE "it's
 ""one""" RESET ALL;
 COMMENT ON ROLE "it's
 ""one""" IS NULL;
 ALTER ROLE "it's
 ""one""" WITH NOLOGIN;
+CREATE TABLESPACE "a ' b" OWNER "it's
+""one""" LOCATION '/srv/a';
+ALTER TABLESPACE "a ' b" OWNER TO "it's
+""one""";
+DELETE FROM pg_catalog.pg_shdepend WHERE classid = 'pg_catalog.pg_tablespace'::pg_catalog.regclass AND deptype = 'a' AND objid = (SELECT oid FROM pg_catalog.pg_tablespace WHERE spcname = 'a '' b');
+UPDATE pg_catalog.pg_tablespace SET spcacl = NULL, spcoptions = NULL WHERE spcname = 'a '' b';
+COMMENT ON TABLESPACE "a ' b" IS NULL;
 SQL
 }
 

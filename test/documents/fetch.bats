@@ -27,7 +27,7 @@ A
 
 fetch() {
   BUCKET=b OBJECT=backups/s/b/n/x VERSION_ID=$1 BYTES=18 COMPRESSION=none NAME=x RUN=run-1 ATTEMPT=0 START_BEFORE=$(($(date +%s) + 3600)) \
-    SHA256=$(printf 'what was committed' | sha256sum | cut -d ' ' -f 1) \
+    SHA256=$(printf '%s' "${WANTED:-what was committed}" | sha256sum | cut -d ' ' -f 1) \
     PATH="$TEST_ROOT/bin:$PATH" run bash "$TEST_ROOT/fetch.sh"
 }
 
@@ -57,4 +57,14 @@ fetch() {
   fetch v3
   [ "$status" -eq 1 ]
   [[ $output == *DownloadFailedError*NoSuchVersion* ]]
+}
+
+@test "what is fetched already is not fetched again, unless the run, redriven, wants another" {
+  fetch v1
+  fetch v1
+  [ "$status" -eq 0 ]
+  [ "$(wc -l <"$TEST_ROOT/calls")" -eq 4 ]
+  WANTED='something else now' fetch v2
+  [ "$status" -eq 0 ]
+  [ "$(cat "$TEST_ROOT/state/restore/run-1/fetched/x")" = 'something else now' ]
 }

@@ -131,7 +131,9 @@ export const emptyServer = async (bench: Bench): Promise<void> => {
 role""'";
 ALTER DATABASE console RESET ALL; ALTER DATABASE console CONNECTION LIMIT 3; COMMENT ON DATABASE console IS NULL;
 ALTER ROLE console IN DATABASE console RESET ALL; GRANT ALL ON DATABASE console TO PUBLIC;
-ALTER DATABASE company_template IS_TEMPLATE false;`,
+ALTER DATABASE company_template IS_TEMPLATE false;
+GRANT console_auth, pg_monitor TO console WITH ADMIN OPTION; CREATE ROLE later; GRANT CREATE ON TABLESPACE "pe-console" TO later;
+ALTER TABLESPACE "pe-console" OWNER TO console_auth; ALTER TABLESPACE "pe-console" SET (seq_page_cost = 3); COMMENT ON TABLESPACE "pe-console" IS 'x';`,
   );
   await inDatabase(bench, 'console', 'DROP TABLE elsewhere; DROP EXTENSION siteconf CASCADE; TRUNCATE nodes CASCADE');
   await inDatabase(bench, 'bare', 'CREATE SCHEMA public; DROP PUBLICATION everything');
