@@ -91,6 +91,8 @@ export const Plan = z.object({
   absent: z.array(z.string()),
   /** Where a run goes on without nodes that are needed: why each of them did not answer. */
   unreachable: z.array(z.string()).optional(),
+  /** Of a restore: the nodes of which it replaces something, and which its safety backup is taken of. */
+  replaced: z.array(InstanceId).optional(),
   phases: z.array(PinnedPhase),
   /** The document that undoes what these phases do. */
   undoing: PinnedDocument,

@@ -190,7 +190,7 @@ export const restoreJuju = (manifest: JujuManifest, { nodes, ...rest }: RestoreO
     warn: () => warn(of),
     plan: () => plan(of),
     // 1.x: the state server is gone, so there is nothing to save.
-    replaces: !isClassic(of),
+    replaced: isClassic(of) ? [] : found.map(({ node }) => node),
     prove: (restored, phase) => {
       const stateOf = (name: JujuRestorePhase) => phase(name);
       return prove(of, restored, stateOf('restore-environment'));

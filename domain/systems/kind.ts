@@ -113,8 +113,8 @@ export interface Restoration {
   /** What a person should know before saying yes. */
   warn(): readonly string[];
   plan(): readonly Phase[];
-  /** False where nothing is that could be lost. */
-  readonly replaces: boolean;
+  /** The nodes of which something is replaced; none where nothing is that could be lost. */
+  readonly replaced: readonly PlannedNode[];
   /** Compares what is there now with the manifest. */
   prove(restored: readonly Inspected[], phase: (name: string) => PhaseState | undefined): Proof;
 }

@@ -52,7 +52,7 @@ export const restorePuppet = (manifest: PuppetManifest, { nodes, ...rest }: Rest
     warn: () => warnPuppetRestore(of),
     plan: () => planPuppetRestore(of),
     // Where nothing is installed, nothing can be lost.
-    replaces: of.targets.some(({ inspection }) => inspection.version !== ''),
+    replaced: of.targets.some(({ inspection }) => inspection.version !== '') ? of.targets.map(({ node }) => node) : [],
     prove: (restored, phase) => {
       const stateOf = (name: PuppetRestorePhase) => phase(name);
       return proveRestore(of, {

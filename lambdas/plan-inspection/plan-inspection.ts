@@ -3,11 +3,11 @@ import type { Config, Selector } from '#domain/config';
 import { undo } from '#domain/contracts/shared';
 import { NodeUnreachableError, UnknownSystemError } from '#domain/errors';
 import { tagKeys } from '#domain/naming';
-import { isLimited, type PlanOutput, type RunRef } from '#domain/payloads';
+import { isLimited, type PlanOutput, type RunRecord, type RunRef } from '#domain/payloads';
 import type { Plan, PlannedNode } from '#domain/plan';
 import type { ManagedNode } from '#domain/ports';
 import { kindOf } from '#domain/systems/kinds';
-import { pinned, readRun, writePlan } from '../runs.ts';
+import { pinned, readPlan, readRun, writePlan } from '../runs.ts';
 import type { RunCommandOf, StateOf } from '../verbs.ts';
 
 export interface Services {
@@ -89,36 +89,48 @@ const merged = (nodes: readonly PlannedNode[]): PlannedNode[] => {
   );
 };
 
+/** The nodes that a run works on: a safety backup those of which its restore replaces something, any other those of the configuration. */
+const nodesOf = async (
+  { state, runCommand }: Services,
+  own: readonly Selector[],
+  { system, restore, rescue, lockedBy, partial = false, planOnly = false }: RunRecord,
+): Promise<Pick<Plan, 'nodes' | 'absent' | 'unreachable'>> => {
+  if (rescue && lockedBy !== undefined) {
+    const { nodes, replaced = [] } = await readPlan(state, lockedBy);
+    return { nodes: nodes.filter(({ instanceId }) => replaced.includes(instanceId)), absent: [] };
+  }
+  const selectors = movedOnto(own, restore?.onto ?? {});
+  const selected = await Promise.all(selectors.map((selector) => selectedNodes(runCommand, system, selector)));
+  const unreachable = selected.flatMap((one) => one.unreachable);
+  const nodes = merged(selected.flatMap((one) => one.nodes));
+  // What takes a lost node's place must be there; the others of a restore that names nodes get nothing back.
+  const replacing = selected.flatMap((one, index) => (selectors[index] === own[index] ? [] : one.unreachable));
+  const goesOn = planOnly || partial || (restore !== undefined && isLimited(restore));
+  const fatal = goesOn && nodes.length > 0 ? replacing[0] : unreachable[0];
+  if (fatal !== undefined && !planOnly) throw new NodeUnreachableError(fatal);
+  return { nodes, absent: selected.flatMap(({ absent }) => absent), ...(goesOn && { unreachable }) };
+};
+
 /**
  * Finds the system's nodes and plans their inspection. Throws an UnknownSystemError, or a NodeUnreachableError when one that
  * is needed does not answer, or none is found; a check, a backup of what still lives and a restore of
  * named nodes go on without it.
  */
-export const planInspection = async ({ config, state, runCommand }: Services, ref: RunRef): Promise<PlanOutput> => {
+export const planInspection = async (services: Services, ref: RunRef): Promise<PlanOutput> => {
+  const { config, state, runCommand } = services;
   const system = config.systems[ref.system];
   if (!system) throw new UnknownSystemError(`holdfast.yaml has no system ${ref.system}.`);
   const record = await readRun(state, ref.run);
-  const { backup, rescue, restore, upgrade, attempt, lockedBy, partial = false, planOnly = false } = record;
+  const { backup, rescue, restore, upgrade, attempt, planOnly = false } = record;
   const kind = kindOf(system);
-  const own = kind.selectors(restore ? 'restore' : 'other');
-  // A safety backup is taken of what its restore replaces: the instances that take the place of lost nodes.
-  const { restore: moved } = lockedBy === undefined ? record : await readRun(state, lockedBy);
-  const selectors = movedOnto(own, moved?.onto ?? {});
-  const selected = await Promise.all(selectors.map((selector) => selectedNodes(runCommand, ref.system, selector)));
-  const unreachable = selected.flatMap((one) => one.unreachable);
-  const nodes = merged(selected.flatMap((one) => one.nodes));
-  // What takes a lost node's place must be there; the others of a restore that names nodes get nothing back.
-  const replacing = selected.flatMap((one, index) => (selectors[index] === own[index] ? [] : one.unreachable));
-  const goesOn = planOnly || rescue || partial || (restore !== undefined && isLimited(restore));
-  const fatal = goesOn && nodes.length > 0 ? replacing[0] : unreachable[0];
-  if (fatal !== undefined && !planOnly) throw new NodeUnreachableError(fatal);
+  const found = await nodesOf(services, kind.selectors(restore ? 'restore' : 'other'), record);
   const samples = await Promise.all(
     (upgrade ? kind.samples(upgrade) : []).map((selector) => selectedNodes(runCommand, ref.system, selector, 1)),
   );
   const inspection = kind.inspect({
     run: ref.run,
     purpose: restore || rescue || planOnly ? 'rescue' : 'backup',
-    nodes,
+    nodes: found.nodes,
     upgrade,
     sampled: samples.flatMap(({ nodes: [first] }) => first ?? []),
   });
@@ -127,9 +139,7 @@ export const planInspection = async ({ config, state, runCommand }: Services, re
     ...ref,
     backup,
     attempt,
-    nodes,
-    absent: selected.flatMap(({ absent }) => absent),
-    ...(goesOn && { unreachable }),
+    ...found,
     phases: await pinned(runCommand, [phase]),
     undoing: await runCommand.document(undo.name),
   };

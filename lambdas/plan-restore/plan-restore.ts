@@ -58,6 +58,7 @@ export const planRestore = async (services: Services, { run }: RunRef): Promise<
   await writePlan(services.state, {
     ...plan,
     backup: manifest.backup,
+    replaced: restoration.replaced.map(({ instanceId }) => instanceId),
     phases: [...plan.phases.slice(0, 1), ...(await pinned(services.documents, phases))],
   });
   const { stored, raw, artifacts } = bytesOf(manifest, phases);
@@ -65,7 +66,7 @@ export const planRestore = async (services: Services, { run }: RunRef): Promise<
     kind: manifest.kind,
     next: request.planOnly ? 'plan-only' : waitsForApproval(services.config, request) ? 'approval' : 'confirmed',
     approvalSeconds: request.approvalSeconds,
-    safetyBackup: request.safetyBackup && restoration.replaces,
+    safetyBackup: request.safetyBackup && restoration.replaced.length > 0,
     summary: {
       backup: manifest.backup,
       takenAt: backupMoment(manifest.backup).toISOString(),

@@ -4,6 +4,7 @@ import type { replaceFiles } from '#domain/contracts/shared';
 import type { FoundPath, PuppetInspection } from '#domain/inspection';
 import { decodeList } from '#domain/naming';
 import { RestoreRequest, type Scope } from '#domain/payloads';
+import { restorePuppet } from '#domain/systems/puppet';
 import { proveRestore } from '#domain/systems/puppet-proof';
 import { planPuppetRestore } from '#domain/systems/puppet-restore';
 import { checkPuppetRestore, warnPuppetRestore } from '#domain/systems/puppet-restore-check';
@@ -241,6 +242,20 @@ describe('a restore of a split system', () => {
     const changes = done({ onto: { console: idOf(9) } }).filter((line) => changing.test(line));
     expect(new Set(changes.map((line) => line.split(' on ')[1]))).toEqual(new Set(['console']));
     expect(checkPuppetRestore(restoreOf({ onto: { console: idOf(9) } }))).toEqual([]);
+  });
+
+  it.each([
+    [{ onto: { console: idOf(9) } }, [9]],
+    [{ nodes: ['console'], scope: ['certs', 'databases'] }, [1, 9]],
+    [{ nodes: ['all'] }, [0, 1, 9]],
+  ])('has a safety backup of the nodes of which it replaces something: %j', (asked, replaced) => {
+    const { targets, bystanders, ...of } = restoreOf(asked);
+    const nodes = [...targets, ...bystanders];
+    expect(
+      restorePuppet(of.manifest, { ...of, nodes })
+        .replaced.map(({ instanceId }) => instanceId)
+        .toSorted(),
+    ).toEqual(replaced.map(idOf));
   });
 
   it('onto a new set of instances gives each what the node of its role had', () => {
