@@ -16,10 +16,10 @@ find_secrets() {
 readonly largest_key=65k
 
 # secrets_by_content PATH...: files that hold a private key or are a keystore, whatever their names, a NUL behind each: PEM, Java's
-# two kinds, PKCS#12.
+# two kinds, PKCS#12, whose length may hold a line feed.
 secrets_by_content() {
   find "$@" -xdev -type f -size -"$largest_key" -print0 |
-    { LC_ALL=C xargs -0 -r grep -s -l -a -Z -e '-----BEGIN [A-Z0-9 ]*PRIVATE KEY' -e $'^\xfe\xed\xfe\xed' -e $'^\xce\xce\xce\xce' -e $'^0\x82..\x02\x01\x03' || true; }
+    { LC_ALL=C xargs -0 -r grep -s -l -a -Z -e '-----BEGIN [A-Z0-9 ]*PRIVATE KEY' -e $'^\xfe\xed\xfe\xed' -e $'^\xce\xce\xce\xce' -e $'^0\x82..\x02\x01\x03' -e $'^0\x82.\\?$' || true; }
 }
 
 # broken_secrets PATH...: keys behind links that lead nowhere, a NUL behind each. They exist and can't be copied: no backup without them.

@@ -193,11 +193,55 @@ CONF
 }
 
 @test "keys are known by their content, whatever their names" {
-  printf '\xfe\xed\xfe\xed\0\0' >"$etc/store"
-  cp "$ca/ca_key.pem" "$etc/plain"
+  local kind keys=()
+  for kind in 'RSA ' 'EC ' 'ENCRYPTED ' 'OPENSSH ' 'PGP ' ''; do keys+=("$etc/${kind}one") && printf 'text\n-----BEGIN %sPRIVATE KEY-----\nx\n' "$kind" >"${keys[-1]}"; done
+  for kind in '\xfe\xed\xfe\xed\0' '\xce\xce\xce\xce\0' '0\x82\x09\0\x02\x01\x03' '0\x82\x0a\x11\x02\x01\x03' '0\x82\x09\x0a\x02\x01\x03'; do
+    keys+=("$etc/store${#keys[@]}") && printf "$kind" >"${keys[-1]}"
+  done
   echo nothing >"$etc/other"
-  REQUIRED='' run archive "$etc/store" "$etc/plain" "$etc/other"
-  [[ $output == *'"secrets":2,'* ]]
+  printf -- '-----BEGIN PUBLIC KEY-----\nx\n' >"$etc/public"
+  REQUIRED='' run archive "${keys[@]}" "$etc/other" "$etc/public"
+  [[ $output == *'"secrets":11,'* ]]
+}
+
+@test "a key behind a link that leads nowhere, or in a directory that looks like one, ends the backup" {
+  ln -s "$node/srv/gone" "$etc/puppet/ssl/private_keys/second.pem"
+  REQUIRED='' run archive "$etc"
+  [ "$status" -eq 1 ]
+  [[ $output == *SecretUnreadableError*second.pem*srv/gone* ]]
+  rm "$etc/puppet/ssl/private_keys/second.pem"
+  mkdir "$etc/r10k" && ln -s /nowhere "$etc/r10k/id_rsa"
+  REQUIRED='' run archive "$etc"
+  [[ $output == *SecretUnreadableError*id_rsa* ]]
+}
+
+@test "a tar without an option packs without it, and that is told; one that can't keep a name is refused" {
+  cat >"$node/bin/tar" <<TAR
+#!/bin/sh
+case "\$*" in *--help*) $(command -v tar) --help | grep -v -e xattrs -e selinux && exit ;; *--xattrs* | *--selinux*) exit 64 ;; esac
+exec $(command -v tar) "\$@"
+TAR
+  chmod +x "$node/bin/tar"
+  inspect
+  [ -z "$(told 'd.get("error", "")')" ]
+  REQUIRED='' run archive "$etc"
+  [ "$status" -eq 0 ]
+  [[ $output == *'this tar knows no --xattrs: such attributes of files are not backed up'* ]]
+  [[ $output == *'this tar knows no --selinux'* ]]
+  sed -i 's/--xattrs\* |/--no-unquote* |/' "$node/bin/tar"
+  inspect || true
+  [[ $(told 'd["error"] + d["message"]') == UnfitToolError*'Install GNU tar 1.20 or newer'* ]]
+  inspect rescue
+  [[ $(told 'd["problems"]') == *'can not keep every file name'* ]]
+}
+
+@test "a zstd that packs nothing, or dies, is not used either" {
+  for body in 'exit 1' 'kill -SEGV $$' 'exec cat'; do
+    printf '#!/bin/sh\n%s\n' "$body" >"$node/bin/zstd"
+    chmod +x "$node/bin/zstd"
+    REQUIRED='' run archive "$etc"
+    [[ $output == *'"compression":"gzip"'* ]]
+  done
 }
 
 @test "devices are left out, with a warning each, so that the archive can be restored; nothing beside them is" {
