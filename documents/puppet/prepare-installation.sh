@@ -2,7 +2,7 @@
 #/ Usage: NAME= ANSWERS_ARCHIVE= ANSWERS_FILE= HANDED_ANSWERS= VERSION= RUN= prepare-installation.sh
 #/
 #/ Looks whether an installation that is about to be purged could be made again, from what was fetched alone, and lays its answers
-#/ ready. Touches nothing else.
+#/ ready. Touches nothing else. Tells for which databases the backup's own answers have another password than its configuration.
 #/   NAME             the fetched installer, unpacked to a tar archive
 #/   ANSWERS_ARCHIVE  the fetched archive of /etc/puppetlabs
 #/   ANSWERS_FILE     the file in it that the installer is told by
@@ -50,23 +50,25 @@ differing_passwords() {
 }
 
 main() {
-  local directory answers differing
+  local directory answers name differing=()
   begin
   directory=$(restore_directory "$RUN")
   answers=$directory/${ANSWERS_FILE##*/}
   if [ -n "$HANDED_ANSWERS" ]; then
     cp "$(fetched_file "$RUN" "$HANDED_ANSWERS")" "$work/answers"
     [ -s "$work/answers" ] || fail InstallFailedError "the answers that were handed in are empty. Nothing was touched. Put the right file into the vault."
-    differing=$(differing_passwords "$work/answers" | on_one_line)
-    [ -z "$differing" ] || fail InstallFailedError "the answers that were handed in have other database passwords than the backup, for: $differing. Nothing was touched. Give them the backup's passwords."
   else
     archived "$ANSWERS_FILE" >"$work/answers"
     [ -s "$work/answers" ] || fail InstallFailedError "the backup holds no $ANSWERS_FILE, or an empty one. $(last_words "$work/log") Nothing was touched. Hand answers in, restore without reinstall, or restore another backup."
   fi
+  while IFS= read -r name; do differing+=("$name"); done < <(differing_passwords "$work/answers")
+  # The backup's own may be older than its configuration, whose passwords come back with it: that is told at the end.
+  [ -z "$HANDED_ANSWERS" ] || [ "${#differing[@]}" -eq 0 ] ||
+    fail InstallFailedError "the answers that were handed in have other database passwords than the backup, for: ${differing[*]}. Nothing was touched. Give them the backup's passwords."
   unpack_installer "$(fetched_file "$RUN" "$NAME")" || fail InstallFailedError "$installer_said Nothing was touched. Put the right installer into the vault."
   judge_installer "$VERSION" || fail InstallFailedError "$installer_said Nothing was touched. Put the right installer into the vault."
   mv "$work/answers" "$answers"
-  answer
+  answer differing:="$(json_list ${differing[@]+"${differing[@]}"})"
 }
 
 main "$@"

@@ -115,13 +115,17 @@ const plan = (of: JujuRestore): readonly Phase[] => {
   return jujuRestorePhases.map((name) => ({ name, commands: commands[name] }));
 };
 
+/** Where AWS publishes what machines of 1.x need, all of which run Ubuntu. */
+const agentPackage = 'https://s3.amazonaws.com/ec2-downloads-windows/SSMAgent/latest/debian_amd64/amazon-ssm-agent.deb';
+const cliArchive = 'https://awscli.amazonaws.com/awscli-exe-linux-x86_64.zip';
+
 /** What a state server that Juju has made itself needs before a backup finds it, each with its command. */
 const lacking = (system: string, instance: string) =>
   ({
     tag: `the tag ${tagKeys.system} (aws ec2 create-tags --resources ${instance} --tags Key=${tagKeys.system},Value=${system}), and the one that holdfast.yaml selects it by, or its id there`,
     profile: `an instance profile (aws ec2 associate-iam-instance-profile --instance-id ${instance} --iam-instance-profile Name=…)`,
-    'amazon-ssm-agent': 'the SSM agent',
-    aws: 'the AWS CLI',
+    'amazon-ssm-agent': `the SSM agent (juju ssh 0 'curl -fO ${agentPackage} && sudo dpkg -i amazon-ssm-agent.deb')`,
+    aws: `the AWS CLI (juju ssh 0 'sudo apt-get install -y unzip && curl -fo aws.zip ${cliArchive} && unzip -q aws.zip && sudo aws/install')`,
   }) as const;
 
 /** Tells what the next backup would miss on the new state server of 1.x. */

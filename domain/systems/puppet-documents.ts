@@ -31,6 +31,8 @@ export const dumpDatabase = document('puppet/dump-database', {
 export const prepareInstallation = document('puppet/prepare-installation', {
   does: 'Looks whether Puppet Enterprise could be installed again from what was fetched.',
   takes: { ...installation, AnswersArchive: p.fetchedAnswers, HandedAnswers: p.handedAnswers },
+  /** Databases for which the backup's own answers have another password than its configuration. */
+  answers: z.strictObject({ differing: z.array(z.string().regex(/^\w+$/)) }),
 });
 
 export const purgePuppet = document('puppet/purge-puppet', {

@@ -3,8 +3,9 @@ import type { replaceFiles } from '#domain/contracts/shared';
 import type { Database, PuppetInspection } from '#domain/inspection';
 import type { NodeAnswer } from '#domain/phase';
 import type { Proof } from './kind.ts';
+import { answersFileOf } from './puppet-answers.ts';
 import { proveAuthority } from './puppet-authority.ts';
-import type { countRows, mergeAuthority } from './puppet-documents.ts';
+import type { countRows, mergeAuthority, prepareInstallation } from './puppet-documents.ts';
 import {
   artifactsOf,
   fetchedName,
@@ -22,6 +23,8 @@ export interface Restored {
   readonly inspections: ReadonlyMap<string, PuppetInspection>;
   readonly counts: readonly NodeAnswer<AnswerOf<typeof countRows>>[];
   readonly files: readonly NodeAnswer<AnswerOf<typeof replaceFiles>>[];
+  /** Of a reinstallation. */
+  readonly prepared?: readonly NodeAnswer<AnswerOf<typeof prepareInstallation>>[];
   readonly merged: readonly NodeAnswer<AnswerOf<typeof mergeAuthority>>[];
 }
 
@@ -53,7 +56,10 @@ const compare = (what: string, expected: Readonly<Record<string, string>>, found
   );
 
 /** Compares every restored database, archive of files and certificate authority with the manifest. Pure. */
-export const proveRestore = (of: PuppetRestore, { inspections, counts, files, merged }: Restored): Proof => {
+export const proveRestore = (
+  of: PuppetRestore,
+  { inspections, counts, files, merged, prepared = [] }: Restored,
+): Proof => {
   const compared: string[] = [];
   const different: string[] = [];
   const told: string[] = [];
@@ -112,6 +118,11 @@ export const proveRestore = (of: PuppetRestore, { inspections, counts, files, me
         }${privileged.length > 0 ? `; with the rights of their owner run ${privileged.join(', ')}` : ''}`,
       );
     }
+    const old = prepared.find((one) => one.instanceId === instanceId)?.answer.differing ?? [];
+    if (old.length > 0)
+      told.push(
+        `${node}: the answers of the backup have other database passwords than its configuration, for: ${old.join(', ')}. Those of the configuration hold. Correct ${answersFileOf(target.source.inspection.version)} before an installer reads it again`,
+      );
     if (target.source.inspection.certificateAuthority && restoresCertificates(of, target)) {
       const answer = merged.find((one) => one.instanceId === instanceId)?.answer;
       const authority = proveAuthority(of, target, now?.certificateAuthority, answer);

@@ -5,7 +5,14 @@ import type { PuppetManifest } from '#domain/manifest';
 import { answersOf } from '#domain/phase';
 import { command, forNodes, forPlannedNodes, inspectionSeconds } from '#domain/plan';
 import type { Inspected, Kind, Restoration, RestoreOf, UpgradeOf, Upgrading } from './kind.ts';
-import { askScript, countRows, inspectPuppet, mergeAuthority, preflightUpgrade } from './puppet-documents.ts';
+import {
+  askScript,
+  countRows,
+  inspectPuppet,
+  mergeAuthority,
+  preflightUpgrade,
+  prepareInstallation,
+} from './puppet-documents.ts';
 import { type InspectedNode, incompletePuppet, missingFrom, planPuppetBackup } from './puppet-enterprise.ts';
 import type { PuppetRestorePhase } from './puppet-procedures.ts';
 import { proveRestore } from './puppet-proof.ts';
@@ -59,6 +66,7 @@ export const restorePuppet = (manifest: PuppetManifest, { nodes, ...rest }: Rest
         inspections: new Map(puppetNodes(restored).map(({ node, inspection }) => [node.instanceId, inspection])),
         counts: answersOf(stateOf('count-rows'), countRows),
         files: answersOf(stateOf('replace-files'), replaceFiles),
+        prepared: answersOf(stateOf('prepare-installation'), prepareInstallation),
         merged: answersOf(stateOf('merge-authority'), mergeAuthority),
       });
     },

@@ -183,23 +183,21 @@ export const startLab = async ({
   const accounts = createAccounts(layouts.reduce((sum, { places }) => sum + places.length, laterNodes));
   const juju: Record<string, JujuLab> = {};
   const nodes: Record<string, Record<string, LabNode>> = Object.fromEntries(layouts.map(({ id }) => [id, {}]));
-  const all = (): LabNode[] => [
-    ...Object.values(nodes).flatMap((of) => Object.values(of)),
-    ...Object.values(juju).flatMap(({ cloud }) => cloud.nodes),
-  ];
+  const ofPuppet = (): LabNode[] => Object.values(nodes).flatMap((of) => Object.values(of));
+  const clouds = () => Object.values(juju).map(({ cloud }) => cloud);
   onProgress('starting S3, Run Command and Step Functions');
   const runtime = await startRuntime({
     ...options,
     config,
     directory,
-    instances: all,
+    instances: () => [...ofPuppet(), ...clouds().flatMap(({ managed }) => managed)],
     accounts: accounts.all,
-    cloud: () => Object.values(juju).map(({ cloud }) => `http://${cloud.address}`)[0],
+    cloud: () => clouds().map(({ address }) => `http://${address}`)[0],
   });
   const close = async (): Promise<void> => {
     await runtime.close();
     await Promise.all(Object.values(juju).map((one) => one.destroy()));
-    await Promise.all(all().map((node) => node.destroy()));
+    await Promise.all(ofPuppet().map((node) => node.destroy()));
     await rm(directory, { recursive: true, force: true });
   };
   const connect = (node: LabNode, system: string): Promise<void> =>
@@ -236,7 +234,7 @@ export const startLab = async ({
         ...jujuOptions(id, system),
         era: eras[id] ?? '3.6',
         machines,
-        onLaunch: (node) => connect(node, id),
+        onManaged: (node) => connect(node, id),
       });
     }
   } catch (error) {

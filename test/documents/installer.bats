@@ -107,6 +107,16 @@ hand_in() {
   [[ $output == *'for: rbac'* && $output != *puppetdb* ]]
 }
 
+@test "answers of the backup that are older than its configuration are taken, and their differing passwords told" {
+  mkdir -p "$root/etc/puppetlabs/puppetdb/conf.d"
+  printf '[database]\npassword = s3cret-1\n' >"$root/etc/puppetlabs/puppetdb/conf.d/database.ini"
+  printf 'q_puppetdb_database_password=old\nq_activity_database_password=old\n' >"$answers"
+  tar -C / -cf "$fetched/fetched/configuration.tar" "${root#/}/etc/puppetlabs"
+  run document prepare-installation
+  [ "$output" = '{"differing":["puppetdb"]}' ]
+  cmp "$answers" "$fetched/answers.install"
+}
+
 @test "an installer of another version, or for another platform, is told before anything is touched" {
   archive puppet-enterprise-3.8.4-el-6-x86_64
   run document prepare-installation

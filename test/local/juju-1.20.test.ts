@@ -15,6 +15,7 @@ import {
   listed,
   noTraces,
   restored,
+  takeIn,
   useJujuBench,
 } from './juju-bench.ts';
 
@@ -189,6 +190,18 @@ describe('a restore of Juju 1.20', () => {
     );
     expect(server().instanceId).not.toBe(old);
     expect(await bench().applications()).toEqual(['mysql']);
+  });
+
+  it('leaves a state server that no backup finds before it is taken in, as the result says', async () => {
+    await changed();
+    await bench().juju.cloud.terminate(server());
+    const { output } = await bench().restore();
+    expect(output.proof?.compared.join()).toMatch(
+      /the new state server (i-\S+) is NOT BACKED UP until it has the tag holdfast:system \(aws ec2 create-tags --resources \1 .*an instance profile \(.*the SSM agent \(juju ssh 0/,
+    );
+    expect((await bench().backUp()).cause).toMatch(/SSM knows no instance for the tag Name=juju-my-env-machine-0/);
+    await takeIn(bench());
+    await backedUp(bench());
   });
 
   it('takes a stopped state server for a lost one when somebody vouches for it', async () => {

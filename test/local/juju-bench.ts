@@ -230,12 +230,17 @@ export const failedRestore = async (bench: JujuBench, input: object = {}): Promi
   return `${error}: ${cause}`;
 };
 
+/** Gives every instance what a backup needs of it, as the result of a restore says. */
+export const takeIn = async ({ juju: { cloud } }: JujuBench): Promise<void> => {
+  for (const node of cloud.nodes)
+    await cloud.takeIn(node, { Name: node.hostname.split('.')[0] ?? '', [tagKeys.system]: 'juju-main' });
+};
+
 /** Runs a restore, takes a new state server in, as its result says, and gives back what it has compared. */
 export const restored = async (bench: JujuBench, input: object = {}): Promise<string> => {
   const { status, cause, output } = await bench.restore(input);
   expect({ status, cause }).toEqual({ status: 'SUCCEEDED', cause: '' });
-  for (const node of bench.juju.cloud.nodes)
-    bench.juju.cloud.tag(node, { Name: node.hostname.split('.')[0] ?? '', 'holdfast:system': 'juju-main' });
+  await takeIn(bench);
   expect(await bench.traces()).toMatchObject({ lock: false, onNodes: [], down: [] });
   return output.proof?.compared.join('\n') ?? '';
 };

@@ -219,7 +219,9 @@ describe('a restore of Juju', () => {
     expect(prove(['tag', 'aws'])).toContain(
       'the new state server i-0aaaaaaaaaaaaaaa1 is NOT BACKED UP until it has the tag holdfast:system (aws ec2 create-tags --resources i-0aaaaaaaaaaaaaaa1 --tags Key=holdfast:system,Value=juju-main)',
     );
-    expect(prove(['tag', 'aws'])).toContain('the AWS CLI. See "After a restore of 1.x" in docs/how-to/juju.md');
+    expect(prove(['amazon-ssm-agent', 'aws'])).toMatch(
+      /the SSM agent \(juju ssh 0 'curl .*dpkg -i amazon-ssm-agent\.deb'\); the AWS CLI \(juju ssh 0 '.*aws\/install'\)\. See "After a restore of 1\.x" in docs\/how-to\/juju\.md/,
+    );
     expect(prove([])).not.toContain('NOT BACKED UP');
   });
 });

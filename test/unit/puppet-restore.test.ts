@@ -177,6 +177,20 @@ describe('the proof of files', () => {
       .join();
   };
 
+  it('tells of answers whose database passwords are not those of the configuration any more', () => {
+    const prepared = [
+      {
+        command: 'prepare-installation',
+        instanceId: 'i-0123456789abcdef0',
+        answer: { differing: ['puppetdb', 'rbac'] },
+      },
+    ];
+    const of = restoreWith(undefined);
+    expect(proveRestore(of, { inspections: new Map(), counts: [], files: [], merged: [], prepared }).told).toEqual([
+      expect.stringMatching(/for: puppetdb, rbac\. .*Correct \/etc\/puppetlabs\/installer\/answers\.install/),
+    ]);
+  });
+
   it('holds when each entry of the archive and each path was put in place', () => {
     expect(differences({})).toBe('');
   });

@@ -21,12 +21,12 @@ export interface CloudOptions {
   readonly era: JujuEra;
   /** Three bytes of loopback addresses that belong to this lab alone, such as 127.20.1. */
   readonly network: string;
-  /** Tags that an operator gives the first instances. Later ones are as Juju makes them: up to 1.23 without any. */
+  /** Tags that an operator gives the first instances. Later ones are as Juju makes them: up to 1.23 without any, and unknown to SSM. */
   readonly tags?: Readonly<Record<string, string>>;
   /** Ids of the first instances by their machines: `client`, `0`, `1`, of 2.x and later also `default:0`. */
   readonly instanceIds?: Readonly<Record<string, string>>;
-  /** Called for each instance as soon as it runs. */
-  readonly onLaunch?: (node: LabNode) => void | Promise<void>;
+  /** Called for each instance that SSM manages, as soon as it does. */
+  readonly onManaged?: (node: LabNode) => void | Promise<void>;
 }
 
 const FirstBoot = z.object({
@@ -46,6 +46,8 @@ interface Instance {
   readonly tags: Record<string, string>;
   /** What it was asked to have. */
   readonly constraints: string;
+  /** It has an agent of SSM and a profile that allows it. */
+  managed: boolean;
   state: InstanceState;
 }
 
@@ -90,6 +92,11 @@ export class JujuCloud {
     return this.#instances.filter(({ state }) => state !== 'terminated').map(({ node }) => node);
   }
 
+  /** Those that SSM manages. */
+  get managed(): LabNode[] {
+    return this.#instances.filter(({ managed, state }) => managed && state !== 'terminated').map(({ node }) => node);
+  }
+
   /** The newest instance of a machine that was not terminated. */
   machine(name: string): LabNode {
     const found = this.#instances.findLast(({ machine, state }) => machine === name && state !== 'terminated');
@@ -100,7 +107,7 @@ export class JujuCloud {
   /** Starts an instance, which becomes a machine by what it gets with its first boot. */
   async launch(firstBoot: Partial<FirstBoot> & Pick<FirstBoot, 'machine' | 'name'>): Promise<LabNode> {
     const { machine, name, files, tags, constraints } = FirstBoot.parse(firstBoot);
-    const { era, network, instanceIds = {}, tags: everywhere, onLaunch } = this.#options;
+    const { era, network, instanceIds = {}, tags: everywhere } = this.#options;
     const number = 11 + this.#launches++;
     const known = instanceIds[machine];
     const free = known !== undefined && this.#instances.every(({ node }) => node.instanceId !== known);
@@ -117,8 +124,8 @@ export class JujuCloud {
       faults: this.faults,
       files,
     });
-    this.#instances.push({ machine, node, tags: own, constraints, state: 'running' });
-    await onLaunch?.(node);
+    this.#instances.push({ machine, node, tags: own, constraints, managed: false, state: 'running' });
+    if (!this.#isSetUp) await this.takeIn(node, {});
     return node;
   }
 
@@ -127,9 +134,13 @@ export class JujuCloud {
     this.#isSetUp = true;
   }
 
-  /** Gives an instance tags, as an operator does. */
-  tag(node: LabNode, tags: Readonly<Record<string, string>>): void {
-    Object.assign(this.#find(node).tags, tags);
+  /** Gives an instance tags, and what SSM needs to manage it, as an operator does. */
+  async takeIn(node: LabNode, tags: Readonly<Record<string, string>>): Promise<void> {
+    const found = this.#find(node);
+    Object.assign(found.tags, tags);
+    if (found.managed) return;
+    found.managed = true;
+    await this.#options.onManaged?.(node);
   }
 
   /** Powers an instance off; its disk stays. */
