@@ -148,7 +148,11 @@ export const benchDatabase = async (lab: Lab, node: LabNode, tell: (what: string
         work: async (round) => {
           const run = `bench-${round}`;
           await Promise.all([fetch(run, stored), fetch(run, contents)]);
-          await runDocument(node, restoreDatabase, run, { Name: fetchedName(stored.key), Spec: spec });
+          await runDocument(node, restoreDatabase, run, {
+            Name: fetchedName(stored.key),
+            Contents: fetchedName(contents.key),
+            Spec: spec,
+          });
           await runDocument(node, swapDatabases, run, { Databases: ['bench'] });
           const { different } = JSON.parse(
             await runDocument(node, countRows, run, { Name: fetchedName(contents.key), Database: 'bench' }),
@@ -163,7 +167,12 @@ export const benchDatabase = async (lab: Lab, node: LabNode, tell: (what: string
           await drop('limit');
           await fetch('bench-alone', stored);
         },
-        work: () => runDocument(node, restoreDatabase, 'bench-alone', { Name: fetchedName(stored.key), Spec: spec }),
+        work: () =>
+          runDocument(node, restoreDatabase, 'bench-alone', {
+            Name: fetchedName(stored.key),
+            Contents: fetchedName(contents.key),
+            Spec: spec,
+          }),
       },
       {
         name: 'the manual: download, untar, psql -f',

@@ -37,8 +37,8 @@ export const Database = z.object({
   comment: z.string(),
   /** The role that owns its schema `public`; empty where there is no such schema. */
   publicOwner: z.string(),
-  /** What ALTER DATABASE has set (role ''), and ALTER ROLE IN DATABASE, as `name=value` in the spelling of the catalog. */
-  settings: z.array(z.object({ role: z.string(), values: z.array(z.string()) })),
+  /** What ALTER DATABASE has set (role ''), and ALTER ROLE IN DATABASE: names alone, since a value may be a secret. */
+  settings: z.array(z.object({ role: z.string(), names: z.array(z.string()) })),
   extensions: z.array(z.string()),
 });
 export type Database = z.infer<typeof Database>;

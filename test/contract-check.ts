@@ -39,7 +39,7 @@ const madeByPostgres = [
   ['acl', 'bytes', 'collate'],
   ['database', 'objects', 'role'],
   ['directory', 'location', 'name'],
-  ['role', 'values'],
+  ['names', 'role'],
 ];
 
 type Shape = Readonly<Record<string, z.core.$ZodType>>;

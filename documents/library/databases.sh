@@ -17,7 +17,8 @@ readonly database_sql="
             WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema')) AS \"rowsEstimated\",
            ARRAY(SELECT extname::text FROM pg_extension ORDER BY extname) AS extensions,
            (SELECT coalesce(array_to_json(array_agg(row_to_json(s))), '[]') FROM (
-              SELECT coalesce((SELECT rolname::text FROM pg_roles r WHERE r.oid = setrole), '') AS role, setconfig AS values
+              SELECT coalesce((SELECT rolname::text FROM pg_roles r WHERE r.oid = setrole), '') AS role,
+                     ARRAY(SELECT split_part(setting, '=', 1) FROM unnest(setconfig) setting) AS names
               FROM pg_db_role_setting WHERE setdatabase = d.oid ORDER BY 1) s) AS settings
     FROM pg_database d JOIN pg_tablespace t ON t.oid = dattablespace WHERE datname = current_database()) d"
 readonly tablespaces_sql="

@@ -82,6 +82,28 @@ query() {
   printf '%s\n' "$2" | run_sql "$1" "${@:3}"
 }
 
+# encoded_sql COLUMN: text on one line, as decode_text takes it.
+encoded_sql() { printf "translate(encode(convert_to(%s::text, 'UTF8'), 'base64'), '+/=' || chr(10), '-_')" "$1"; }
+
+# settings_sql DATABASE: what is set for a database, for all (no role) and for roles in it, as the list of a dump's contents has it:
+# setting<TAB>NAME=VALUE<TAB>ROLE, both encoded.
+settings_sql() {
+  printf "
+    SELECT 'setting' || chr(9) || %s || chr(9) || %s
+    FROM (SELECT coalesce((SELECT rolname::text FROM pg_roles r WHERE r.oid = setrole), '') AS role, setconfig, generate_subscripts(setconfig, 1) AS place
+          FROM pg_db_role_setting WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = %s)) s
+    ORDER BY role COLLATE \"C\", place" "$(encoded_sql 'setconfig[place]')" "$(encoded_sql role)" "$(quoted_literal "$1")"
+}
+
+# differing_settings EXPECTED FOUND: names the settings of which the two lists differ, without their values.
+differing_settings() {
+  local setting value role
+  { diff "$1" "$2" || true; } | sed -n 's/^[<>] //p' | while IFS=$'\t' read -r setting value role; do
+    IFS= read -r -d '=' setting < <(decode_text "$value") || true
+    printf '%q%s is set otherwise\n' "$setting" "${role:+ for $(decode_text "$role" | tr '\n\t' '  ')}"
+  done | sort -u
+}
+
 # refusal LOG: what PostgreSQL refused, for people: SQLSTATE and words, never the statement. Details of a row stay out, too.
 refusal() {
   local words

@@ -25,9 +25,8 @@ note_change() {
 # noted RUN KIND NAME: true when the run's journal has it.
 noted() { grep -qxF -- "$2"$'\t'"$3" "$(journal_file "$1")" 2>/dev/null; }
 
-# encode_text TEXT: on one line, as decode_text takes it, since a name may hold line feeds; encoded_sql COLUMN: the same in SQL.
+# encode_text TEXT: on one line, as decode_text takes it, since a name may hold line feeds; encoded_sql is the same in SQL.
 encode_text() { printf '%s' "$1" | base64 | tr -d '\n=' | tr '+/' '-_'; }
-encoded_sql() { printf "translate(encode(convert_to(%s::text, 'UTF8'), 'base64'), '+/=' || chr(10), '-_')" "$1"; }
 
 # Databases while they are restored, and those that they replace. A name may have 63 bytes, so a hash stands for it.
 new_database() { printf 'holdfast-new-%s' "$(printf '%s' "$1" | sha256sum | cut -c 1-24)"; }

@@ -1,8 +1,8 @@
 #!/bin/bash
 #/ Usage: NAME= DATABASE= RUN= count-rows.sh
 #/
-#/ Counts the rows of every table of a restored database and compares them with the list that was made of the dump.
-#/   NAME      the fetched list, `rows<TAB>table`
+#/ Counts the rows of every table of a restored database, and compares them and its settings with the list that was made with the dump.
+#/   NAME      the fetched list, `rows<TAB>table`, and settings
 #/   DATABASE  its name in base64url
 #/ Exit status: 0 counted, the answer says whether they are equal; 1 failed, the answer says why.
 
@@ -21,17 +21,20 @@ count_rows() {
 }
 
 main() {
-  local database different number tables rows
+  local database file different number tables rows
   begin
   find_postgres
   require_postgres
   IFS= read -r -d '' database < <(decode_text "$DATABASE") || true
   count_rows 2>"$work/log" || fail RestoreFailedError "the rows of $database can't be counted: $(refusal "$work/log")"
-  tail -n +2 "$(fetched_file "$RUN" "$NAME")" >"$work/expected"
-  differing_rows "$work/expected" "$work/found" >"$work/different"
+  query "$database" "$(settings_sql "$database")" >"$work/settings" 2>"$work/log" || fail RestoreFailedError "the settings of $database can't be read: $(refusal "$work/log")"
+  file=$(fetched_file "$RUN" "$NAME")
+  grep '^[0-9]' "$file" >"$work/expected" || true
+  grep '^setting' "$file" >"$work/expected.settings" || true
+  { differing_rows "$work/expected" "$work/found" && differing_settings "$work/expected.settings" "$work/settings"; } >"$work/different"
   different=$(head -n 3 "$work/different" | awk 'NR > 1 { printf "; " } { printf "%s", $0 }')
   number=$(wc -l <"$work/different")
-  [ "$number" -le 3 ] || different="$different; and $((number - 3)) tables more"
+  [ "$number" -le 3 ] || different="$different; and $((number - 3)) more"
   read -r tables rows < <(awk -F '\t' '{ tables++; rows += $1 } END { printf "%d %.0f\n", tables, rows }' "$work/expected")
   answer database="$database" tables:="$tables" rows:="$rows" different="$different"
 }

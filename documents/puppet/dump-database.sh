@@ -1,7 +1,8 @@
 #!/bin/bash
 #/ Usage: BUCKET= KEY= EXPECTED_BYTES= DATABASE= RUN= dump-database.sh
 #/
-#/ Streams a dump of one database into the vault, and beside it the number of rows of each table, counted in the dump.
+#/ Streams a dump of one database into the vault, and beside it what the dump does not tell: the number of rows of each table, counted
+#/ in it, and the settings of the database, whose values may be secrets.
 #/   KEY       key without suffix: .dump.<zst|gz> and .contents.<zst|gz> are added
 #/   DATABASE  its name in base64url
 #/ Exit status: 0 stored and verified; 1 failed, the answer says why.
@@ -48,7 +49,8 @@ main() {
     fail "$stored_error" "$stored_message"
   fi
   dump=$stored_upload
-  { echo "rows	table" && cat "$stored_contents"; } >"$work/contents"
+  { echo "rows	table" && cat "$stored_contents" && query "$database" "$(settings_sql "$database")"; } >"$work/contents" 2>"$work/log" ||
+    fail DatabaseUnreadableError "the settings of the database $database can't be read: $(refusal "$work/log")"
   read -r tables rows < <(awk -F '\t' '{ tables++; rows += $1 } END { printf "%d %.0f\n", tables, rows }' "$stored_contents")
   store_contents "$BUCKET" "$KEY.contents" "$work/contents" || fail "$stored_error" "$stored_message"
   answer kind=database database="$database" upload:="$dump" contents:="$stored_upload" tables:="$tables" rows:="$rows" \

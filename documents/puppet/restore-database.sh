@@ -1,12 +1,12 @@
 #!/bin/bash
-#/ Usage: NAME= SPEC= RUN= restore-database.sh
+#/ Usage: NAME= CONTENTS= SPEC= RUN= restore-database.sh
 #/
 #/ Restores one fetched dump into a database that it makes itself, beside the one that it will replace. A second attempt
 #/ begins with a fresh one, so that nothing is ever restored twice into the same database.
 #/   NAME  the fetched file
+#/   CONTENTS  the fetched list that was made with it, which holds the settings
 #/   SPEC  what no dump holds of its database, KEY=VALUE, a NUL behind each, in base64url: name, owner, tablespace, encoding, collate,
-#/         ctype, limit, template, comment, acl, schema (who owns public; empty: there is none), extension (any number), and the
-#/         settings, NAME=VALUE, each group behind the role that it is for (empty: for all)
+#/         ctype, limit, template, comment, acl, schema (who owns public; empty: there is none), extension (any number)
 #/ Exit status: 0 it is whole; 1 failed, the answer says why.
 
 . "$(dirname "$0")/../library/begin.sh"
@@ -71,16 +71,17 @@ describe_database() {
 
 # Gives each role its settings; those for all stand first.
 each_setting() {
-  local field role='' settings=()
-  while IFS= read -r -d '' field; do
-    case $field in
-      role=*)
-        apply_settings "$role" ${settings[@]+"${settings[@]}"} || return 1
-        role=${field#*=} settings=()
-        ;;
-      setting=*) settings+=("${field#*=}") ;;
-    esac
-  done < <(decode_text "$SPEC")
+  local kind value encoded role='' of='' settings=()
+  while IFS=$'\t' read -r kind value encoded; do
+    [ "$kind" = setting ] || continue
+    if [ "$encoded" != "$of" ]; then
+      apply_settings "$role" ${settings[@]+"${settings[@]}"} || return 1
+      of=$encoded settings=()
+      IFS= read -r -d '' role < <(decode_text "$encoded") || true
+    fi
+    IFS= read -r -d '' value < <(decode_text "$value") || true
+    settings+=("$value")
+  done <"$(fetched_file "$RUN" "$CONTENTS")"
   apply_settings "$role" ${settings[@]+"${settings[@]}"}
 }
 
@@ -94,7 +95,6 @@ main() {
   while IFS= read -r -d '' field; do
     case $field in
       extension=*) extensions+=("${field#*=}") ;;
-      role=* | setting=*) ;;
       *) spec[${field%%=*}]=${field#*=} ;;
     esac
   done < <(decode_text "$SPEC")

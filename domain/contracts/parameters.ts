@@ -98,6 +98,7 @@ export const compression = parameter(
 export const url = parameter('Where a file is fetched from.', text('^https://[A-Za-z0-9][A-Za-z0-9/_.:+-]{0,500}$'));
 
 export const fetchedFile = parameter('The fetched file.', text(`^${fileName}$`));
+export const fetchedList = parameter('The fetched list of what a dump holds, and of settings.', text(`^${fileName}$`));
 export const fetchedSettings = parameter(
   "The fetched archive of the master's settings, or nothing.",
   text(`^(${fileName})?$`),

@@ -67,7 +67,7 @@ export const restoreGlobals = document('puppet/restore-globals', {
 
 export const restoreDatabase = document('puppet/restore-database', {
   does: 'Restores one database beside the one that it will replace.',
-  takes: { Name: p.fetchedFile, Spec: p.fields },
+  takes: { Name: p.fetchedFile, Contents: p.fetchedList, Spec: p.fields },
 });
 
 export const swapDatabases = document('puppet/swap-databases', {
@@ -113,14 +113,14 @@ export const forgetCatalog = document('puppet/forget-catalog', {
 });
 
 export const countRows = document('puppet/count-rows', {
-  does: 'Counts the rows of a database and compares them with its backup.',
+  does: 'Compares the rows and settings of a database with its backup.',
   onlyLooks: true,
   takes: { Name: p.fetchedFile, Database: p.database },
   answers: z.strictObject({
     database: z.string(),
     tables: z.number(),
     rows: z.number(),
-    /** The first tables whose rows differ from the dump's; empty when none does. */
+    /** The first tables whose rows differ from the dump's, and settings that are others; empty when none does. */
     different: z.string(),
   }),
 });

@@ -43,7 +43,7 @@ const properties = (of: Database) => ({
   'owner of schema public': of.publicOwner,
   extensions: of.extensions.join(', '),
   settings: of.settings
-    .map(({ role, values }) => `${role === '' ? '' : `for ${role}: `}${values.join(', ')}`)
+    .map(({ role, names }) => `${role === '' ? '' : `for ${role}: `}${names.join(', ')}`)
     .toSorted()
     .join('; '),
 });
@@ -77,15 +77,15 @@ export const proveRestore = (
       const { rows, tables } = count?.answer ?? { rows: 0, tables: 0 };
       judge(
         found ? compare(what, properties(database), properties(found)) : [`${what} is not there`],
-        `${what}: owner ${database.owner}, tablespace ${database.tablespace}, encoding, collation, connection limit, comment, grants, extensions and settings are equal`,
+        `${what}: owner ${database.owner}, tablespace ${database.tablespace}, encoding, collation, connection limit, comment, grants and extensions are equal`,
       );
       judge(
         count === undefined
           ? [`${what}: its rows were not counted`]
           : count.answer.different === ''
             ? []
-            : [`${what}: rows differ: ${count.answer.different}`],
-        `${what}: ${rows} rows in ${tables} tables are equal, table by table`,
+            : [`${what}: rows or settings differ: ${count.answer.different}`],
+        `${what}: ${rows} rows in ${tables} tables are equal, table by table, and its settings`,
       );
     }
     for (const { collected } of artifactsOf(of, target)) {

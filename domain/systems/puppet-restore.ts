@@ -68,10 +68,6 @@ export const fieldsOf = (of: Database): readonly (readonly [string, string])[] =
   ['acl', of.acl],
   ['schema', of.publicOwner],
   ...of.extensions.map((name) => ['extension', name] as const),
-  ...of.settings.flatMap(({ role, values }) => [
-    ['role', role] as const,
-    ...values.map((value) => ['setting', value] as const),
-  ]),
 ];
 
 /** The commands of every phase for one node. */
@@ -162,7 +158,11 @@ const commandsOf = (
         ? [
             command(
               restoreDatabase,
-              { Name: fetchedName(dump.upload.key), Spec: fieldsOf(database) },
+              {
+                Name: fetchedName(dump.upload.key),
+                Contents: fetchedName(dump.contents.key),
+                Spec: fieldsOf(database),
+              },
               { what: database.name, seconds: dataSeconds },
             ),
           ]

@@ -9,7 +9,7 @@ import {
 } from '#domain/systems/puppet-documents';
 import { runDocument } from '../../bench/contest.ts';
 import { type Bench, monolithic, startBench } from './harness.ts';
-import { emptyServer, inDatabase, odd, oddServer, serverOf } from './odd-databases.ts';
+import { emptyServer, inDatabase, odd, oddServer, secretOfSettings, serverOf } from './odd-databases.ts';
 
 /** Databases as they are found in life: nothing of them is lost by a backup and a restore, and nothing changed by a restore that fails. */
 
@@ -80,6 +80,22 @@ describe('a server full of oddities', () => {
     await bench.sql('postgres', 'DROP ROLE later');
     expect(await serverOf(bench)).toBe(before);
     expect(output.proof?.compared.filter((line) => line.startsWith('database '))).toHaveLength(18);
+  });
+
+  it('has told nobody the value of a setting: no plan with its commands, no answer and no manifest has it', async () => {
+    const notes = await Promise.all(
+      (await bench.state.list('')).map(async (key) => (await bench.state.read(key))?.text),
+    );
+    const told = `${notes.join('\n')}${JSON.stringify(await bench.manifest(backup))}`;
+    expect(told).toContain('app.secret');
+    expect(told).toContain('RestoreDatabase');
+    // As it is, and in base64 wherever it begins.
+    const spellings = [0, 1, 2].map((at) =>
+      Buffer.from(`${' '.repeat(at)}${secretOfSettings}`)
+        .toString('base64')
+        .slice(2, -4),
+    );
+    for (const spelling of [secretOfSettings, ...spellings]) expect(told).not.toContain(spelling);
   });
 
   it('is left as it is by a restore that fails: limits, settings, passwords, what is there and what is not', async () => {
@@ -158,7 +174,7 @@ describe('a document does not answer success for what it did not do', () => {
   });
 });
 
-it('a table in a statement of its own: a database of many tables is counted under few locks', async () => {
+it('a table in a statement of its own: a database of many tables is counted under few locks, and its settings are compared', async () => {
   await bench.sql('postgres', 'CREATE DATABASE many');
   await inDatabase(
     bench,
@@ -167,9 +183,10 @@ it('a table in a statement of its own: a database of many tables is counted unde
   );
   await bench.shell(`install -d /var/lib/holdfast/restore/many/fetched`);
   await bench.shell(
-    `{ echo "rows	table"; for n in $(seq 1500); do echo "$((n % 5))	public.t$n"; done; } >/var/lib/holdfast/restore/many/fetched/list`,
+    `{ echo "rows	table"; for n in $(seq 1500); do echo "$((n % 5))	public.t$n"; done; printf 'setting\\t%s\\t\\n' "$(printf app.secret=x | base64)"; } >/var/lib/holdfast/restore/many/fetched/list`,
   );
   const answer = JSON.parse(await runDocument(bench.node, countRows, 'many', { Name: 'list', Database: 'many' }));
   await bench.sql('postgres', 'DROP DATABASE many');
-  expect(answer).toEqual({ database: 'many', tables: 1500, rows: 3000, different: '' });
+  // The setting that the list has and the database has not is told by its name.
+  expect(answer).toEqual({ database: 'many', tables: 1500, rows: 3000, different: 'app.secret is set otherwise' });
 });

@@ -64,6 +64,9 @@ SQL
 chmod 644 $d/siteconf*`);
 };
 
+/** Part of the values of two settings. */
+export const secretOfSettings = 'tell nobody';
+
 /** Makes the lab's server one of these. */
 export const oddServer = async (bench: Bench): Promise<void> => {
   await shipSiteconf(bench);
@@ -80,6 +83,7 @@ CREATE DATABASE raw ENCODING SQL_ASCII LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE temp
 CREATE FUNCTION site_helper() RETURNS int LANGUAGE sql AS 'SELECT 1';
 ALTER DATABASE console SET search_path = "$user", public, 'a b', pg_catalog;
 ALTER DATABASE console SET temp_tablespaces = '';
+ALTER DATABASE console SET app.secret = '${secretOfSettings}'; ALTER ROLE console IN DATABASE console SET app.secret = 'of one: ${secretOfSettings}';
 ALTER DATABASE console CONNECTION LIMIT 50;
 COMMENT ON DATABASE console IS 'it''s
 ours \\ "';
