@@ -183,6 +183,23 @@ const unnamed = ({ request, targets }: PuppetRestore): readonly string[] => {
   ];
 };
 
+/**
+ * A node that says a lost one's host name is to get its keys. Whose instance it is a person says who names it, or who reads the plan
+ * before they approve it; a confirmation that was typed before the plan was there says nothing of it.
+ */
+const unconfirmed = ({ request: { confirm, onto }, targets }: PuppetRestore): readonly string[] =>
+  confirm === undefined
+    ? []
+    : targets
+        .filter(
+          ({ node, source }) =>
+            ![source.instanceId, ...source.roles.map((role) => onto[role])].includes(node.instanceId),
+        )
+        .map(
+          ({ node, source }) =>
+            `${node.name} (${node.instanceId}) would take the place of ${source.instanceId} and get the keys of ${source.name}, since it says that host name. Name it, {"onto": {"${source.roles[0]}": "${node.instanceId}"}}, or leave confirm out and approve the plan`,
+        );
+
 /** What is put back on a node, of all archives together. */
 const replacements = (of: PuppetRestore, target: RestoreTarget): readonly Replacement[] =>
   artifactsOf(of, target).flatMap(({ collected }) =>
@@ -261,6 +278,7 @@ export const checkPuppetRestore = (of: PuppetRestore): readonly string[] => {
     ...unknown,
     ...lost,
     ...unnamed(of),
+    ...unconfirmed(of),
     ...of.targets.flatMap((target) => [
       ...differences(of, target),
       ...postgresFaults(of, target),

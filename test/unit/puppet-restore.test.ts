@@ -406,7 +406,7 @@ describe('a node of the backup that is gone', () => {
     claimant('i-0fedcba9876543212', ['activemq-spoke']),
   ];
 
-  it('is followed by the node of its role that has taken over its host name, which the plan tells', () => {
+  it('is followed by the node of its role that has taken over its host name, which somebody has to confirm who has seen it', () => {
     const found = targetsOf(manifest, [heir, spoke], { onto: {} });
     expect(found.targets.map(({ node }) => node.instanceId)).toEqual(['i-0fedcba9876543210']);
     const of = {
@@ -420,6 +420,15 @@ describe('a node of the backup that is gone', () => {
     expect(warnPuppetRestore({ ...of, ...found })).toContainEqual(
       expect.stringContaining(`takes the place of ${source.instanceId}`),
     );
+    const refusals = (request: object) =>
+      checkPuppetRestore({ ...of, ...found, request: RestoreRequest.parse({ system: 'pe-main', ...request }) }).filter(
+        (fault) => fault.includes('would take the place'),
+      );
+    expect(refusals({})).toEqual([]);
+    expect(refusals({ confirm: 'pe-main' })).toEqual([
+      expect.stringMatching(/i-0fedcba9876543210.*{"onto": {"master": "i-0fedcba9876543210"}}, or leave confirm out/),
+    ]);
+    expect(refusals({ confirm: 'pe-main', onto: { master: 'i-0fedcba9876543210' } })).toEqual([]);
   });
 
   it('is not followed by a node that says its host name and has another role', () => {
