@@ -6,7 +6,7 @@ import { fieldsOf } from '#domain/systems/puppet-restore';
 import { fetchedName } from '#domain/systems/puppet-restore-scope';
 import { type LabNode, writeAwsConfig } from '../local/lab/node.ts';
 import type { Lab } from '../local/runtime/lab.ts';
-import { controlCredentials } from '../local/runtime/s3.ts';
+import { controlCredentials } from '../local/runtime/session.ts';
 import { type Contender, contest, runDocument, shell } from './contest.ts';
 
 /** One database on its way into the vault and back, against the rivals that do the same. */

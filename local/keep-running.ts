@@ -1,4 +1,5 @@
 import { startLab } from './runtime/lab.ts';
+import { controlEnvironment } from './runtime/session.ts';
 
 /** `npm run local`: a lab with a few systems that stays until it is interrupted. */
 
@@ -27,7 +28,9 @@ lab.runtime.keepSchedules(lab.config);
 process.stdout.write(`
 Holdfast runs here until you press Ctrl-C. pe-main is backed up every ten minutes, pe-staging when you ask for it:
 
-  export AWS_ACCESS_KEY_ID=${process.env['AWS_ACCESS_KEY_ID']} AWS_SECRET_ACCESS_KEY=${process.env['AWS_SECRET_ACCESS_KEY']} AWS_REGION=us-east-1
+  export ${Object.entries(controlEnvironment)
+    .map((variable) => variable.join('='))
+    .join(' ')} AWS_REGION=us-east-1
   export AWS_ENDPOINT_URL=${lab.runtime.url}
   node_modules/.bin/node cli/holdfast.mjs --endpoint-url ${lab.runtime.url} backup pe-staging --watch
   node_modules/.bin/node cli/holdfast.mjs --endpoint-url ${lab.runtime.url} backups pe-staging

@@ -130,7 +130,7 @@ export class LabNode {
   /** Powers the node on, with the disk as it was left; nothing runs on it but its first process. */
   async boot(): Promise<void> {
     if (this.#machine) throw new Error(`${this.hostname} is running already`);
-    await mkdir(this.#directory, { recursive: true });
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     // `--pdeathsig` and `--kill-child` chain the node's first process, and with it all others, to the life of this one.
     const host = spawn(
       'setpriv',

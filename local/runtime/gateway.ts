@@ -9,6 +9,7 @@ import {
 import { text } from 'node:stream/consumers';
 import type { ColdAnswer } from './cold-storage.ts';
 import { parseS3Request, type S3Request, type Verdict } from './s3-request.ts';
+import { demandToken } from './session.ts';
 
 /** One address for every service, as `--endpoint-url` wants it, and the place where a request can be refused or cut off. */
 
@@ -33,6 +34,19 @@ export interface Gateway {
 
 /** Who everybody is on the local runtime. */
 export const localCaller = 'AIDALOCALRUNTIME';
+
+/** The lab has no users: whoever calls is the one who started it. */
+const tellCaller: RequestListener = (incoming, outgoing) => {
+  incoming.resume();
+  outgoing
+    .writeHead(200, { 'content-type': 'text/xml' })
+    .end(`<GetCallerIdentityResponse><UserId>${localCaller}</UserId></GetCallerIdentityResponse>`);
+};
+
+const nobody: RequestListener = (incoming, outgoing) => {
+  incoming.resume();
+  outgoing.writeHead(501).end();
+};
 
 /** Answers in the S3 server's place. */
 const answer = (incoming: IncomingMessage, outgoing: ServerResponse, status: number, error = ''): void => {
@@ -102,23 +116,22 @@ export const startGateway = async (options: GatewayOptions): Promise<Gateway> =>
         return verdict satisfies never;
     }
   };
+  /** The service for which a request is that only lambdas and people call; neither S3's requests nor some of theirs name a target. */
+  const serviceOf = (target: string, signature: string): RequestListener | undefined => {
+    const isFor = (name: string): boolean => signature.includes(`/${name}/aws4_request`);
+    if (target.startsWith('AWSStepFunctions.')) return (...call) => forward(services.stepFunctions, ...call);
+    if (target.startsWith('AmazonSSM.')) return (...call) => forward(services.runCommand, ...call);
+    if (target.startsWith('TrentService.')) return kms ?? nobody;
+    if (target.startsWith('AWSEvents.') || isFor('sns')) return notices ?? nobody;
+    if (isFor('sts')) return tellCaller;
+    return isFor('scheduler') ? (scheduler ?? nobody) : undefined;
+  };
   const server = createServer({ requestTimeout: 0 }, (incoming, outgoing) => {
     const target = String(incoming.headers['x-amz-target'] ?? '');
-    if (target.startsWith('AWSStepFunctions.')) return forward(services.stepFunctions, incoming, outgoing);
-    if (target.startsWith('AmazonSSM.')) return forward(services.runCommand, incoming, outgoing);
-    if (kms && target.startsWith('TrentService.')) return void kms(incoming, outgoing);
     const signature = incoming.headers.authorization ?? '';
-    if (notices && (target.startsWith('AWSEvents.') || /\/sns\/aws4_request/.test(signature)))
-      return void notices(incoming, outgoing);
-    // The lab has no users: whoever calls is the one who started it.
-    if (/\/sts\/aws4_request/.test(signature)) {
-      incoming.resume();
-      return void outgoing
-        .writeHead(200, { 'content-type': 'text/xml' })
-        .end(`<GetCallerIdentityResponse><UserId>${localCaller}</UserId></GetCallerIdentityResponse>`);
-    }
-    // Neither this service's requests nor those to S3 name a target: the scope of the signature tells them apart.
-    if (scheduler && /\/scheduler\/aws4_request/.test(signature)) return void scheduler(incoming, outgoing);
+    const service = serviceOf(target, signature);
+    if (service !== undefined) return void demandToken(service)(incoming, outgoing);
+    // What follows are the services that nodes call as well: these look at the signatures themselves.
     const elsewhere = cloud();
     const isForm = String(incoming.headers['content-type'] ?? '').startsWith('application/x-www-form-urlencoded');
     if (elsewhere !== undefined && (isForm || incoming.url?.startsWith('/juju-control-')))

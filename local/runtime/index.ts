@@ -26,10 +26,11 @@ import { createKms } from './kms.ts';
 import { localMachines } from './machines.ts';
 import { judgeNodes, type NodeAccount, statePolicy, vaultPolicy } from './node-policy.ts';
 import { createNotices, type LocalNotices } from './notices.ts';
-import { controlCredentials, startS3 } from './s3.ts';
+import { startS3 } from './s3.ts';
 import type { S3Request, Verdict } from './s3-request.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
 import { keepSchedules } from './schedules.ts';
+import { controlEnvironment, demandToken } from './session.ts';
 
 export const account = '000000000000';
 export const region = 'us-east-1';
@@ -132,10 +133,12 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
     documents,
     region,
     account,
+    admit: demandToken,
     ...(options.clock && { clock: options.clock }),
   });
   const stepFunctions = await startStepFunctions({
     machines: localMachines(region, account),
+    admit: demandToken,
     invoke: async (arn, payload) => {
       const verb = verbOf(arn);
       options.disturb?.(verb);
@@ -179,8 +182,7 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
   Object.assign(process.env, {
     AWS_ENDPOINT_URL: gateway.url,
     AWS_REGION: region,
-    AWS_ACCESS_KEY_ID: controlCredentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: controlCredentials.secretAccessKey,
+    ...controlEnvironment,
     VAULT_BUCKET: vaultBucket,
     STATE_BUCKET: stateBucket,
     TOPIC_ARN: `arn:aws:sns:${region}:${account}:holdfast`,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Config, type Juju, type PuppetEnterprise, type PuppetRole, puppetRoles } from '#domain/config';
@@ -116,7 +117,7 @@ const createAccounts = (size: number) => {
   const all = Array.from({ length: size }, (_, index): NodeAccount & { system: string; instanceArn?: string } => ({
     system: '',
     accessKeyId: `NODE${index + 1001}`,
-    secretAccessKey: `node-secret-${index + 1001}`,
+    secretAccessKey: randomBytes(24).toString('base64url'),
   }));
   let given = 0;
   return {
@@ -162,7 +163,7 @@ export const startLab = async ({
   const config = parseConfig(configuration);
   const directory = join(LAB_DIRECTORY, 'runtime', String(process.pid));
   await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { recursive: true });
+  await mkdir(directory, { recursive: true, mode: 0o700 });
   let numbered = 10;
   const layouts = await Promise.all(
     Object.entries(config.systems).flatMap(([id, system]) =>

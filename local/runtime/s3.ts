@@ -5,6 +5,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { controlCredentials } from './session.ts';
 
 const binary = fileURLToPath(new URL('../../.local/bin/versitygw', import.meta.url));
 
@@ -13,12 +14,6 @@ export interface S3Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
 }
-
-/** The lambdas' and the operator's: they may do everything here. */
-export const controlCredentials: S3Credentials = {
-  accessKeyId: 'HOLDFASTCONTROL',
-  secretAccessKey: 'holdfast-control',
-};
 
 /** The server's own form of accounts. Users may do only what a bucket's policy allows them. */
 const accounts = (users: readonly S3Credentials[]) => ({

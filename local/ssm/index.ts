@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import type { AgentControl } from './agent.ts';
@@ -21,7 +21,7 @@ const TARGET_PREFIX = 'AmazonSSM.';
  * Serves SSM's Run Command on the loopback interface: the SDK's client works against `url` unchanged, and the documents
  * really run on the instances, with the limits, statuses and time-outs of the real service and agent.
  *
- * Any credentials will do. Output is kept in memory only; the S3 and CloudWatch settings of a command are accepted and
+ * Output is kept in memory only; the S3 and CloudWatch settings of a command are accepted and
  * nothing is written there. A document that the stand-in could not run faithfully is refused here.
  */
 export const startSsm = async (options: {
@@ -32,6 +32,8 @@ export const startSsm = async (options: {
   readonly region: string;
   readonly account: string;
   readonly clock?: Clock;
+  /** Refuses callers. Default: any credentials will do. */
+  readonly admit?: (serve: RequestListener) => RequestListener;
 }): Promise<{
   readonly url: string;
   /** The agent of an instance. */
@@ -40,12 +42,12 @@ export const startSsm = async (options: {
   updateDocument(name: string, content: string): void;
   close(): Promise<void>;
 }> => {
-  const { instances, region, account, clock = systemClock } = options;
+  const { instances, region, account, clock = systemClock, admit = (serve) => serve } = options;
   const documents = keepDocuments(options.documents);
   const runCommand = startRunCommand({ instances, account, clock });
   const answer = operations({ runCommand, documents, instances, region, account, clock });
 
-  const server = createServer((request, response) => {
+  const serve: RequestListener = (request, response) => {
     const target = request.headers['x-amz-target'];
     const operation = typeof target === 'string' ? target.slice(TARGET_PREFIX.length) : '';
     json(request)
@@ -64,7 +66,8 @@ export const startSsm = async (options: {
         });
         response.end(JSON.stringify(body));
       });
-  });
+  };
+  const server = createServer(admit(serve));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', resolve);

@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import { createApi } from './api.ts';
 import { createExecutions, type ExecutionStatusChange } from './executions.ts';
 import { loadMachine } from './machine.ts';
@@ -6,6 +7,8 @@ import { serve } from './server.ts';
 export type { ExecutionStatusChange } from './executions.ts';
 
 export interface StepFunctionsOptions {
+  /** Refuses callers. Default: any credentials will do. */
+  readonly admit?: (serve: RequestListener) => RequestListener;
   /** ASL as JSON text by the machine's name; its placeholders are substituted already. */
   readonly machines: Readonly<Record<string, string>>;
   /** Runs a lambda in this process; rejects with the handler's own error. */
@@ -35,7 +38,7 @@ export async function startStepFunctions(options: StepFunctionsOptions): Promise
   const stateMachineArn = (name: string) => `arn:aws:states:${region}:${account}:stateMachine:${name}`;
   const machines = Object.entries(options.machines).map(([name, asl]) => loadMachine(name, stateMachineArn(name), asl));
   const executions = createExecutions({ machines, invoke, region, account, onStatusChange, pollMilliseconds });
-  const server = await serve(createApi(executions));
+  const server = await serve(createApi(executions), options.admit ?? ((listener) => listener));
   return {
     url: server.url,
     stateMachineArn,

@@ -1,17 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { Call } from './api.ts';
 import { ApiError } from './errors.ts';
 
 /** Serves calls on the loopback in AWS's JSON 1.0 protocol: the operation in X-Amz-Target, dates as seconds since 1970. */
-export async function serve(calls: ReadonlyMap<string, Call>): Promise<{ url: string; close(): Promise<void> }> {
-  const server = createServer(async (request, response) => {
+export async function serve(
+  calls: ReadonlyMap<string, Call>,
+  admit: (listener: RequestListener) => RequestListener,
+): Promise<{ url: string; close(): Promise<void> }> {
+  const listener: RequestListener = async (request, response) => {
     const { status, body } = await answer(calls, request);
     response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0', 'x-amzn-requestid': randomUUID() });
     response.end(JSON.stringify(body, epochSeconds));
-  });
+  };
+  const server = createServer(admit(listener));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();

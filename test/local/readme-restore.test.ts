@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { PuppetManifest } from '#domain/manifest';
 import { instanceArn, vaultKeys } from '#domain/naming';
+import { controlEnvironment } from '#local/runtime/session';
 import { type Bench, instanceId, monolithic, noTraces, startBench } from './harness.ts';
 
 let bench: Bench;
@@ -48,7 +49,9 @@ it('a backup comes back by the commands of the README, and what happened after i
   await bench.shell('rm -rf /etc/puppetlabs/puppet/ssl/ca');
 
   const location = `s3://${bench.lab.runtime.vaultBucket}/${vaultKeys.artifact('pe-main', manifest.backup, instanceArn(bench.lab.runtime.stateMachineArn('holdfast-backup'), instanceId), '').slice(0, -1)}`;
-  const operator = 'export AWS_ACCESS_KEY_ID=HOLDFASTCONTROL AWS_SECRET_ACCESS_KEY=holdfast-control';
+  const operator = `export ${Object.entries(controlEnvironment)
+    .map((variable) => variable.join('='))
+    .join(' ')}`;
   await writeFile(bench.node.path('/root/restore.sh'), `${operator}\n${commands(location)}`);
   const { stderr } = await bench.node.exec('bash /root/restore.sh');
   expect(stderr.match(/ERROR:.*|error:.*/g)).toEqual(['ERROR:  role "pe-postgres" already exists']);

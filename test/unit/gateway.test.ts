@@ -20,9 +20,12 @@ import { readersTag, scheduleGroup, tagKeys } from '#domain/naming';
 import { createColdStorage } from '#local/runtime/cold-storage';
 import { type Gateway, startGateway } from '#local/runtime/gateway';
 import { judgeNodes, type NodeAccount, vaultPolicy } from '#local/runtime/node-policy';
-import { controlCredentials, type S3Credentials, startS3 } from '#local/runtime/s3';
+import { type S3Credentials, startS3 } from '#local/runtime/s3';
 import { createScheduler } from '#local/runtime/scheduler';
 import { keepSchedules } from '#local/runtime/schedules';
+import { controlCredentials, demandToken } from '#local/runtime/session';
+import { startSsm } from '#local/ssm/index';
+import { startStepFunctions } from '#local/stepfunctions/index';
 
 const [region, account, vault] = ['us-east-1', '000000000000', 'vault'];
 const config = parseConfig(`
@@ -55,8 +58,7 @@ let directory: string;
 let s3: Awaited<ReturnType<typeof startS3>>;
 let gateway: Gateway;
 
-const as = ({ accessKeyId, secretAccessKey }: S3Credentials, endpoint = gateway.url): S3Client => {
-  const credentials = { accessKeyId, secretAccessKey };
+const as = (credentials: S3Credentials, endpoint = gateway.url): S3Client => {
   const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true, maxAttempts: 1 });
   clients.push(client);
   return client;
@@ -235,6 +237,58 @@ describe('an object in cold storage', () => {
     });
     await expect(bucket.thaw({ key: twice }, 7)).resolves.toBeUndefined();
     expect(coldStorage.thawed().filter((asked) => asked === twice)).toHaveLength(1);
+  });
+});
+
+describe('who does not know the session’s token', () => {
+  const services = [
+    ['Step Functions', 'states', 'AWSStepFunctions.StartExecution'],
+    ['Run Command', 'ssm', 'AmazonSSM.SendCommand'],
+    ['KMS', 'kms', 'TrentService.GenerateMac'],
+    ['EventBridge', 'events', 'AWSEvents.PutEvents'],
+    ['SNS', 'sns', ''],
+    ['STS', 'sts', ''],
+    ['Scheduler', 'scheduler', ''],
+  ] as const;
+  const headersOf = (service: string, target: string, key?: string): Record<string, string> => ({
+    ...(target !== '' && { 'x-amz-target': target }),
+    ...(key !== undefined && {
+      authorization: `AWS4-HMAC-SHA256 Credential=${key}/1/${region}/${service}/aws4_request`,
+    }),
+  });
+  const called = async (url: string, headers: Record<string, string>): Promise<string> => {
+    const answer = await fetch(url, { method: 'POST', headers, body: '{}' });
+    return `${answer.status} ${await answer.text()}`;
+  };
+
+  it.each(services)('is refused by %s', async (_, service, target) => {
+    for (const key of ['', 'HOLDFASTCONTROL', mainNode.accessKeyId])
+      expect(await called(gateway.url, headersOf(service, target, key))).toMatch(/^403 .*UnrecognizedClientException/);
+    if (target !== '') expect(await called(gateway.url, headersOf(service, target))).toMatch(/^403 /);
+    expect(await called(gateway.url, headersOf(service, target, controlCredentials.accessKeyId))).not.toMatch(
+      /Unrecognized/,
+    );
+  });
+
+  it('is refused by the ports behind the gateway, too', async () => {
+    const common = { region, account, admit: demandToken };
+    const ssm = await startSsm({ ...common, instances: () => [], documents: {} });
+    const machines = await startStepFunctions({ ...common, machines: {}, invoke: async () => null });
+    expect(await called(ssm.url, headersOf('ssm', 'AmazonSSM.ListCommands'))).toMatch(/^403/);
+    expect(await called(machines.url, headersOf('states', 'AWSStepFunctions.ListStateMachines'))).toMatch(/^403/);
+    await ssm.close();
+    await machines.close();
+  });
+
+  it('is refused by S3, whose secret is of this session as well', async () => {
+    const { accessKeyId } = controlCredentials;
+    for (const credentials of [
+      { accessKeyId, secretAccessKey: 'holdfast-control' },
+      { accessKeyId: 'x', secretAccessKey: 'y' },
+    ])
+      await expect(as(credentials).send(new GetObjectCommand({ Bucket: vault, Key: 'any' }))).rejects.toMatchObject({
+        $metadata: { httpStatusCode: 403 },
+      });
   });
 });
 
