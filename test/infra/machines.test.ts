@@ -43,6 +43,9 @@ const Lambda = z.object({
   FunctionName: z.string(),
   Timeout: z.number(),
   MemorySize: z.number(),
+  Runtime: z.string(),
+  Architectures: z.array(z.string()),
+  TracingConfig: z.object({ Mode: z.string() }),
   Environment: z.object({ Variables: z.record(z.string(), z.string()) }),
 });
 const functions = Object.values(stacks.all('AWS::Lambda::Function')).map((properties) => Lambda.parse(properties));
@@ -110,13 +113,20 @@ describe.each(verbNames)('the lambda %s', (verb) => {
     };
     expect(own?.Environment.Variables).toEqual({
       ...Object.fromEntries(environmentOf(row).map((name) => [name, meant[name]])),
-      NODE_OPTIONS: '--enable-source-maps',
       POWERTOOLS_SERVICE_NAME: 'holdfast',
     });
   });
 
   it('has the time and the memory of its row', () => {
     expect(own).toMatchObject({ Timeout: row.timeoutSeconds ?? 60, MemorySize: row.memorySize ?? 512 });
+  });
+
+  it('runs on the Node.js that the tests ran on, and is traced', () => {
+    expect(own).toMatchObject({
+      Runtime: `nodejs${process.versions.node.split('.')[0]}.x`,
+      Architectures: ['arm64'],
+      TracingConfig: { Mode: 'Active' },
+    });
   });
 });
 
