@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import { jsonState } from '#aws/bucket';
 import { BackupId, parseManifestKey, SystemId, stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import { Lock } from '#domain/payloads';
@@ -41,17 +42,12 @@ export const retentionTagOf = async (
 /** Returns a system's backups, newest first. One that expires while it is being listed is left out. */
 export const listBackups = async (vault: Bucket, system: string): Promise<readonly CatalogEntry[]> => {
   const all = await allBackups({ vault }, system);
-  const entries: CatalogEntry[] = [];
-  for (let from = 0; from < all.length; from += readersAtOnce) {
-    const group = all
-      .slice(from, from + readersAtOnce)
-      .map(
-        async (one): Promise<CatalogEntry> =>
-          one.readable ? { ...one, tag: await retentionTagOf(vault, system, one.backup) } : one,
-      );
-    entries.push(...(await Promise.all(group)));
-  }
-  return entries;
+  return pMap(
+    all,
+    async (one): Promise<CatalogEntry> =>
+      one.readable ? { ...one, tag: await retentionTagOf(vault, system, one.backup) } : one,
+    { concurrency: readersAtOnce },
+  );
 };
 
 /** What a person may ask of a connection to find a backup. */

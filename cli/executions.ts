@@ -5,6 +5,7 @@ import {
   type ExecutionStatus,
   paginateListExecutions,
 } from '@aws-sdk/client-sfn';
+import { pMapIterable } from 'p-map';
 import * as z from 'zod';
 import { machineOutputs } from '#domain/contracts/machine';
 import { RunId, stateMachineName } from '#domain/naming';
@@ -190,22 +191,17 @@ async function* listExecutions(
   }
 }
 
-/** Executions that are described side by side: one batch is far below what Step Functions allows at once. */
+/** Executions that are described side by side: far below what Step Functions allows at once. */
 const describedAtOnce = 10;
 
 /** Runs, newest first. Each costs a call, so whoever has seen enough should stop asking. */
 export async function* listRuns(connection: Listing, wanted: Wanted = {}): AsyncGenerator<Run, void, undefined> {
-  let batch: string[] = [];
-  const described = async (): Promise<readonly Run[]> => {
-    const runs = await Promise.all(batch.map((execution) => describeRun(connection, execution)));
-    batch = [];
-    return runs.filter((run) => run !== undefined);
-  };
-  for await (const { executionArn: execution } of listExecutions(connection, wanted)) {
-    if (execution !== undefined) batch.push(execution);
-    if (batch.length === describedAtOnce) yield* await described();
-  }
-  yield* await described();
+  const described = pMapIterable(
+    listExecutions(connection, wanted),
+    ({ executionArn: execution }) => (execution === undefined ? undefined : describeRun(connection, execution)),
+    { concurrency: describedAtOnce },
+  );
+  for await (const run of described) if (run !== undefined) yield run;
 }
 
 /** The statuses of a run that ended without success. */

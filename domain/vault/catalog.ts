@@ -1,3 +1,4 @@
+import { pMapIterable } from 'p-map';
 import { ZodError } from 'zod';
 import type { BucketFor } from '#domain/contracts/access';
 import { ManifestUnreadableError, ManifestUntrustedError } from '#domain/errors';
@@ -133,25 +134,24 @@ export interface Between {
   readonly before?: string | undefined;
 }
 
-/** Yields a system's backups, newest first; one that expires meanwhile is left out. The first is read alone, then ever more at once. */
+/** Yields a system's backups, newest first; one that expires meanwhile is left out. Some are read ahead. */
 export async function* backupsOf(
   from: Vault,
   system: string,
   { after, before }: Between = {},
+  readAhead = 4,
 ): AsyncGenerator<Backup, void, undefined> {
   const ids = (await committedBackups(from, system))
     .filter((id) => (after === undefined || id > after) && (before === undefined || id < before))
     .toReversed();
-  for (let start = 0, size = 1; start < ids.length; start += size, size = Math.min(size * 2, readersAtOnce)) {
-    const group = await Promise.all(ids.slice(start, start + size).map((id) => readBackup(from, system, id)));
-    yield* group.filter((backup) => backup !== undefined);
-  }
+  for await (const backup of pMapIterable(ids, (id) => readBackup(from, system, id), { concurrency: readAhead }))
+    if (backup !== undefined) yield backup;
 }
 
 /** Returns all backups of a system, newest first. */
 export const allBackups = async (from: Vault, system: string): Promise<readonly Backup[]> => {
   const all: Backup[] = [];
-  for await (const backup of backupsOf(from, system)) all.push(backup);
+  for await (const backup of backupsOf(from, system, {}, readersAtOnce)) all.push(backup);
   return all;
 };
 

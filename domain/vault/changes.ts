@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import type { BucketFor } from '#domain/contracts/access';
 import { type Change, History, retentionChanges, type Verified } from '#domain/history';
 import { type Manifest, objectsOfBackup } from '#domain/manifest';
@@ -84,7 +85,6 @@ export const changeRetention = async (
   const objects = objectsOfBackup(manifest);
   const itself = { key: vaultKeys.manifest(system, backup) };
   if (change.tag !== 'keep') await tag(itself);
-  for (let from = 0; from < objects.length; from += taggedAtOnce)
-    await Promise.all(objects.slice(from, from + taggedAtOnce).map(tag));
+  await pMap(objects, tag, { concurrency: taggedAtOnce });
   if (change.tag === 'keep') await tag(itself);
 };

@@ -1,3 +1,4 @@
+import { pMapIterable } from 'p-map';
 import { jsonState } from '#aws/bucket';
 import { askedFor, collectedIn } from '#domain/answers';
 import type { Config } from '#domain/config';
@@ -84,20 +85,27 @@ export const letOlderGo = async (
   now: Date,
 ): Promise<void> => {
   const older = retentionTags(all, keepLast).filter(({ tag }) => tag !== 'keep');
+  const tagged = pMapIterable(
+    older,
+    async ({ backup, tag }) => ({
+      backup,
+      tag,
+      present: (await vault.tags({ key: vaultKeys.manifest(system, backup) }))[tagKeys.retention],
+    }),
+    { concurrency: readersAtOnce },
+  );
   let gone = 0;
-  for (let start = 0; start < older.length && gone < letGoAtOnce; start += readersAtOnce) {
-    const group = older.slice(start, start + readersAtOnce);
-    const tags = await Promise.all(group.map(({ backup }) => vault.tags({ key: vaultKeys.manifest(system, backup) })));
-    for (const { backup, tag } of group.filter((_, index) => tags[index]?.[tagKeys.retention] === 'keep')) {
-      const found = await readBackup({ vault }, system, backup);
-      if (!found?.readable || holdOf(found.history) || gone === letGoAtOnce) continue;
-      gone += 1;
-      try {
-        await changeRetention(vault, found.manifest, { at: now.toISOString(), change: 'let go', tag, by: 'holdfast' });
-      } catch (error) {
-        // A person changes it at this very moment: the next commit looks again.
-        if (!(error instanceof AlreadyExistsError)) throw error;
-      }
+  for await (const { backup, tag, present } of tagged) {
+    if (gone === letGoAtOnce) break;
+    if (present !== 'keep') continue;
+    const found = await readBackup({ vault }, system, backup);
+    if (!found?.readable || holdOf(found.history)) continue;
+    gone += 1;
+    try {
+      await changeRetention(vault, found.manifest, { at: now.toISOString(), change: 'let go', tag, by: 'holdfast' });
+    } catch (error) {
+      // A person changes it at this very moment: the next commit looks again.
+      if (!(error instanceof AlreadyExistsError)) throw error;
     }
   }
 };

@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import { jsonState } from '#aws/bucket';
 import type { Config } from '#domain/config';
 import { AlreadyExistsError } from '#domain/errors';
@@ -26,14 +27,9 @@ const readersAtOnce = 20;
 const choresTold = 200;
 
 const tagsOf = async (vault: VaultOf<'janitor'>, objects: readonly ObjectVersion[]): Promise<FoundBackup['tags']> => {
-  const tags: Record<string, string | undefined> = {};
-  for (let from = 0; from < objects.length; from += readersAtOnce)
-    await Promise.all(
-      objects.slice(from, from + readersAtOnce).map(async ({ key, versionId }) => {
-        tags[key] = (await vault.tags({ key, versionId }))[tagKeys.retention];
-      }),
-    );
-  return tags;
+  const tagOf = async ({ key, versionId }: ObjectVersion) =>
+    [key, (await vault.tags({ key, versionId }))[tagKeys.retention]] as const;
+  return Object.fromEntries(await pMap(objects, tagOf, { concurrency: readersAtOnce }));
 };
 
 const idOf = ({ key, versionId }: ObjectVersion): string => `${key} ${versionId}`;
