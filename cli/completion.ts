@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import type { Exit } from './exit-codes.ts';
 import type { Output } from './output.ts';
 
@@ -44,7 +44,7 @@ const namesCommand = (name: string, names: string): string => `command ${name} n
 /** Options that lead to another deployment than the environment does: after one of them no names are known. */
 const elsewhere = `*' --region'* | *' --profile'* | *' --endpoint-url'*`;
 
-const placesOf = (command: Command, path: readonly string[] = []): readonly Place[] => {
+const placesOf = (command: CommandUnknownOpts, path: readonly string[] = []): readonly Place[] => {
   const help = command.createHelp();
   const verbs = help.visibleCommands(command).filter((one) => one.name() !== 'help');
   const [argument] = command.registeredArguments;
@@ -210,7 +210,7 @@ const generators = { bash, zsh, fish } satisfies Record<
 >;
 
 /** Prints the script that teaches a shell the verbs and options of a command line. */
-export const completion = (program: Command, shell: Shell, output: Output): Exit => {
+export const completion = (program: CommandUnknownOpts, shell: Shell, output: Output): Exit => {
   for (const line of generators[shell](program.name(), placesOf(program))) output.line(line);
   return 'ok';
 };

@@ -1,19 +1,16 @@
-import { Argument, type Command, CommanderError, Option, program } from 'commander';
+import {
+  Argument,
+  type Command,
+  CommanderError,
+  Option,
+  type OptionValues,
+  program,
+} from '@commander-js/extra-typings';
 import packageJson from '../package.json' with { type: 'json' };
-import type { BackupOptions } from './backup.ts';
-import type { CheckOptions } from './check.ts';
-import type { Names, Shell } from './completion.ts';
 import type { Connection, ConnectionOptions } from './connection.ts';
 import { type Exit, exitCodes, exitHelp } from './exit-codes.ts';
 import { printable } from './format.ts';
-import type { KeepOptions } from './keep.ts';
 import { outputOn } from './output.ts';
-import type { RestoreOptions } from './restore.ts';
-import type { RunsOptions } from './runs.ts';
-import type { ShowOptions } from './show.ts';
-import type { SystemsOptions } from './systems.ts';
-import type { UpgradeOptions } from './upgrade.ts';
-import type { VerifyOptions } from './verify.ts';
 
 /**
  * The command line: names, options and help. What a verb does is in its own file, which is loaded, with the SDK of AWS,
@@ -50,7 +47,9 @@ const runConnected = (
 
 const json = new Option('--json', 'data as JSON');
 
-const connected = (command: Command): Command =>
+const connected = <Args extends unknown[], Options extends OptionValues, Globals extends OptionValues>(
+  command: Command<Args, Options, Globals>,
+) =>
   command
     .addOption(json)
     .option('--region <region>', 'the AWS region (default: that of the environment or the profile)')
@@ -102,7 +101,7 @@ connected(
     .option('--config <file>', 'what is configured (default: holdfast.yaml, when the folder has it)'),
 )
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'invalid', 'not-found', 'connection', 'overdue']))
-  .action((options: ConnectionOptions & SystemsOptions) =>
+  .action((options) =>
     runConnected(options, async (connect) => (await import('./systems.ts')).systems(connect, options, output)),
   );
 
@@ -114,9 +113,7 @@ program
   .argument('[file]', 'the configuration', 'holdfast.yaml')
   .addOption(json)
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'invalid', 'not-found']))
-  .action((file: string, options: { json?: boolean }) =>
-    run(async () => (await import('./config-check.ts')).configCheck(file, options, output)),
-  );
+  .action((file, options) => run(async () => (await import('./config-check.ts')).configCheck(file, options, output)));
 
 connected(
   program
@@ -130,7 +127,7 @@ connected(
     'after',
     exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'busy', 'failed', 'connection', 'interrupted']),
   )
-  .action((system: string, options: ConnectionOptions & BackupOptions) =>
+  .action((system, options) =>
     runConnected(options, async (connect) => (await import('./backup.ts')).backup(connect, system, options, output)),
   );
 
@@ -146,7 +143,7 @@ connected(
     'after',
     exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'busy', 'failed', 'connection', 'interrupted']),
   )
-  .action((system: string, options: ConnectionOptions & CheckOptions) =>
+  .action((system, options) =>
     runConnected(options, async (connect) => (await import('./check.ts')).check(connect, system, options, output)),
   );
 
@@ -199,7 +196,7 @@ connected(
     'after',
     exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'busy', 'failed', 'connection', 'interrupted']),
   )
-  .action((system: string, backup: string | undefined, options: ConnectionOptions & RestoreOptions) =>
+  .action((system, backup, options) =>
     runConnected(options, async (connect) =>
       (await import('./restore.ts')).restore(connect, system, backup, options, output),
     ),
@@ -218,7 +215,14 @@ connected(
     .option('--approval-minutes <minutes>', 'how long it waits (default: 60)')
     .addOption(
       new Option('--from <stage>', 'stages before it are passed over').choices([
-        ...['master', 'puppetdb', 'console', 'compile-masters', 'hubs', 'spokes', 'canaries', 'agents'],
+        'master',
+        'puppetdb',
+        'console',
+        'compile-masters',
+        'hubs',
+        'spokes',
+        'canaries',
+        'agents',
       ]),
     )
     .option(
@@ -234,7 +238,7 @@ connected(
     'after',
     exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'busy', 'failed', 'connection', 'interrupted']),
   )
-  .action((system: string, version: string, options: ConnectionOptions & UpgradeOptions) =>
+  .action((system, version, options) =>
     runConnected(options, async (connect) =>
       (await import('./upgrade.ts')).upgrade(connect, system, version, options, output),
     ),
@@ -247,7 +251,7 @@ connected(
     .argument('<run>', 'its name, as holdfast runs lists it'),
 )
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'failed', 'connection']))
-  .action((name: string, options: ConnectionOptions & { json?: boolean }) =>
+  .action((name, options) =>
     runConnected(options, async (connect) =>
       (await import('./decide.ts')).decide(connect, name, { approve: true }, output, options.json),
     ),
@@ -261,7 +265,7 @@ connected(
     .requiredOption('--reason <text>', 'why, for whoever reads the error'),
 )
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'failed', 'connection']))
-  .action((name: string, { reason, ...options }: ConnectionOptions & { json?: boolean; reason: string }) =>
+  .action((name, { reason, ...options }) =>
     runConnected(options, async (connect) =>
       (await import('./decide.ts')).decide(connect, name, { approve: false, reason }, output, options.json),
     ),
@@ -275,7 +279,7 @@ connected(
     .option('--limit <number>', 'how many (default: 20)'),
 )
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
-  .action((system: string | undefined, options: ConnectionOptions & RunsOptions) =>
+  .action((system, options) =>
     runConnected(options, async (connect) => (await import('./runs.ts')).runs(connect, system, options, output)),
   );
 
@@ -289,7 +293,7 @@ connected(
     'after',
     exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'busy', 'failed', 'connection', 'interrupted']),
   )
-  .action((name: string, options: ConnectionOptions & { json?: boolean }) =>
+  .action((name, options) =>
     runConnected(options, async (connect) => (await import('./watch.ts')).watch(connect, name, options, output)),
   );
 
@@ -301,7 +305,7 @@ connected(
     .option('--reason <text>', 'why, for whoever reads the error'),
 )
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
-  .action((name: string, options: ConnectionOptions & { json?: boolean; reason?: string }) =>
+  .action((name, options) =>
     runConnected(options, async (connect) => (await import('./cancel.ts')).cancel(connect, name, options, output)),
   );
 
@@ -312,7 +316,7 @@ connected(
     .argument('<system>', 'the id of a system'),
 )
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
-  .action((system: string, options: ConnectionOptions & { json?: boolean }) =>
+  .action((system, options) =>
     runConnected(options, async (connect) => (await import('./backups.ts')).backups(connect, system, options, output)),
   );
 
@@ -324,7 +328,7 @@ connected(
     .option('--system <system>', 'the system that an ID belongs to'),
 )
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'connection']))
-  .action((backup: string, options: ConnectionOptions & ShowOptions) =>
+  .action((backup, options) =>
     runConnected(options, async (connect) => (await import('./show.ts')).show(connect, backup, options, output)),
   );
 
@@ -337,7 +341,7 @@ connected(
     .option('--watch', 'follow the run to its end; Ctrl-C detaches, the run goes on'),
 )
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'failed', 'connection', 'interrupted']))
-  .action((backup: string, options: ConnectionOptions & VerifyOptions) =>
+  .action((backup, options) =>
     runConnected(options, async (connect) => (await import('./verify.ts')).verify(connect, backup, options, output)),
   );
 
@@ -346,7 +350,7 @@ program
   .description('print names for the completion of a shell')
   .addArgument(new Argument('<kind>', 'of what').choices(['systems', 'backups', 'runs']))
   .addOption(new Option('--endpoint-url <url>').env('AWS_ENDPOINT_URL'))
-  .action((kind: Names, options: ConnectionOptions) => {
+  .action((kind, options) => {
     // Nobody waits longer for what a Tab offers.
     setTimeout(() => process.exit(exitCodes.connection.code), 2000).unref();
     return runConnected(options, async (connect) => (await import('./names.ts')).names(connect, kind, output));
@@ -366,7 +370,7 @@ for (const [verb, change, description] of held)
       .option('--reason <text>', "why, for whoever reads the backup's history"),
   )
     .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'busy', 'connection']))
-    .action((backup: string, options: ConnectionOptions & KeepOptions) =>
+    .action((backup, options) =>
       runConnected(options, async (connect) =>
         (await import('./keep.ts')).keep(connect, backup, change, options, output),
       ),
@@ -387,7 +391,7 @@ program
       exitHelp(['ok', 'unexpected', 'usage']),
     ].join('\n'),
   )
-  .action((shell: Shell) => run(async () => (await import('./completion.ts')).completion(program, shell, output)));
+  .action((shell) => run(async () => (await import('./completion.ts')).completion(program, shell, output)));
 
 export { program };
 
