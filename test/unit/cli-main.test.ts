@@ -10,13 +10,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allowances } from '#domain/payloads';
 import { type Gateway, startGateway } from '#local/runtime/gateway';
 import { localMachines } from '#local/runtime/machines';
+import { controlCredentials, controlEnvironment } from '#local/runtime/session';
 import { type StepFunctions, startStepFunctions } from '#local/stepfunctions/index';
 import { exitCodes } from '../../cli/exit-codes.ts';
 
 /** The command line as a person runs it: a process of its own. */
 
 const main = new URL('../../cli/holdfast.mjs', import.meta.url).pathname;
-const credentials = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret', AWS_REGION: 'us-east-1' };
+const credentials = { ...controlEnvironment, AWS_REGION: 'us-east-1' };
 
 const cache = mkdtempSync(join(tmpdir(), 'holdfast-cache-'));
 afterAll(() => rmSync(cache, { recursive: true }));
@@ -87,7 +88,7 @@ describe('help', () => {
     const { stderr } = await holdfast(['--help'], ['--import', hook]);
     const loaded = stderr.split('\n').filter((line) => line.startsWith('file:'));
     const packages = loaded.flatMap((url) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []);
-    expect(new Set(packages)).toEqual(new Set(['commander']));
+    expect(new Set(packages)).toEqual(new Set(['@commander-js/extra-typings', 'commander']));
     expect(loaded.some((url) => url.endsWith('/cli/main.ts'))).toBe(true);
     const repository = new URL('../../', import.meta.url).href;
     expect(stderr.replaceAll(repository, '')).not.toMatch(/^(domain|aws|lambdas)\//m);
@@ -246,7 +247,7 @@ describe('against a deployment', () => {
     const client = new SFNClient({
       region,
       endpoint: stepFunctions.url,
-      credentials: { accessKeyId: 'key', secretAccessKey: 'secret' },
+      credentials: controlCredentials,
     });
     return client.send(new DescribeExecutionCommand({ executionArn }));
   };
