@@ -272,3 +272,41 @@ TAR
   [ "$node/back$etc/odd/one" -ef "$node/back$etc/odd/two" ]
   [ "$(cat "$node/back$etc/odd/$odd")" = y ]
 }
+
+@test "a backup and a restore count the same entries, whatever names, kinds and sizes they have" {
+  . "$BATS_TEST_DIRNAME/../../documents/library/archive.sh"
+  for seed in 1 2 3; do
+    rm -rf "$etc/odd" && mkdir "$etc/odd"
+    (cd "$etc/odd" && python3 - "$seed" <<'PYTHON'
+import os, random, sys
+some = random.Random(int(sys.argv[1]))
+pieces = [b'a', b' ', b'\n', b'\\', b'\\n', b'"', b"'", b' -> ', b' link to ', b'\xff', b'\xc3\xa4', b'%', b'*', b'\r', b'\t', b'\1', b'x' * 90, b'.', b'&', b'\\1', b'^', b'$']
+directories, files = [b'.'], [b'first']
+open(b'first', 'wb').close()
+for number in range(120):
+    path = some.choice(directories) + b'/' + b''.join(some.choices(pieces, k=some.randint(1, 5)))[:240] + b'%d' % number
+    kind = some.randrange(6) if len(path) < 2000 else 5
+    if kind == 0:
+        os.mkdir(path)
+        directories.append(path)
+    elif kind == 1: os.symlink(path * some.randint(1, 3), path)
+    elif kind == 2: os.link(some.choice(files), path)
+    elif kind == 3: os.mkfifo(path)
+    else:
+        with open(path, 'wb') as file:
+            if kind == 4: file.truncate(some.randrange(1 << 20))
+            file.seek(some.randrange(1 << 20))
+            file.write(os.urandom(some.randrange(1, 3000)))
+        os.setxattr(path, b'user.' + some.choice([b'a', b'b\n', b'c=d']), os.urandom(some.randrange(2000)))
+        os.utime(path, (some.choice([-5.5, 0, 2**33, 1e9]), 0))
+        files.append(path)
+PYTHON
+    )
+    archive "$etc" >"$node/answer"
+    zstd -dc "$VAULT/files.tar.zst" >"$node/archive.tar"
+    check_archive "$node/archive.tar" "$node/list"
+    [ "$entries" -eq "$(find "$etc" -printf x | wc -c)" ]
+    grep -q "\"entries\":$entries," "$node/answer"
+    [ "$(contents | wc -l)" -eq "$entries" ]
+  done
+}
