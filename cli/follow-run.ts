@@ -210,9 +210,10 @@ const outcomeOf = async (
     );
   switch (ended.operation) {
     case 'restore': {
-      const { chosen, plan, safety, proof } = ended;
+      const { chosen, plan, safety, proof, closed } = ended;
+      const told = [...(proof?.told ?? []), ...(closed?.left ?? [])];
       return proof
-        ? { kind: 'restored', backup: chosen.backup, safety: safety?.backup ?? 'none', ...proof }
+        ? { kind: 'restored', backup: chosen.backup, safety: safety?.backup ?? 'none', ...proof, told }
         : { kind: 'planned', summary: plan.summary };
     }
     case 'backup': {

@@ -466,8 +466,12 @@ export const PlanUndoOutput = z.union([
 ]);
 export type PlanUndoOutput = z.infer<typeof PlanUndoOutput>;
 
-/** What was removed. Made by clean-up, read by nobody but people. */
-export const CleanUpOutput = z.strictObject({ abortedUploads: z.int(), deletedObjects: z.int() });
+/** What was removed, and what a person has to remove from nodes. Made by clean-up, read by the state machine. */
+export const CleanUpOutput = z.strictObject({
+  abortedUploads: z.int(),
+  deletedObjects: z.int(),
+  left: z.array(z.string()).readonly(),
+});
 export type CleanUpOutput = z.infer<typeof CleanUpOutput>;
 
 /** The manifest's key. Made by commit-backup, read by the state machine. */

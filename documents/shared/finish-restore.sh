@@ -2,7 +2,7 @@
 #/ Usage: RUN= finish-restore.sh
 #/
 #/ Ends a proven restore: from here on it can't be undone. Removes what was kept aside, what was fetched, and what earlier
-#/ restores that broke off have left. What can't be removed is logged and fails nothing: the restore is proven.
+#/ restores that broke off have left. What can't be removed is told and fails nothing: the restore is proven.
 #/ Exit status: 0 done.
 
 . "$(dirname "$0")/../library/begin.sh"
@@ -26,8 +26,7 @@ main() {
     disarm_watchdog "$run"
     rm -f "$(stopped_file "$run")"
   done
-  [ -z "${left_behind[*]-}" ] || printf '%s stays\n' "${left_behind[@]}"
-  answer
+  answer left:="$(json_list ${left_behind[@]+"${left_behind[@]:0:20}"})"
 }
 
 main "$@"

@@ -70,6 +70,8 @@ export const machineOutputs = {
     safety: z.object({ backup: z.string() }).optional(),
     /** Absent when only a plan was asked for. */
     proof: z.object({ compared: z.array(z.string()), told: z.array(z.string()).default([]) }).optional(),
+    /** What a proven restore could not remove from nodes. */
+    closed: z.object({ left: z.array(z.string()) }).optional(),
   }),
   upgrade: z.object({
     ...Acquired,

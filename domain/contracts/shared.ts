@@ -70,6 +70,10 @@ export const replaceFiles = document('shared/replace-files', {
 export const finishRestore = document('shared/finish-restore', {
   does: 'Removes what a proven restore has replaced.',
   takes: {},
+  answers: z.strictObject({
+    /** The first of what could not be removed, each with the reason. */
+    left: z.array(z.string()),
+  }),
 });
 
 export const undo = document('shared/undo', { does: 'Removes the traces of a run from the node.', takes: {} });

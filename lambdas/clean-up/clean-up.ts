@@ -1,6 +1,8 @@
 import { jsonState } from '#aws/bucket';
+import { finishRestore } from '#domain/contracts/shared';
 import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import { type CleanUpOutput, Paused, RunRecord } from '#domain/payloads';
+import { answersOf, PhaseState } from '#domain/phase';
 import { Plan } from '#domain/plan';
 import { fetchedBy } from '#domain/systems/transfer';
 import { discard } from '#domain/vault/changes';
@@ -27,6 +29,15 @@ const closeVault = async ({ state, vault, schedules }: Services, { run, system }
     await schedules.resume(name);
 };
 
+/** What a proven restore could not remove from nodes. */
+const leftOnNodes = async ({ state }: Services, run: string): Promise<readonly string[]> =>
+  answersOf(await jsonState(state).read(stateKeys.phase(run, 'finish'), PhaseState), finishRestore).flatMap(
+    ({ instanceId, answer: { left } }) =>
+      left.map((one) => `${instanceId}: ${one}. It is what was there before: look at it, then remove it by hand`),
+  );
+
+const nothing: CleanUpOutput = { abortedUploads: 0, deletedObjects: 0, left: [] };
+
 /**
  * Removes what a run left in the vault, unless its backup was committed, and releases its lock. When another run has
  * taken over the lock for the same backup, the vault is left to that run: it writes the same keys. Of others it removes the
@@ -35,14 +46,13 @@ const closeVault = async ({ state, vault, schedules }: Services, { run, system }
 export const cleanUp = async (services: Services, run: string): Promise<CleanUpOutput> => {
   const { state, vault } = services;
   const record = await jsonState(state).read(stateKeys.run(run), RunRecord);
-  if (!record) return { abortedUploads: 0, deletedObjects: 0 };
+  if (!record) return nothing;
   const { system, backup } = record;
-  if (record.planOnly)
-    return { abortedUploads: await vault.abortUploads(vaultKeys.check(system, run)), deletedObjects: 0 };
+  if (record.planOnly) return { ...nothing, abortedUploads: await vault.abortUploads(vaultKeys.check(system, run)) };
   if (record.operation !== 'backup') {
     await closeVault(services, record);
     await releaseLock(state, system, run);
-    return { abortedUploads: 0, deletedObjects: 0 };
+    return { ...nothing, left: await leftOnNodes(services, run) };
   }
   const lock = await readLock(state, system);
   const taken = lock !== undefined && lock.run !== run && lock.backup === backup;
@@ -52,5 +62,5 @@ export const cleanUp = async (services: Services, run: string): Promise<CleanUpO
   const keys = taken || committed ? [] : await vault.list(prefix);
   for (const key of keys) await discard(vault, key);
   await releaseLock(state, system, run);
-  return { abortedUploads, deletedObjects: keys.length };
+  return { ...nothing, abortedUploads, deletedObjects: keys.length };
 };

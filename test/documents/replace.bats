@@ -224,7 +224,7 @@ mkdir -p srv/a && touch srv/a/new && pack files.tar srv && cp -a /var/lib/holdfa
 mkdir -p /srv/a/in && touch /srv/a/in/original
 replace /srv/a >/dev/null
 mount -t tmpfs tmpfs /srv/a.before-restore/in && touch /srv/a.before-restore/in/precious
-finish
+document finish-restore
 cp -a /var/lib/fetched/. /var/lib/holdfast/
 mv /var/lib/holdfast/restore/run/finished /var/lib/holdfast/finished
 replace /srv/a
@@ -233,7 +233,7 @@ finish; ls /srv
 umount /srv/a.before-restore/in && mv /var/lib/holdfast/finished /var/lib/holdfast/restore/run/finished 2>/dev/null || { mkdir -p /var/lib/holdfast/restore/run && mv /var/lib/holdfast/finished /var/lib/holdfast/restore/run/finished; }
 library 'forget_restore run'; ls /srv /var/lib/holdfast/restore
 SH
-  [[ ${lines[0]} == 'left: /srv/a.before-restore: something is mounted at /srv/a.before-restore/in' ]]
+  [[ ${lines[0]} == '{"left":["/srv/a.before-restore: something is mounted at /srv/a.before-restore/in"]}' ]]
   [[ $output == *'"replaced":1'*$'a.before-restore-2'*'precious'*$'left: \na\na.before-restore\n/srv:\na'* ]]
 }
 

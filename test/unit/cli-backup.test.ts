@@ -55,7 +55,7 @@ beforeEach(async () => {
     'release-lock': () => ({}),
     'explain-failure': () => ({ error: 'CommandFailedError', cause: 'dump pe-puppetdb on master: no space left.' }),
     'plan-undo': ({ run }) => ({ run, phases: [] }),
-    'clean-up': () => ({}),
+    'clean-up': () => ({ left: [] }),
   };
   ({ connection, close } = await startDeployment(lambdas));
   connection = { ...connection, uploads: async () => uploads };

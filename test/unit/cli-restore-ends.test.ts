@@ -68,7 +68,7 @@ beforeEach(async () => {
     }),
     'explain-failure': ({ failure }) => originalFailure(failure, 'restore'),
     'plan-undo': ({ run }) => ({ run, phases: [] }),
-    'clean-up': () => ({}),
+    'clean-up': () => ({ left: [] }),
   };
   ({ connection, close } = await startDeployment(lambdas));
 });

@@ -59,7 +59,7 @@ beforeEach(async () => {
     }),
     'explain-failure': () => ({ error: 'ApprovalRejectedError', cause: 'Rejected: not tonight Nothing was touched.' }),
     'plan-undo': ({ run }) => ({ run, phases: [] }),
-    'clean-up': () => ({}),
+    'clean-up': () => ({ left: ['i-0: /srv/x.before-restore: it is mounted'] }),
   };
   ({ connection, close } = await startDeployment(lambdas));
 });
@@ -88,7 +88,7 @@ describe('holdfast restore', () => {
     const { exit, stdout } = await run({ watch: true, confirm: 'pe-main' });
     expect(exit).toBe('ok');
     expect(stdout()).toMatch(
-      /pe-main\/20261120T020000Z is restored and proven.*3855 rows.*\n! master: 1 certificate .*No safety backup/s,
+      /pe-main\/20261120T020000Z is restored and proven.*3855 rows.*\n! master: 1 certificate .*\n! i-0: \/srv\/x.*No safety backup/s,
     );
   });
 

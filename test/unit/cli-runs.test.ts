@@ -69,7 +69,7 @@ beforeEach(async () => {
     }),
     'request-approval': (payload) => askApproval(connection.state, payload),
     'plan-undo': ({ run }) => ({ run, phases: [] }),
-    'clean-up': () => ({}),
+    'clean-up': () => ({ left: [] }),
   };
   ({ connection, close } = await startDeployment(lambdas));
 });

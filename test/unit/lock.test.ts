@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '#domain/config-file';
+import { finishRestore } from '#domain/contracts/shared';
 import { stateKeys, vaultKeys } from '#domain/naming';
 import { RestoreRequest } from '#domain/payloads';
 import { acquireLock } from '../../lambdas/acquire-lock/acquire-lock.ts';
@@ -169,7 +170,7 @@ describe('a check', () => {
     await acquireLock(services, run('check'), only);
     await acquireLock(services, run('a'), request);
     await services.vault.write('backups/pe-main/20261120T020000Z/i-0/x', 'under way');
-    expect(await cleanUp(services, 'check')).toEqual({ abortedUploads: 0, deletedObjects: 0 });
+    expect(await cleanUp(services, 'check')).toMatchObject({ abortedUploads: 0, deletedObjects: 0 });
     expect(await services.vault.list('backups/')).toHaveLength(1);
     expect(await services.state.read(stateKeys.lock('pe-main'))).toBeDefined();
   });
@@ -185,8 +186,8 @@ describe('cleaning up', () => {
 
   it('removes what was not committed and releases the lock, twice as well as once', async () => {
     const services = await failed();
-    expect(await cleanUp(services, 'a')).toEqual({ abortedUploads: 0, deletedObjects: 1 });
-    expect(await cleanUp(services, 'a')).toEqual({ abortedUploads: 0, deletedObjects: 0 });
+    expect(await cleanUp(services, 'a')).toMatchObject({ abortedUploads: 0, deletedObjects: 1 });
+    expect(await cleanUp(services, 'a')).toMatchObject({ abortedUploads: 0, deletedObjects: 0 });
     expect(await services.state.has(stateKeys.lock('pe-main'))).toBe(false);
   });
 
@@ -205,7 +206,42 @@ describe('cleaning up', () => {
     expect((await services.state.read(stateKeys.lock('pe-main')))?.text).toContain('"run":"b"');
   });
 
+  it('of a restore tells what its nodes could not remove', async () => {
+    const services = world();
+    const { startedAt } = run('r');
+    const flags = { scheduled: false, rescue: false, planOnly: false };
+    const record = { ...run('r'), ...flags, system: 'pe-main', operation: 'restore', backup: '20261120T020000Z' };
+    await services.state.write(stateKeys.run('r'), JSON.stringify(record));
+    expect(await cleanUp(services, 'r')).toMatchObject({ left: [] });
+    const invocation = {
+      instanceId: 'i-0123456789abcdef0',
+      status: 'Success',
+      detail: 'Success',
+      exitCode: 0,
+      stderr: '',
+    };
+    const stdout = JSON.stringify({ left: ['/srv/x.before-restore: /srv/x.before-restore/m is mounted'] });
+    const ended = {
+      state: 'ended',
+      commandId: 'c',
+      sentAt: startedAt,
+      endedAt: startedAt,
+      invocations: [{ ...invocation, stdout }],
+    };
+    const finish = {
+      phase: 'finish',
+      attempt: 0,
+      startedAt,
+      commands: [{ id: 'finish', document: finishRestore.name, ...ended }],
+    };
+    await services.state.write(stateKeys.phase('r', 'finish'), JSON.stringify(finish));
+    const { left } = await cleanUp(services, 'r');
+    expect(left).toEqual([
+      expect.stringMatching(/^i-0123456789abcdef0: \/srv\/x\.before-restore: .* is mounted\. .* remove it by hand$/),
+    ]);
+  });
+
   it('of a run that nobody knows does nothing', async () => {
-    expect(await cleanUp(world(), 'never')).toEqual({ abortedUploads: 0, deletedObjects: 0 });
+    expect(await cleanUp(world(), 'never')).toMatchObject({ abortedUploads: 0, deletedObjects: 0 });
   });
 });
