@@ -13,6 +13,8 @@ import {
   NoSuchKey,
   NotFound,
   PutObjectCommand,
+  PutObjectLegalHoldCommand,
+  PutObjectRetentionCommand,
   PutObjectTaggingCommand,
   paginateListObjectsV2,
   RestoreObjectCommand,
@@ -186,6 +188,16 @@ export const s3Bucket = (client: S3Client, bucket: string): Bucket => ({
       if (error instanceof S3ServiceException && error.name === 'RestoreAlreadyInProgress') return;
       throw error;
     }
+  },
+  lock: async (object, mode, RetainUntilDate) => {
+    const Mode = mode === 'governance' ? 'GOVERNANCE' : 'COMPLIANCE';
+    await client.send(
+      new PutObjectRetentionCommand({ ...named(bucket, object), Retention: { Mode, RetainUntilDate } }),
+    );
+  },
+  hold: async (object, isHeld) => {
+    const LegalHold = { Status: isHeld ? ('ON' as const) : ('OFF' as const) };
+    await client.send(new PutObjectLegalHoldCommand({ ...named(bucket, object), LegalHold }));
   },
   delete: async (Key) => {
     await client.send(new DeleteObjectCommand({ Bucket: bucket, Key }));

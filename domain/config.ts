@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { cronFault } from './cron.ts';
 import { InstanceId, ScheduleName, SystemId } from './naming.ts';
-import { type ExpiringClass, expiringClasses } from './retention.ts';
+import { ExpiringClass, expiringClasses } from './retention.ts';
 import { isLocalTime, rateMilliseconds, type Timing } from './schedule.ts';
 
 /** `holdfast.yaml`: schema, parser and what is derived from it. Everything wrong with a file is reported at once. */
@@ -264,7 +264,17 @@ const Vault = z.strictObject({
   objectLock: z
     .strictObject({
       mode: z.enum(['governance', 'compliance']),
-      days: days('Days during which no version of an object can be deleted.'),
+      days: days('Days from its writing on during which no version of an object can be deleted.'),
+      classes: z
+        .partialRecord(ExpiringClass, z.int().min(1).max(3650))
+        .default({})
+        .describe(
+          'The same by class of retention, from the commit of a backup on. Without a number, days alone counts.',
+        ),
+    })
+    .refine(({ days: least, classes }) => Object.values(classes).every((one) => one >= least), {
+      path: ['classes'],
+      error: 'expected no fewer than days: S3 makes no lock shorter',
     })
     .optional()
     .describe('Object Lock of the vault. compliance can be undone by nobody, not by root either.'),

@@ -54,6 +54,10 @@ export interface Bucket {
   tag: (object: ObjectVersion, tags: Readonly<Record<string, string>>) => Promise<void>;
   /** Asks cold storage for a copy that can be read for some days; one that was asked for before is no error. */
   thaw: (object: ObjectVersion, days: number) => Promise<void>;
+  /** Lets nobody delete a version before a moment. Throws when it is locked for longer already, or the bucket has no Object Lock. */
+  lock: (object: ObjectVersion, mode: 'governance' | 'compliance', until: Date) => Promise<void>;
+  /** Lets nobody delete a version until the hold is taken back, whatever its lock says. Throws when the bucket has no Object Lock. */
+  hold: (object: ObjectVersion, isHeld: boolean) => Promise<void>;
   /** On a versioned bucket this leaves a delete marker. */
   delete: (key: string) => Promise<void>;
   /** Objects below a prefix with the moment of their last writing. */

@@ -35,6 +35,8 @@ const objectActions: Readonly<Record<Right, readonly string[]>> = {
   'tag-versions': ['s3:GetObjectVersionTagging', 's3:PutObjectVersionTagging'],
   'list-versions': [],
   'read-versions': ['s3:GetObjectVersion'],
+  lock: ['s3:PutObjectRetention'],
+  hold: ['s3:PutObjectLegalHold'],
   thaw: ['s3:RestoreObject'],
   'list-uploads': [],
   'abort-uploads': ['s3:AbortMultipartUpload'],

@@ -40,6 +40,12 @@ export interface BucketFor<G extends Grants> {
     tags: Readonly<Record<string, string>>,
   ) => Returns<'tag'>;
   readonly thaw: (object: If<G, 'thaw', ObjectVersion>, days: number) => Returns<'thaw'>;
+  readonly lock: (
+    object: If<G, 'lock', ObjectVersion>,
+    mode: 'governance' | 'compliance',
+    until: Date,
+  ) => Returns<'lock'>;
+  readonly hold: (object: If<G, 'hold', ObjectVersion>, isHeld: boolean) => Returns<'hold'>;
   readonly delete: (key: If<G, 'delete' | 'discard', string>) => Returns<'delete'>;
   readonly listObjects: (prefix: KeysOf<G, 'list' | 'read'>) => Returns<'listObjects'>;
   readonly listUploads: (prefix: KeysOf<G, 'list-uploads' | 'abort-uploads'>) => Returns<'listUploads'>;
@@ -121,6 +127,14 @@ export const within = (user: string, grants: Grants, bucket: Bucket): Bucket => 
     thaw: async (object, days) => {
       check(object.key, 'thaw');
       return bucket.thaw(object, days);
+    },
+    lock: async (object, mode, until) => {
+      check(object.key, 'lock');
+      return bucket.lock(object, mode, until);
+    },
+    hold: async (object, isHeld) => {
+      check(object.key, 'hold');
+      return bucket.hold(object, isHeld);
     },
     delete: async (key) => {
       check(key, 'delete', 'discard');

@@ -26,6 +26,10 @@ export type Right =
   | 'list-versions'
   /** What versions hold, by their ids. */
   | 'read-versions'
+  /** How long versions can't be deleted. */
+  | 'lock'
+  /** Whether versions can be deleted at all. */
+  | 'hold'
   /** Copies of versions that lie in cold storage. */
   | 'thaw'
   | 'list-uploads'

@@ -18,8 +18,8 @@ import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import type { CommitBackupOutput, RunRef } from '#domain/payloads';
 import { optionalFailures, type PhaseState } from '#domain/phase';
 import type { Plan } from '#domain/plan';
-import type { StoredVersion } from '#domain/ports';
-import { classify, type Kept, type RetentionTag, retentionTags } from '#domain/retention';
+import type { ObjectVersion, StoredVersion } from '#domain/ports';
+import { classify, type ExpiringClass, type Kept, type RetentionTag, retentionTags } from '#domain/retention';
 import { backupState } from '#domain/systems/kind';
 import { kindOf } from '#domain/systems/kinds';
 import { expiryWarnings } from '#domain/systems/puppet-authority';
@@ -74,6 +74,20 @@ const retain = async (
   tag: RetentionTag,
 ): Promise<void> => {
   for (const object of objects) await vault.tag(object, { [tagKeys.retention]: tag });
+};
+
+/** Lets nobody delete a backup's objects before the end that the configuration has for its class. */
+const lock = async (
+  { config, vault }: Pick<Services, 'config' | 'vault'>,
+  objects: readonly ObjectVersion[],
+  retentionClass: ExpiringClass,
+  from: Date,
+): Promise<void> => {
+  const { objectLock } = config.vault;
+  const days = objectLock?.classes[retentionClass];
+  if (!objectLock || days === undefined) return;
+  const until = new Date(from.getTime() + days * 86_400_000);
+  for (const object of objects) await vault.lock(object, objectLock.mode, until);
 };
 
 /** Gives the backups that are no longer among the newest their own class, unless a person holds them. */
@@ -201,6 +215,7 @@ export const commitBackup = async (
   // What a safety backup holds is broken, or about to be replaced: it must not push a good one out of the newest.
   const tag = isRegular(manifest) ? 'keep' : retentionClass;
   await retain(vault, objectsOfBackup(manifest), tag);
+  await lock({ config, vault }, objectsOfBackup(manifest), retentionClass, committedAt);
   try {
     await vault.create(key, JSON.stringify(manifest, undefined, 2), { [tagKeys.retention]: tag });
   } catch (error) {
@@ -211,6 +226,7 @@ export const commitBackup = async (
         `${key} was committed by another run, ${there?.run}. This run's artifacts are not used.`,
       );
   }
+  await lock({ config, vault }, [{ key }], retentionClass, committedAt);
   // What earlier attempts of a command left half uploaded.
   await vault.abortUploads(vaultKeys.backup(system, record.backup));
   if (lockedBy !== undefined) await jsonState(state).write(stateKeys.safety(lockedBy), { backup: record.backup });

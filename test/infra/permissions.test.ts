@@ -109,6 +109,16 @@ describe('of the lambdas', () => {
     expect(reading.map(({ who }) => who)).toEqual(['Verbverifybackup']);
   });
 
+  it('nobody bypasses a lock, one locks what it commits, and one holds', () => {
+    const who = (action: string) => statements.filter(({ Action }) => Action.includes(action)).map((one) => one.who);
+    const everywhere = [small, large]
+      .flatMap(grants)
+      .flatMap(({ statements: list }) => list.flatMap(({ Action }) => Action));
+    expect(everywhere).not.toContain('s3:BypassGovernanceRetention');
+    expect(new Set(who('s3:PutObjectRetention'))).toEqual(new Set(['Verbcommitbackup']));
+    expect(new Set(who('s3:PutObjectLegalHold'))).toEqual(new Set(['Verbholdbackup']));
+  });
+
   it('each reaches buckets of this account alone, whoever has taken a name', () => {
     const onS3 = statements.filter(({ Action }) => Action.some((action) => action.startsWith('s3:')));
     expect(onS3.length).toBeGreaterThan(20);
@@ -126,6 +136,69 @@ describe('of the lambdas', () => {
         StringEquals: { 'kms:ViaService': `s3.${here.split(':')[0]}.amazonaws.com` },
         StringLike: { 'kms:EncryptionContext:aws:s3:arn': [expect.any(String), expect.any(String)] },
       });
+  });
+});
+
+describe('each action of the lambdas', () => {
+  /** The line that calls it. What a right of a verb takes is in infra/grants.ts; that a verb uses its right, in npm run test:mutate. */
+  const calls: Readonly<Record<string, readonly [file: string, code: string]>> = {
+    's3:GetObject': ['aws/bucket.ts', 'new GetObjectCommand({ Bucket: bucket, Key })'],
+    's3:GetObjectVersion': ['aws/bucket.ts', 'new GetObjectCommand({ ...named(bucket, object), Range:'],
+    's3:PutObject': ['aws/bucket.ts', 'new PutObjectCommand('],
+    's3:DeleteObject': ['aws/bucket.ts', 'new DeleteObjectCommand('],
+    's3:GetObjectTagging': ['aws/bucket.ts', 'new GetObjectTaggingCommand('],
+    's3:GetObjectVersionTagging': ['aws/bucket.ts', 'new GetObjectTaggingCommand('],
+    's3:PutObjectTagging': ['aws/bucket.ts', 'new PutObjectTaggingCommand('],
+    's3:PutObjectVersionTagging': ['aws/bucket.ts', 'new PutObjectTaggingCommand('],
+    's3:PutObjectRetention': ['aws/bucket.ts', 'new PutObjectRetentionCommand('],
+    's3:PutObjectLegalHold': ['aws/bucket.ts', 'new PutObjectLegalHoldCommand('],
+    's3:RestoreObject': ['aws/bucket.ts', 'new RestoreObjectCommand('],
+    's3:AbortMultipartUpload': ['aws/bucket.ts', 'new AbortMultipartUploadCommand('],
+    's3:ListBucket': ['aws/bucket.ts', 'paginateListObjectsV2('],
+    's3:ListBucketVersions': ['aws/bucket.ts', 'new ListObjectVersionsCommand('],
+    's3:ListBucketMultipartUploads': ['aws/bucket.ts', 'new ListMultipartUploadsCommand('],
+    // S3 itself calls it for whoever reads or writes.
+    'kms:Decrypt': ['aws/bucket.ts', 'new GetObjectCommand('],
+    'kms:GenerateDataKey': ['aws/bucket.ts', 'new PutObjectCommand('],
+    'kms:GenerateMac': ['aws/signatures.ts', "'GenerateMac'"],
+    'kms:VerifyMac': ['aws/signatures.ts', "'VerifyMac'"],
+    'ssm:SendCommand': ['aws/run-command.ts', 'new SendCommandCommand('],
+    'ssm:DescribeDocument': ['aws/run-command.ts', 'new DescribeDocumentCommand('],
+    'ssm:DescribeInstanceInformation': ['aws/run-command.ts', 'paginateDescribeInstanceInformation('],
+    'ssm:ListCommands': ['aws/run-command.ts', 'new ListCommandsCommand('],
+    'ssm:ListCommandInvocations': ['aws/run-command.ts', 'new ListCommandInvocationsCommand('],
+    'ssm:GetCommandInvocation': ['aws/run-command.ts', 'new GetCommandInvocationCommand('],
+    'ssm:CancelCommand': ['aws/run-command.ts', 'new CancelCommandCommand('],
+    'states:DescribeExecution': ['aws/executions.ts', 'new DescribeExecutionCommand('],
+    'states:GetExecutionHistory': ['aws/executions.ts', 'paginateGetExecutionHistory('],
+    'states:StartExecution': ['aws/executions.ts', 'new StartExecutionCommand('],
+    'states:SendTaskSuccess': ['aws/executions.ts', 'new SendTaskSuccessCommand('],
+    'states:SendTaskFailure': ['aws/executions.ts', 'new SendTaskFailureCommand('],
+    'scheduler:GetSchedule': ['aws/schedules.ts', 'new GetScheduleCommand('],
+    'scheduler:UpdateSchedule': ['aws/schedules.ts', 'new UpdateScheduleCommand('],
+    // Whoever updates a schedule hands over its role again.
+    'iam:PassRole': ['aws/schedules.ts', 'new UpdateScheduleCommand('],
+    'events:PutEvents': ['aws/notices.ts', 'new PutEventsCommand('],
+    'sns:Publish': ['aws/notices.ts', 'new PublishCommand('],
+    // What Lambda itself does for a function: its log, its traces, and the events that it could not deliver.
+    'logs:CreateLogStream': ['infra/verb.ts', 'logGroup.grantWrite(role)'],
+    'logs:PutLogEvents': ['infra/verb.ts', 'logGroup.grantWrite(role)'],
+    'xray:PutTelemetryRecords': ['infra/verb.ts', 'Tracing.ACTIVE'],
+    'xray:PutTraceSegments': ['infra/verb.ts', 'Tracing.ACTIVE'],
+    'sqs:SendMessage': ['infra/control-stack.ts', 'SqsDestination('],
+    'sqs:GetQueueAttributes': ['infra/control-stack.ts', 'SqsDestination('],
+    'sqs:GetQueueUrl': ['infra/control-stack.ts', 'SqsDestination('],
+  };
+
+  it('is called by a line of ours, and none is granted that no line calls', () => {
+    const granted = grants(large)
+      .filter(({ who }) => who.startsWith('Verb'))
+      .flatMap(({ statements }) => statements.flatMap(({ Action }) => Action));
+    expect(Object.keys(calls).toSorted()).toEqual([...new Set(granted)].toSorted());
+  });
+
+  it.each(Object.entries(calls))('%s: %j', (_, [file, code]) => {
+    expect(readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')).toContain(code);
   });
 });
 
@@ -152,6 +225,33 @@ describe('the policy of a node', () => {
         ...{ Sid: sid, Effect: 'Allow', Action: [...actions], Resource: [...resources], Condition: conditions },
       })),
     );
+  });
+
+  describe('has for each action the line that needs it, docs/reference/iam.md', () => {
+    const page = readFileSync(new URL('../../docs/reference/iam.md', import.meta.url), 'utf8');
+    const section = page.slice(page.indexOf('## Nodes'), page.indexOf('## Lambdas'));
+    const rows = Array.from(
+      section.matchAll(
+        /^\| `([a-z0-9]+:\w+)` \| (?:`([^`]+)`|the vault's key)[^|]*\|.*\| `([a-z/-]+\.sh)`: `([^`]+)` \|$/gm,
+      ),
+      ([, action = '', on = 'key', file = '', code = '']) => ({ action, on, file, code }),
+    );
+
+    it('and no line without an action', () => {
+      const place = { vaultArn: '', stateArn: '', keyArn: 'key', account, region: '' };
+      // A policy variable of IAM.
+      const self = ['$', '{ec2:SourceInstanceARN}'].join('');
+      const wanted = nodeStatements(place, 'SYSTEM').flatMap(({ actions, resources }) =>
+        actions.flatMap((action) =>
+          resources.map((resource) => `${action} ${resource.replace(/^\//, '').replace(self, 'ARN')}`),
+        ),
+      );
+      expect(rows.map(({ action, on }) => `${action} ${on}`).toSorted()).toEqual(wanted.toSorted());
+    });
+
+    it.each(rows)('$action on $on: $file', ({ file, code }) => {
+      expect(readFileSync(new URL(`../../documents/${file}`, import.meta.url), 'utf8')).toContain(code);
+    });
   });
 
   const backup = `${vault}/backups/pe-main/20261120T020000Z`;

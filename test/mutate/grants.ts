@@ -6,7 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { contractOf, type Verb, verbNames } from '#lambdas/verbs';
 import type { Mutation } from './mutation.ts';
 
-/** Each right of each verb taken away once: whatever uses it must not compile. One compilation takes a right from every verb. */
+/**
+ * Each right of each verb taken away once: whatever uses it must not compile. One compilation takes a right from every verb, but never the
+ * same one from two: a verb that does part of another's work would compile with what that one has left.
+ */
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 const sources = ['aws', 'bench', 'cli', 'documents', 'domain', 'infra', 'lambdas', 'local', 'statemachines', 'test'];
@@ -32,6 +35,9 @@ const rightsOf = (verb: Verb): readonly Right[] => {
     ),
   ];
 };
+
+/** What it is, whoever has it. */
+const nameOf = ({ column, pattern = '', right }: Right): string => `${column} ${pattern} ${right}`;
 
 /** The table without a right: the row's list without one word. Throws an Error when it does not stand there. */
 const without = (table: string, { verb, column, pattern, right }: Right): string => {
@@ -71,18 +77,23 @@ export const grantMutations = (): readonly Mutation[] => {
         cpSync(join(repository, name), join(directory, name), { recursive: true });
       symlinkSync(join(repository, 'node_modules'), join(directory, 'node_modules'));
       const table = readFileSync(join(repository, 'lambdas/verbs.ts'), 'utf8');
-      for (let round = 0; all.some((rights) => rights.length > round); round += 1) {
-        const taken = all.flatMap((rights) => rights[round] ?? []);
-        writeFileSync(join(directory, 'lambdas/verbs.ts'), taken.reduce(without, table));
+      const left = all.map((rights) => [...rights]);
+      while (left.some((rights) => rights.length > 0)) {
+        const taken = new Map<string, Right>();
+        for (const rights of left) {
+          const at = rights.findIndex((right) => !taken.has(nameOf(right)));
+          for (const right of at < 0 ? [] : rights.splice(at, 1)) taken.set(nameOf(right), right);
+        }
+        writeFileSync(join(directory, 'lambdas/verbs.ts'), [...taken.values()].reduce(without, table));
         const errors = compiled(directory);
-        for (const right of taken) found.set(right, errors.includes(`lambdas/${right.verb}/`));
+        for (const right of taken.values()) found.set(right, errors.includes(`lambdas/${right.verb}/`));
       }
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
   };
   return all.flat().map((right) => ({
-    what: `${right.verb}: right: ${right.column} ${right.pattern ?? ''} ${right.right}`,
+    what: `${right.verb}: right: ${nameOf(right)}`,
     isDetected: () => {
       if (found.size === 0) compile();
       return found.get(right) === true;

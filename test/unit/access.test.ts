@@ -47,6 +47,8 @@ describe('a bucket within grants', () => {
     ['tag-versions catalog/x', (bucket) => bucket.tags({ key: 'catalog/x', versionId: 'v1' })],
     ['list-versions installers/', (bucket) => bucket.versions('installers/')],
     ['thaw backups/x', (bucket) => bucket.thaw({ key: 'backups/x', versionId: 'v1' }, 7)],
+    ['lock backups/x', (bucket) => bucket.lock({ key: 'backups/x', versionId: 'v1' }, 'governance', new Date())],
+    ['hold catalog/x', (bucket) => bucket.hold({ key: 'catalog/x' }, true)],
     ['abort-uploads backups/', (bucket) => bucket.abortUploads('backups/')],
     [
       'read-versions backups/pe-main/x',

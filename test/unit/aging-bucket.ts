@@ -101,6 +101,8 @@ export const agingBucket = (rules: Rules, clock: () => number) => {
     list: async (prefix) => live(prefix),
     listObjects: async (prefix) =>
       live(prefix).map((key) => ({ key, modifiedAt: new Date(current(key)?.createdAt ?? Number.NaN) })),
+    lock: () => Promise.reject(new Error('the bucket has no Object Lock')),
+    hold: () => Promise.reject(new Error('the bucket has no Object Lock')),
     tags: async (object) => find(object)?.tags ?? {},
     tag: async (object, tags) => {
       if (tagsLeft <= 0) throw new Error('the lambda was killed');

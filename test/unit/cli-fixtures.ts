@@ -25,6 +25,8 @@ export const memoryBucket = (): Bucket => {
     versions: unused,
     tag: unused,
     thaw: unused,
+    lock: unused,
+    hold: unused,
     stream: unused,
     listObjects: unused,
     listUploads: unused,

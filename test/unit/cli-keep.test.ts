@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Config } from '#domain/config';
 import { History } from '#domain/history';
 import { type Manifest, objectsOfBackup } from '#domain/manifest';
 import { tagKeys, vaultKeys } from '#domain/naming';
@@ -21,14 +22,20 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-const vaultWith = async (...manifests: Manifest[]) => {
+const vaultWith = async (...manifests: Manifest[]) => lockedVaultWith(undefined, ...manifests);
+const lockedVaultWith = async (objectLock: Config['vault']['objectLock'], ...manifests: Manifest[]) => {
   const vault = memoryBucket();
   for (const manifest of manifests) {
     await commit(vault, manifest, manifest.purpose === 'safety' ? manifest.retentionClass : 'keep');
     for (const { key } of objectsOfBackup(manifest)) await vault.create(key, 'x', { [tagKeys.retention]: 'keep' });
   }
   const { connection: deployed, close } = await startDeployment({
-    'hold-backup': ({ request }) => holdBackup(vault, HoldRequest.parse(request), now.toISOString()),
+    'hold-backup': ({ request }) =>
+      holdBackup(
+        { config: { vault: { objectLock, keyAdministrators: [], replication: 'off' } }, vault },
+        HoldRequest.parse(request),
+        now.toISOString(),
+      ),
   });
   closing.push(close);
   // What people read is the vault; what they may write is nothing of it.
@@ -95,6 +102,18 @@ describe('a hold', () => {
       'released',
       'let go',
     ]);
+  });
+
+  it('lets nobody delete an object of the backup where the vault has Object Lock, until it is released', async () => {
+    const { vault, change } = await lockedVaultWith({ mode: 'governance', days: 1, classes: {} }, ...all);
+    const objects = [...objectsOfBackup(oldest).map(({ key }) => key), vaultKeys.manifest('pe-main', ids[0])];
+    await change('held', `pe-main/${ids[0]}`);
+    expect([...vault.held].map((id) => id.split(' ')[0]).toSorted()).toEqual(objects.toSorted());
+    await change('released', `pe-main/${ids[0]}`);
+    expect([...vault.held]).toEqual([]);
+    const without = await vaultWith(...all);
+    await without.change('held', `pe-main/${ids[0]}`);
+    expect([...without.vault.held]).toEqual([]);
   });
 
   it('of a backup that is among the newest leaves it there when it is released', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { jsonState } from '#aws/bucket';
+import { objectsOfBackup } from '#domain/manifest';
 import { stateKeys, tagKeys, vaultKeys } from '#domain/naming';
 import { RestoreRequest, Safety } from '#domain/payloads';
 import { chooseBackup } from '#lambdas/choose-backup/choose-backup';
@@ -28,6 +29,27 @@ describe('a commit', () => {
     const before = await vault.read(vaultKeys.manifest('pe-main', id));
     await commitBackup({ config, state, vault, now: () => at }, ref);
     expect(await vault.read(vaultKeys.manifest('pe-main', id))).toEqual(before);
+  });
+
+  it('locks every object, the manifest too, for as long as its class is to be locked', async () => {
+    const { state, vault, config, backUp } = backupsInMemory();
+    const manifest = await backUp(at);
+    expect([...vault.locked]).toEqual([]);
+    const commit = (classes: { yearly?: number; daily?: number }) => {
+      const objectLock = { mode: 'governance' as const, days: 7, classes };
+      return commitBackup(
+        { config: { ...config, vault: { ...config.vault, objectLock } }, state, vault, now: () => at },
+        ref,
+      );
+    };
+    await commit({ daily: 30 });
+    expect([...vault.locked]).toEqual([]);
+    await commit({ yearly: 365 });
+    const keys = [...objectsOfBackup(manifest).map(({ key }) => key), vaultKeys.manifest('pe-main', id)];
+    expect([...vault.locked].map(([object]) => object.split(' ')[0]).toSorted()).toEqual(keys.toSorted());
+    expect(new Set([...vault.locked.values()].map((until) => until.toISOString()))).toEqual(
+      new Set(['2027-11-20T02:00:00.000Z']),
+    );
   });
 
   it('is refused where another run has committed this backup', async () => {

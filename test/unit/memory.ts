@@ -14,6 +14,9 @@ export const memoryBucket = (): Bucket & {
   /** When objects were written; now, unless a test says otherwise. */
   readonly modified: Map<string, Date>;
   readonly pending: PendingUpload[];
+  /** Until when what can't be deleted, by key and version. */
+  readonly locked: Map<string, Date>;
+  readonly held: Set<string>;
   /** Changes the content of the newest version, as no request to S3 can. */
   corrupt(key: string, text: string): void;
   /** As if it had never been, its versions too. */
@@ -25,6 +28,8 @@ export const memoryBucket = (): Bucket & {
   const cold = new Map<string, NonNullable<StoredVersion['cold']>>();
   const modified = new Map<string, Date>();
   const uploads: PendingUpload[] = [];
+  const locked = new Map<string, Date>();
+  const held = new Set<string>();
   const put = (key: string, text: string, tags: Readonly<Record<string, string>> = {}): void => {
     const older = objects.get(key) ?? [];
     const versionId = `v${older.length + 1}`;
@@ -43,6 +48,8 @@ export const memoryBucket = (): Bucket & {
     cold,
     modified,
     pending: uploads,
+    locked,
+    held,
     corrupt: (key, text) => {
       find({ key }).text = text;
     },
@@ -82,6 +89,16 @@ export const memoryBucket = (): Bucket & {
     tags: async (object) => find(object).tags,
     tag: async (object, tags) => {
       find(object).tags = tags;
+    },
+    lock: async (object, _mode, until) => {
+      const id = `${object.key} ${find(object).versionId}`;
+      if ((locked.get(id) ?? until) > until) throw new Error(`AccessDenied: ${id} is locked for longer`);
+      locked.set(id, until);
+    },
+    hold: async (object, isHeld) => {
+      const id = `${object.key} ${find(object).versionId}`;
+      if (isHeld) held.add(id);
+      else held.delete(id);
     },
     thaw: async ({ key }) => void (cold.has(key) && cold.set(key, 'thawing')),
     delete: async (key) => void deleted.add(key),
