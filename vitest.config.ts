@@ -32,7 +32,6 @@ const long = [
   'lab-split',
   'restore-more',
   'split',
-  'ugly',
   'upgrade',
 ].map((name) => `test/local/${name}.test.ts`);
 

@@ -53,7 +53,7 @@ export const differences = (
 
 export const stateOf = async (bench: Bench) => ({ files: await filesOf(bench), server: await serverOf(bench) });
 
-/** Takes databases, roles' attributes and every path of the backup away. Says which paths these are. */
+/** Takes databases, roles' attributes and every path of the backup away, and gives roles and tablespaces what they had not. Says which paths these are. */
 export const destroy = async (bench: Bench, backup: string): Promise<readonly string[]> => {
   const { nodes } = await bench.manifest(backup);
   const paths = Object.values(nodes[0]?.inspection.paths ?? {}).flatMap((some) => some.map(({ path }) => path));
@@ -66,6 +66,8 @@ SELECT format('ALTER DATABASE %I IS_TEMPLATE false', datname) FROM pg_database W
 SELECT format('DROP DATABASE %I', datname) FROM pg_database WHERE datname !~ '^(template[01]|postgres|pe-puppetdb)$' \\gexec
 SELECT format('DROP ROLE %I', rolname) FROM pg_roles WHERE rolname !~ '^p[eg][-_]' AND oid % 2 = 0 \\gexec
 SELECT format('ALTER ROLE %I PASSWORD ''x'' NOLOGIN CONNECTION LIMIT 1', rolname) FROM pg_roles WHERE rolname !~ '^p[eg][-_]' \\gexec
+SELECT format('GRANT console TO %I WITH ADMIN OPTION', rolname) FROM pg_roles WHERE rolname !~ '^(p[eg][-_]|console)' \\gexec
+SELECT format('ALTER TABLESPACE %I OWNER TO console; COMMENT ON TABLESPACE %I IS ''x''', spcname, spcname) FROM pg_tablespace WHERE spcname !~ '^pg_' \\gexec
 ALTER DATABASE "pe-puppetdb" CONNECTION LIMIT 2; COMMENT ON DATABASE "pe-puppetdb" IS 'x'; ALTER DATABASE "pe-puppetdb" SET work_mem = '1MB';`,
   );
   return paths;
