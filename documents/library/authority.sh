@@ -117,7 +117,7 @@ revocations() {
 }
 
 # is_signed_list LIST DIRECTORY: whether a revocation list is whole and by the authority of that directory.
-is_signed_list() { openssl crl -in "$1" -CAfile "$2/ca_crt.pem" -noout 2>&1 | grep -q 'verify OK'; }
+is_signed_list() { openssl crl -in "$1" -CAfile "$2/ca_crt.pem" -noout 2>&1 | grep 'verify OK' >/dev/null; }
 
 # moment_of DATE: as openssl prints it, in ISO 8601; nothing when it is none.
 moment_of() { date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || true; }

@@ -6,7 +6,7 @@
 find_compressor() {
   compressor=(gzip -1 -c) compression=gzip compression_warning='zstd is not installed: gzip is used, which takes three times the CPU and packs less'
   command -v zstd >/dev/null || return 0
-  if [ "$(printf probe | zstd -q -1 -c 2>/dev/null | head -c 4 | od -A n -t x1 | tr -d ' \n')" = 28b52ffd ]; then
+  if [[ $(printf probe | zstd -q -1 -c 2>/dev/null | od -A n -t x1 | tr -d ' \n') == 28b52ffd* ]]; then
     compressor=(zstd -q -1 -c) compression=zstd compression_warning=''
   else
     compression_warning='this zstd is too old, its format can not be read by a newer one: gzip is used, which takes three times the CPU and packs less'

@@ -142,7 +142,7 @@ inspect_tablespaces() {
     directory=ok
     if [ ! -d "$location" ]; then
       directory=missing
-    elif [ -n "$(find "$location" -mindepth 1 -maxdepth 1 ! -name 'PG_*' -print | head -n 1)" ]; then
+    elif [ -n "$(find "$location" -mindepth 1 -maxdepth 1 ! -name 'PG_*' -print -quit)" ]; then
       directory=foreign
     fi
     printf '%s,"directory":"%s"}\n' "${one%\}}" "$directory"

@@ -21,7 +21,7 @@ unpack_installer() {
       return 1
     }
   fi
-  found=$(find "$work/installer" -maxdepth 2 -name puppet-enterprise-installer -print | head -n 1)
+  found=$(find "$work/installer" -maxdepth 2 -name puppet-enterprise-installer -print -quit)
   if [ -z "$found" ]; then
     installer_said="the archive holds no puppet-enterprise-installer."
     return 1

@@ -6,7 +6,7 @@ readonly juju_data=/var/lib/juju
 readonly juju_note='holdfast'
 
 # setting FILE KEY: the value of a line `key: value`, quotes taken off.
-setting() { sed -n "s/^[[:space:]]*$2:[[:space:]]*[\"']\{0,1\}\([^\"']*\)[\"']\{0,1\}[[:space:]]*\$/\1/p" "$1" 2>/dev/null | head -n 1; }
+setting() { sed -n "s/^[[:space:]]*$2:[[:space:]]*[\"']\{0,1\}\([^\"']*\)[\"']\{0,1\}[[:space:]]*\$/\1/p" "$1" 2>/dev/null | sed -n 1p; }
 
 # juju_words FILE: the last words of a tool, without what it tells of passwords.
 juju_words() {
@@ -242,7 +242,7 @@ require_initial() {
 printed_id() { { grep -ohE '[0-9]{8}-[0-9]{6}\.[0-9a-f-]{36}' "$said" "$work/create.log" || true; } | sed -n 1p; }
 
 # printed_path: where a version from 2.9.22 on says that it keeps the backup.
-printed_path() { sed -n 's/^Remote backup stored on the controller as //p' "$work/create.log" | sed 's/[[:space:]]*$//; s/^"\(.*\)"$/\1/; q'; }
+printed_path() { sed -n 's/^Remote backup stored on the controller as //p' "$work/create.log" | sed 's/[[:space:]]*$//; s/^"\(.*\)"$/\1/; 1!d'; }
 
 # upgrade_controller VERSION [--dry-run]: of the environment before 2.0.
 upgrade_controller() {

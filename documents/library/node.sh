@@ -7,7 +7,7 @@ require_tool() { command -v "$1" >/dev/null || fail MissingToolError "$1 is not 
 tools_of() {
   local quoted=null
   if command -v zstd >/dev/null; then quote "$(zstd --version | sed -n 's/.* v\([0-9.]*\).*/\1/p')"; fi
-  json aws="$(aws --version 2>&1 | head -n 1)" zstd:="$quoted" tar="$(tar --version | head -n 1)"
+  json aws="$(aws --version 2>&1 | sed -n 1p)" zstd:="$quoted" tar="$(tar --version | sed -n 1p)"
 }
 
 # space_of: free and total bytes of the paths on standard input, each told once.

@@ -111,7 +111,7 @@ refusal() {
     match($0, /(ERROR|FATAL|PANIC):  /) { print substr($0, RSTART + RLENGTH); next }
     /^psql:/ { ours = 1 }
     /^HINT:  / || (/^DETAIL:  / && !/=\(|^DETAIL:  Failing row/) { print substr($0, index($0, ":") + 3) }
-  ' "$1" | head -n 4 | tr '\n' ' ' | cut -c 1-500)
+  ' "$1" | sed -n 1,4p | tr '\n' ' ' | cut -c 1-500)
   printf '%s' "${words:-$(last_words "$1")}"
 }
 

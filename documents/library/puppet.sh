@@ -51,7 +51,7 @@ modulepath $puppet_modules
 readonly puppet_answers="$puppet_configuration/installer/answers.install $puppet_configuration/enterprise/conf.d/pe.conf"
 
 # The version of Puppet Enterprise; nothing where only an agent or nothing is installed.
-installed_version() { head -qn 1 /opt/puppet/pe_version /opt/puppetlabs/server/pe_version 2>/dev/null | head -n 1 || true; }
+installed_version() { head -qn 1 /opt/puppet/pe_version /opt/puppetlabs/server/pe_version 2>/dev/null | sed -n 1p || true; }
 
 # The version of the agent's package.
 agent_version() {

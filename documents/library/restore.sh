@@ -34,7 +34,7 @@ old_database() { printf 'holdfast-old-%s' "$(printf '%s' "$1" | sha256sum | cut 
 
 # claimed KIND NAME: what lies aside is what was there before a restore that has not ended: it must not be lost.
 claimed() {
-  cat "$state_directory"/restore/*/journal 2>/dev/null | grep -qxF -- "$1"$'\t'"$2"
+  cat "$state_directory"/restore/*/journal 2>/dev/null | grep -xF -- "$1"$'\t'"$2" >/dev/null
 }
 
 # was_replaced RUN PATH: the run has put it, or what it lies in, in place.
@@ -195,7 +195,7 @@ apply_globals() {
   # Passwords' hashes stay out of the server's log.
   local more_options='-c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic'
   run_sql "$maintenance" -v ON_ERROR_STOP=0 <"$1" >/dev/null 2>"$2" || echo "ERROR:  psql ended with $?" >>"$2"
-  sed -n 's/^.*\(ERROR\|FATAL\|PANIC\):  //p' "$2" | grep -v '^42710: ' | head -n 3 | tr '\n' ' ' || true
+  sed -n 's/^.*\(ERROR\|FATAL\|PANIC\):  //p' "$2" | grep -v '^42710: ' | sed -n 1,3p | tr '\n' ' ' || true
 }
 
 # Roles get back the passwords and attributes with which what is put back connects, and those that were not there before go; what a

@@ -30,7 +30,7 @@ manager_of() {
 is_running() {
   case $(manager_of "$1") in
     script) service "$1" status >/dev/null 2>&1 4>&- ;;
-    upstart) initctl status "$1" 2>/dev/null 4>&- | grep -q 'start/running' ;;
+    upstart) initctl status "$1" 2>/dev/null 4>&- | grep 'start/running' >/dev/null ;;
     systemd) systemctl is-active --quiet "$1.service" >/dev/null 2>&1 4>&- ;;
   esac
 }

@@ -11,7 +11,7 @@ tell_notes() {
   local file count
   for file in "$work"/notes.*; do
     [ -e "$file" ] || continue
-    LC_ALL=C sort -u "$file" | head -n 10
+    LC_ALL=C sort -u "$file" | sed -n 1,10p
     count=$(LC_ALL=C sort -u "$file" | wc -l)
     if [ "$count" -gt 10 ]; then printf 'and %d more like: %s\n' "$((count - 10))" "$(LC_ALL=C sort -u "$file" | tail -n 1)"; fi
   done

@@ -133,7 +133,7 @@ check_tools() {
   find_tar_options
   fault=$(tar_fault)
   if [ -n "$fault" ]; then
-    problem UnfitToolError "the tar of this node ($(tar --version 2>&1 | head -n 1)) can not keep every file name: $fault. Install GNU tar 1.20 or newer, then start the operation again."
+    problem UnfitToolError "the tar of this node ($(tar --version 2>&1 | sed -n 1p)) can not keep every file name: $fault. Install GNU tar 1.20 or newer, then start the operation again."
   fi
   if ! printf '' | openssl dgst -sha256 >/dev/null 2>&1; then
     problem UnfitToolError "the openssl of this node ($(openssl version 2>&1)) knows no SHA-256. Install 0.9.8 or newer, then start the operation again."

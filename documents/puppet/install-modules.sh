@@ -10,7 +10,7 @@
 . "$(dirname "$0")/../library/restore.sh"
 . "$(dirname "$0")/../library/puppet.sh"
 
-has_module() { module_names | grep -qxF -- "$1"; }
+has_module() { module_names | grep -xF -- "$1" >/dev/null; }
 
 main() {
   local archive name missing=''

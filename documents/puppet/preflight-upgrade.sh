@@ -38,7 +38,7 @@ check_settings() {
 check_autosign() {
   local file=$puppet_configuration/puppet/autosign.conf line
   [ -r "$file" ] && [ ! -x "$file" ] || return 0
-  line=$(grep -vnE '^[[:space:]]*(#.*)?$|^[[:space:]]*(\*\.)?[A-Za-z0-9._-]+[[:space:]]*$|^[[:space:]]*\*[[:space:]]*$' "$file" | head -n 1) || true
+  line=$(grep -vnE '^[[:space:]]*(#.*)?$|^[[:space:]]*(\*\.)?[A-Za-z0-9._-]+[[:space:]]*$|^[[:space:]]*\*[[:space:]]*$' "$file" | sed -n 1p) || true
   [ -z "$line" ] || problem "$file is not valid at line ${line%%:*}"
 }
 
@@ -46,7 +46,7 @@ check_autosign() {
 check_packages() {
   local directory=$puppet_home/server/data/packages/public
   [ -d "$directory" ] || return 0
-  [ -z "$(find "$directory" -maxdepth 1 -type d ! -perm -o=rx -print | head -n 1)" ] || problem "$directory or a directory in it is not readable for all"
+  [ -z "$(find "$directory" -maxdepth 1 -type d ! -perm -o=rx -print -quit)" ] || problem "$directory or a directory in it is not readable for all"
 }
 
 check_agent() {

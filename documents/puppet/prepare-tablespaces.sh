@@ -38,7 +38,7 @@ main() {
   while IFS= read -r location || [ -n "$location" ]; do
     [ -n "$location" ] || continue
     [ -e "$location" ] || make_location "$location"
-    foreign=$(find "$location/" -mindepth 1 -maxdepth 1 ! -name 'PG_*' -print | head -n 1)
+    foreign=$(find "$location/" -mindepth 1 -maxdepth 1 ! -name 'PG_*' -print -quit)
     if [ -n "$foreign" ]; then
       fail TablespaceNotEmptyError "$location holds $foreign, which is not PostgreSQL's. Move it away, then start the restore again."
     fi

@@ -20,7 +20,7 @@ give() {
   fi
   if ! id "${1%%:*}" >/dev/null 2>&1; then
     # An agent alone has files of root and none of the product's users. Another owner stands for one that is not there.
-    stranger=$(find "$place" -xdev ! -user root -print | head -n 1)
+    stranger=$(find "$place" -xdev ! -user root -print -quit)
     [ -z "$stranger" ] || fail OwnerMissingError "the user ${1%%:*} is not on this node, and $stranger would belong to nobody that the product knows. Install the backup's version of Puppet Enterprise here, or restore with reinstall."
     return 0
   fi

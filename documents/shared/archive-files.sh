@@ -55,7 +55,7 @@ note_outer_names() {
 require_secrets() {
   local missing
   { find_secrets -type f -- "$@" && secrets_by_content "$@"; } | listed | sed 's|^/||' | LC_ALL=C sort -u >"$work/secrets"
-  missing=$(LC_ALL=C comm -23 "$work/secrets" "$work/held" | head -n 1)
+  missing=$(LC_ALL=C comm -23 "$work/secrets" "$work/held" | sed -n 1p)
   if [ -n "$missing" ]; then
     fail SecretMissingError "/$missing exists and is not in the archive. Nothing was committed; start the operation again."
   fi
@@ -65,7 +65,7 @@ require_secrets() {
 held_json() {
   local path quoted
   while IFS= read -r -d '' path; do
-    if printf '%s\0' "${path#/}" | listed | LC_ALL=C comm -12 - "$work/held" | grep -q .; then
+    if printf '%s\0' "${path#/}" | listed | LC_ALL=C comm -12 - "$work/held" | grep . >/dev/null; then
       quote_path "$path"
       printf '%s\n' "$quoted"
     fi
@@ -93,7 +93,7 @@ main() {
   for ((attempt = 1; ; attempt++)); do
     if store "$BUCKET" "$KEY.tar" "$EXPECTED_BYTES" archive beside tar_list; then break; fi
     if [ "$stored_error" != ProducerFailedError ] || [ "$stored_producer_status" -ne 1 ]; then fail "$stored_error" "$stored_message"; fi
-    changed=$(grep -E 'changed as we read it|removed before we read it|shrank' "$work/produce.log" | head -n 1 | sed 's/^tar: //')
+    changed=$(grep -E 'changed as we read it|removed before we read it|shrank' "$work/produce.log" | sed -n '1s/^tar: //p')
     if [ "$attempt" -ge "$attempts" ]; then
       fail FileChangedError "${changed:-a file changed} in each of $attempts attempts. Back up when nothing writes there, or with consistency: quiesced."
     fi

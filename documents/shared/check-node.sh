@@ -41,7 +41,7 @@ main() {
   local line refused unreadable=()
   begin
   refused=$(refused_upload)
-  while IFS= read -r line; do unreadable+=("$line"); done < <(unreadable_keys | head -n 20)
+  while IFS= read -r line; do unreadable+=("$line"); done < <(unreadable_keys | sed -n 1,20p)
   answer clock:="$(date +%s)" vault="$refused" unreadable:="$(json_list ${unreadable[@]+"${unreadable[@]}"})"
 }
 

@@ -109,6 +109,14 @@ document() {
   [[ $output == *ModulesMissingError*'broken archive'* ]]
 }
 
+@test "a module is found whatever comes after it: the list is read to its end" {
+  modules=$root/etc/puppetlabs/code/modules
+  for name in "$modules"/{apt,z{1..40}} "$agent/modules/pe_repo"; do mkdir -p "$name" && touch "$name/metadata.json"; done
+  agent_does ''
+  MODULES=apt ARCHIVES='' run document install-modules
+  [ "$output" = '{}' ]
+}
+
 @test "what keeps a node from its script is told before, and ends the upgrade by its name" {
   while IFS='|' read -r status words problem name; do
     refuse "$status" "$words"

@@ -31,6 +31,10 @@ describe('no document goes through a tree', () => {
   });
 });
 
+it('no pipe ends in a reader that goes away before its writer has ended: the writer would die, and the pipe fail', () => {
+  expect(walks(/\|\s*(grep\s+(-\w+\s+)*-\w*[qm]|head\b|sed\b[^|]*[;'{ ]q\b)/, /\|\|\s*(grep|head)/)).toEqual([]);
+});
+
 describe('a script that may undo a restore', () => {
   it('has what that needs', () => {
     const without = globSync('{shared,puppet,juju}/*.sh', { cwd: directory }).filter((file) => {

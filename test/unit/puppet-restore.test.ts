@@ -339,6 +339,20 @@ describe('a restore of a split system', () => {
     ).toEqual([manual, manual, manual]);
   });
 
+  it.each([
+    [{ nodes: ['master'] }, [0, 1, 2], ['master']],
+    [{ onto: { master: idOf(7) } }, [7, 1, 2], ['master']],
+    [{ onto: { master: idOf(7), console: idOf(9) } }, [7, 1, 9], ['console', 'master']],
+  ])('of certificates alone, %j, brings them back there and leaves everything else', (asked, there, changed) => {
+    const lines = done({ ...asked, scope: ['certs'] }, there);
+    const on = (verb: string) => lines.flatMap((line) => (line.startsWith(`${verb} on `) ? line.split(' on ')[1] : []));
+    expect([...new Set(on('replace-files'))].toSorted()).toEqual(changed);
+    expect(on('set-owners').toSorted()).toEqual(changed);
+    expect(on('stop-services').toSorted()).toEqual(changed);
+    expect(lines.join()).not.toMatch(/swap-databases|restore-globals|restart-postgresql/);
+    expect(checkPuppetRestore(restoreOf({ ...asked, scope: ['certs'] }, there))).toEqual([]);
+  });
+
   it('of a lost node that held the databases brings these back, and the others stand still for it', () => {
     const lines = done({ nodes: ['puppetdb'] }, [0, 1, 2]);
     expect(lines).toContain('swap-databases on puppetdb');
