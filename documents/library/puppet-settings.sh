@@ -282,6 +282,12 @@ take_environments() {
   done < <(split_path "${asked[environmentpath]-}")
 }
 
+# values_in FILE NAME: the values of a name in YAML, plain, in quotes or in braces.
+values_in() {
+  tr -d '\r' <"$1" | sed -n '/^[[:space:]]*#/d; s/^\(.*[[:space:]{,]\)\{0,1\}:\{0,1\}'"$2"':[[:space:]]*//p' |
+    sed 's/[[:space:]]\{1,\}#.*//; s/[,}].*//; s/^["'\'']//; s/["'\''[:space:]]*$//'
+}
+
 # take_hiera FILE: Hiera 1 and 3 write `:datadir: /path` below each backend, Hiera 5 `datadir: path`, relative to its file; keys of
 # eyaml stand below the backend or below `options`.
 take_hiera() {
@@ -300,8 +306,15 @@ take_hiera() {
     found=yes
     case $value in /*) continue ;; esac
     name_path file modules "datadir of $1" "${1%/*}/$value" no
-  done < <(tr -d '\r' <"$1" | sed -n '/^[[:space:]]*#/d; s/^\(.*[[:space:]{,]\)\{0,1\}:\{0,1\}datadir:[[:space:]]*//p' |
-    sed 's/[[:space:]]\{1,\}#.*//; s/[,}].*//; s/^["'\'']//; s/["'\''[:space:]]*$//')
+  done < <(values_in "$1" datadir)
+  while IFS= read -r value; do
+    case $value in /* | '') continue ;; esac
+    if [ -e "${1%/*}/$value" ]; then
+      name_path key configuration "pkcs7_private_key of $1" "${1%/*}/$value" yes
+    else
+      note relative-key "pkcs7_private_key of $1 names $(shown "$value"), relative to where the master runs, and is not looked for: write it as an absolute path, or name it under extraPaths"
+    fi
+  done < <(values_in "$1" pkcs7_private_key)
   # Where none is named, up to Hiera 3.
   if [ "$found" = no ] && ! grep -q '^version:[[:space:]]*5' "$1"; then name_path file modules "the default of $1" /var/lib/hiera no; fi
 }

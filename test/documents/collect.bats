@@ -131,6 +131,16 @@ CONF
   [[ $(told 'd["problems"]') == *keys/deploy* ]]
 }
 
+@test "a key with a relative path is found beside its file, or told" {
+  mkdir -p "$etc/puppet/keys" && cp "$ca/ca_key.pem" "$etc/puppet/keys/one"
+  printf -- '---\nhierarchy:\n  - name: x\n    options: { pkcs7_private_key: "keys/one", pkcs7_public_key: a }\r\n' >"$etc/puppet/hiera.yaml"
+  inspect
+  [[ $(told 'd["required"]') == *"$etc/puppet/keys/one"* ]]
+  printf ':eyaml:\n  :pkcs7_private_key: ./keys/private_key.pkcs7.pem\n' >"$etc/puppet/hiera.yaml"
+  inspect
+  [[ $(told 'd["warnings"]') == *'names ./keys/private_key.pkcs7.pem, relative to where the master runs'* ]]
+}
+
 @test "every libdir line counts, with a carriage return as without" {
   mkdir -p "$node"/srv/{one,two,three}
   printf 'libdir = %s:%s\r\n# libdir = /nowhere\nlibdir = %s\n' "$node/srv/one" "$node/srv/two" "$node/srv/three" >"$etc/mcollective/server.cfg"
