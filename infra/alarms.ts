@@ -70,6 +70,15 @@ export const authorityDays = (): Metric =>
     ...{ statistic: Stats.MINIMUM, period: Duration.hours(1) },
   });
 
+/** Committed backups of all systems that can not be read. The janitor counts them once a day. */
+export const unreadableBackups = (): Metric =>
+  new Metric({
+    namespace: fleetMetrics.namespace,
+    metricName: fleetMetrics.unreadableBackups,
+    dimensionsMap: fleetMetrics.dimensions,
+    ...{ statistic: Stats.MAXIMUM, period: Duration.days(1) },
+  });
+
 interface Wakes {
   /** Of docs/runbook.md, and the alarm's name. */
   readonly section: string;
@@ -179,6 +188,12 @@ export const addAlarms = (
         says: `The certificate authority of a system, or its revocation list, ends in less than ${below} days: no agent can connect after that.`,
       }),
     ),
+    alarm({
+      section: 'backup-unreadable',
+      metric: unreadableBackups(),
+      above: 0,
+      says: 'Manifests of committed backups are broken, of a newer version, or not signed: these backups can not be restored.',
+    }),
     alarm({
       section: 'event-undelivered',
       metric: undelivered.metricApproximateNumberOfMessagesVisible({

@@ -10,7 +10,7 @@ import {
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Config } from '#domain/config';
 import type { SystemMetric } from '#domain/naming';
-import { authorityDays, type Machines, notSucceeded, systemMetric } from './alarms.ts';
+import { authorityDays, type Machines, notSucceeded, systemMetric, unreadableBackups } from './alarms.ts';
 
 export interface DashboardProps {
   readonly config: Config;
@@ -64,7 +64,10 @@ export const addDashboard = (stack: Stack, { config, alarms, machines, undeliver
         perSystem('Since a backup was last read back, seconds', 'verificationAge'),
         perSystem('Uploads that nobody ends', 'orphanUploads'),
       ],
-      [graph('Until the first certificate authority or its revocation list ends, days', { left: [authorityDays()] })],
+      [
+        graph('Until the first certificate authority or its revocation list ends, days', { left: [authorityDays()] }),
+        graph('Backups that can not be read', { left: [unreadableBackups()] }),
+      ],
       [
         graph('Runs that ended well', { left: machineNames.map((name) => machines[name].metricSucceeded({ period })) }),
         graph('Runs that failed, took too long or were aborted', {

@@ -28,9 +28,9 @@ export const publishMetrics = (system: string, values: Readonly<Partial<Record<S
   metrics.publishStoredMetrics();
 };
 
-/** Publishes how many days are left until the first certificate authority of all systems ends. */
-export const publishAuthorityDays = (days: number): void => {
+/** Publishes a metric over all systems. */
+export const publishFleetMetric = (name: 'authorityDaysLeft' | 'unreadableBackups', value: number): void => {
   const metrics = new Metrics({ namespace: fleetMetrics.namespace, serviceName: fleetMetrics.dimensions.service });
-  metrics.addMetric(fleetMetrics.authorityDaysLeft, MetricUnit.Count, days);
+  metrics.addMetric(fleetMetrics[name], MetricUnit.Count, value);
   metrics.publishStoredMetrics();
 };

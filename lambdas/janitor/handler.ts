@@ -2,7 +2,7 @@ import { entry, logger } from '../entry.ts';
 import { stateOf, vaultOf } from '../ports/buckets.ts';
 import { configOf } from '../ports/config.ts';
 import { executionsOf } from '../ports/step-functions.ts';
-import { publishMetrics } from '../publish.ts';
+import { publishFleetMetric, publishMetrics } from '../publish.ts';
 import { tidy } from './janitor.ts';
 
 const services = {
@@ -29,6 +29,10 @@ export const handler = entry('janitor', async (input) => {
     } catch (error) {
       failures.push(error);
     }
+  publishFleetMetric(
+    'unreadableBackups',
+    reports.reduce((sum, { unreadable }) => sum + unreadable.length, 0),
+  );
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} systems could not be tidied.`);
   return { systems: reports };
 });

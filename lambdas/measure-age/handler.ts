@@ -5,7 +5,7 @@ import { authorityDaysLeft } from '#domain/systems/puppet-authority';
 import { entry } from '../entry.ts';
 import { stateOf, vaultOf } from '../ports/buckets.ts';
 import { configOf } from '../ports/config.ts';
-import { publishAuthorityDays, publishMetrics } from '../publish.ts';
+import { publishFleetMetric, publishMetrics } from '../publish.ts';
 import { readMeasured } from './measure-system.ts';
 
 const vault = vaultOf('measure-age');
@@ -28,7 +28,7 @@ export const handler = entry('measure-age', async () => {
     publishMetrics(system, values);
     measured[system] = values;
   }
-  if (daysLeft.length > 0) publishAuthorityDays(Math.min(...daysLeft));
+  if (daysLeft.length > 0) publishFleetMetric('authorityDaysLeft', Math.min(...daysLeft));
   await state.write(stateKeys.deployed, deployedSystems(config, new Date()));
   return measured;
 });

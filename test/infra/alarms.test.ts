@@ -218,6 +218,7 @@ describe('alarms', () => {
       ['holdfast-undo-failed', 0, 'notBreaching', undo],
       ['holdfast-authority-expiring', 90, 'notBreaching', 'holdfast'],
       ['holdfast-authority-expiring-soon', 30, 'notBreaching', 'holdfast'],
+      ['holdfast-backup-unreadable', 0, 'notBreaching', 'holdfast'],
       ['holdfast-event-undelivered', 0, 'notBreaching', 'holdfast-undelivered'],
       ['holdfast-measure-age-failed', 0, 'notBreaching', 'holdfast-measure-age'],
       ['holdfast-janitor-failed', 0, 'notBreaching', 'holdfast-janitor'],

@@ -2,25 +2,22 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import type { Verified } from '#domain/history';
 import { deviation, measure } from '#domain/measurement';
-import { systemMetrics, vaultKeys } from '#domain/naming';
+import { fleetMetrics, systemMetrics, vaultKeys } from '#domain/naming';
 import { enterVerification } from '#domain/vault/changes';
 import { readMeasured } from '#lambdas/measure-age/measure-system';
 import { commit, manifestOf } from './cli-fixtures.ts';
 import { memoryBucket } from './memory.ts';
 
-it('the published metrics have the very dimensions that the alarms look for', () => {
+/** The line of the log that a call of publish.ts writes. */
+const published = (call: string): unknown => {
   const module = new URL('../../lambdas/publish.ts', import.meta.url).href;
-  const line = execFileSync(
-    process.execPath,
-    [
-      '--input-type=module',
-      '--eval',
-      `(await import('${module}')).publishMetrics('pe-main', { age: 42, deviation: 1.5, orphanUploads: 0 })`,
-    ],
-    { env: { PATH: process.env['PATH'] } },
-  ).toString();
+  const args = ['--input-type=module', '--eval', `(await import('${module}')).${call}`];
+  return JSON.parse(execFileSync(process.execPath, args, { env: { PATH: process.env['PATH'] } }).toString());
+};
+
+it('the published metrics have the very dimensions that the alarms look for', () => {
   const dimensions = systemMetrics.dimensions('pe-main');
-  expect(JSON.parse(line)).toMatchObject({
+  expect(published("publishMetrics('pe-main', { age: 42, deviation: 1.5, orphanUploads: 0 })")).toMatchObject({
     ...dimensions,
     ...{ BackupAgeSeconds: 42, BackupSizeDeviation: 1.5, OrphanUploads: 0 },
     _aws: {
@@ -36,6 +33,14 @@ it('the published metrics have the very dimensions that the alarms look for', ()
         },
       ],
     },
+  });
+});
+
+it('what is measured over all systems names none', () => {
+  expect(published("publishFleetMetric('unreadableBackups', 2)")).toMatchObject({
+    ...fleetMetrics.dimensions,
+    UnreadableBackups: 2,
+    _aws: { CloudWatchMetrics: [{ Namespace: fleetMetrics.namespace, Dimensions: [['service']] }] },
   });
 });
 
