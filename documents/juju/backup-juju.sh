@@ -118,6 +118,7 @@ make_with_juju() {
   stored_id=$(printed_id)
   [ -n "$stored_id" ] || fail JujuFailedError "juju told no id of its backup."
   note_stored "$RUN" "$stored_id"
+  require_told "$stored_id"
   require_initial
   expected_sha1=$(printed checksum)
   if is_classic "$client_version"; then

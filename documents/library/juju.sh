@@ -228,6 +228,15 @@ make_archive() {
 # printed KEY: what the client has printed of the backup. Up to 2.7 values are quoted, from 2.8 on a blank follows them.
 printed() { sed -n "/^$1:/{s/^$1:[[:space:]]*//;s/[[:space:]]*\$//;s/^\"\(.*\)\"\$/\1/;p;q;}" "$said"; }
 
+# require_told ID: what Juju knows of its backup lies in $said. From 2.0 to 2.7 create-backup itself prints the id alone.
+require_told() {
+  local show=(show-backup -m "$client_name:controller")
+  if [ -n "$(printed checksum)" ]; then return 0; fi
+  if is_classic "$client_version"; then show=(backups info); fi
+  juju "${show[@]}" "$1" >"$said" 2>"$work/show.log" || fail JujuFailedError "juju ${show[0]} failed: $(juju_words "$work/show.log") Nothing was stored."
+  [ -n "$(printed checksum)" ] || fail JujuFailedError "juju tells no checksum of its backup $1. Nothing was stored."
+}
+
 # require_initial: the backup was made on machine 0. Up to 1.25 any state server may answer the client, and juju restore reads
 # the files of machine 0 alone.
 require_initial() {

@@ -15,6 +15,7 @@ case "$*" in
   'status -m main:'*) cat "$golden/status-${model#admin/}.out" ;;
   'models -c main '*) cat "$golden/models.out" ;;
   models*) printf 'models:\n- name: theirs\n' ;;
+  'show-backup -m main:controller 20260412-030405.5f0c2c8e-55ad-4e1c-8a0b-3f2b1b0f7c11') cat "$golden/show-backup.out" ;;
   *--dry-run) cat "$golden/dry-run.err" >&2 ;;
   'hang '*) exec sleep 60 ;;
   *) cat "$golden/create-backup.out" && cat "$golden/create-backup.err" >&2 && ! grep -q '^ERROR' "$golden/create-backup.err" ;;
@@ -40,10 +41,14 @@ refused() { if "$@"; then return 1; fi; }
 
 created() { juju create-backup >"$said" 2>"$work/create.log"; }
 
-@test "checksum and machine of a backup are read without quotes and without blanks, from 1.22 to 3.6" {
+# The id by which a version up to 2.9.21 keeps it.
+id=20260412-030405.5f0c2c8e-55ad-4e1c-8a0b-3f2b1b0f7c11
+
+@test "checksum and machine of a backup are read without quotes and without blanks, from 1.22 to 3.6, also where create-backup prints neither" {
   for each in 1.22 2.0 2.2 2.4 2.5 2.8 2.9.22 3.6; do
     as "$each"
     created
+    require_told "$id"
     [ "$(printed checksum)" = '2jmj7l5rSw0yVb/aYlkK8YBwkgI=' ]
     [ "$(printed 'machine ID')" = 0 ]
     [ "$(printed notes)" = 'holdfast nightly-1' ]
@@ -55,7 +60,7 @@ created() { juju create-backup >"$said" 2>"$work/create.log"; }
   for each in 1.22 2.0 2.2 2.4 2.5 2.8; do
     as "$each"
     created
-    [ "$(printed_id)" = 20260412-030405.5f0c2c8e-55ad-4e1c-8a0b-3f2b1b0f7c11 ]
+    [ "$(printed_id)" = "$id" ]
   done
   for each in 2.9.22 3.6; do
     as "$each"
@@ -100,6 +105,20 @@ created() { juju create-backup >"$said" 2>"$work/create.log"; }
   answer() { printf '%s\n' "$*" >"$work/answer"; }
   (make_archive create-backup) || true
   grep -q 'UnsupportedJujuError.*Dqlite-based backups not implemented.*runbook' "$work/answer"
+}
+
+@test "a backup of which Juju tells no checksum is none" {
+  as 2.4
+  created
+  answer() { printf '%s\n' "$*" >"$work/answer"; }
+  (GOLDEN=/nowhere require_told "$id") || true
+  grep -q 'JujuFailedError.*show-backup failed' "$work/answer"
+  juju() { echo "$*"; }
+  (require_told "$id") || true
+  grep -q 'JujuFailedError.*no checksum' "$work/answer"
+  as 1.22
+  (require_told "$id") || true
+  [ "$(cat "$said")" = "backups info $id" ]
 }
 
 @test "a client that does not end is ended, and said to be" {
