@@ -1,3 +1,4 @@
+import { composeDocuments } from '#documents/compose';
 import type { System } from '#domain/config';
 import { parseConfig } from '#domain/config-file';
 import { type Inspection, JujuInspection, PuppetInspection } from '#domain/inspection';
@@ -5,10 +6,11 @@ import { type Artifact, JujuManifest, type Manifest, PuppetManifest, type Upload
 import { decodeList, documentName, instanceArn, vaultKeys } from '#domain/naming';
 import { RestoreRequest, UpgradeRequest } from '#domain/payloads';
 import type { PhaseState } from '#domain/phase';
-import type { Command, Phase, PlannedNode } from '#domain/plan';
+import { type Command, commonParameters, type Phase, type PlannedNode } from '#domain/plan';
 import { documents } from '#domain/systems/documents';
 import type { Inspected, RestoreOf, UpgradeOf } from '#domain/systems/kind';
 import { restorationOf, upgradingOf } from '#domain/systems/kinds';
+import { bindParameters, parseDocument, refusedByAgent } from '#local/ssm/document';
 import { manifestOf } from './cli-fixtures.ts';
 
 /** Systems of each kind and era as small as they can be, and plans as a person reads them. */
@@ -271,6 +273,31 @@ const commandText = ({ document, instanceIds, tags, parameters, optional, rollou
     ...(optional ? ['(optional)'] : []),
     ...(rollout ? [`(${rollout.maxConcurrency} at a time, ${rollout.maxErrors} may fail)`] : []),
   ].join(' ');
+
+const composed = new Map(
+  Object.entries(composeDocuments()).map(([name, content]) => [name, parseDocument(name, JSON.stringify(content), 1)]),
+);
+
+/** Why SSM or its agent would refuse a command as it is sent; nothing when both take it. */
+export const refusalsOf = (command: Command): readonly string[] => {
+  const { document: name, parameters, executionTimeoutSeconds } = command;
+  const document = composed.get(name);
+  if (!document) return [`there is no document ${name}`];
+  const common = commonParameters(
+    { run: 'run-1', system: 'it-self', attempt: 0 },
+    command,
+    'holdfast-state',
+    new Date(),
+  );
+  const given = { ...parameters, ...common, ExecutionTimeout: String(executionTimeoutSeconds) };
+  try {
+    bindParameters(document, Object.fromEntries(Object.entries(given).map(([key, value]) => [key, [value]])));
+  } catch (error) {
+    return [`${name}: ${error}`];
+  }
+  const refused = refusedByAgent(document);
+  return refused === undefined ? [] : [`${name}: ${refused}`];
+};
 
 /** A plan as lines: the phase, and below it where each document runs with what. Phases without commands are left out. */
 export const linesOf = (phases: readonly Phase[]): readonly string[] =>
