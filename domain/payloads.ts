@@ -423,7 +423,12 @@ export const Approval = z.object({ run: RunId, token: z.string(), deadline: z.is
 export type Approval = z.infer<typeof Approval>;
 
 /** What an approval is for: the digest of each phase that was planned, and one of them all together with the run and its attempt. */
-export const PlanSeal = z.object({ digest: Sha256, phases: z.record(PhaseName, Sha256) });
+export const PlanSeal = z.object({
+  digest: Sha256,
+  phases: z.record(PhaseName, Sha256),
+  /** One for each node of each command that is foreseen. */
+  foreseen: z.array(Sha256).default([]),
+});
 export type PlanSeal = z.infer<typeof PlanSeal>;
 
 /** Made by who approves or rejects, read by take-decision and advance-phase. */

@@ -94,6 +94,8 @@ export const Plan = z.object({
   /** Of a restore: the nodes of which it replaces something, and which its safety backup is taken of. */
   replaced: z.array(InstanceId).optional(),
   phases: z.array(PinnedPhase),
+  /** What an upgrade plans once its nodes have told what only they know: approved as it is foreseen, sent as it is planned then. */
+  foreseen: z.array(PinnedPhase).optional(),
   /** The document that undoes what these phases do. */
   undoing: PinnedDocument,
 });

@@ -4,7 +4,7 @@ import type { Manifest } from '#domain/manifest';
 import { stateKeys, vaultKeys } from '#domain/naming';
 import { type RestoreRequest, RunRecord } from '#domain/payloads';
 import { PhaseState } from '#domain/phase';
-import { type Phase, type PinnedPhase, Plan, type PlannedNode } from '#domain/plan';
+import { type Phase, type PinnedDocument, type PinnedPhase, Plan, type PlannedNode } from '#domain/plan';
 import type { RunCommand } from '#domain/ports';
 import { inspectionsIn } from '#domain/systems/documents';
 import type { Fetchable, Inspected, Restoration, RestoreOf } from '#domain/systems/kind';
@@ -74,6 +74,24 @@ export const pinned = async (documents: Documents, phases: readonly Phase[]): Pr
   return phases.map((phase) => ({
     ...phase,
     documents: Object.fromEntries([...found].filter(([name]) => phase.commands.some((one) => one.document === name))),
+  }));
+};
+
+/** The same with the documents that were looked up when these phases were foreseen. Throws an InvalidInputError for one that was not. */
+export const pinnedAsForeseen = ({ run, foreseen = [] }: Plan, phases: readonly Phase[]): PinnedPhase[] => {
+  const found: Readonly<Record<string, PinnedDocument>> = Object.assign(
+    {},
+    ...foreseen.map(({ documents }) => documents),
+  );
+  return phases.map((phase) => ({
+    ...phase,
+    documents: Object.fromEntries(
+      phase.commands.map(({ document }) => {
+        const pin = found[document];
+        if (!pin) throw new InvalidInputError(`The plan of ${run} did not foresee ${document}.`);
+        return [document, pin];
+      }),
+    ),
   }));
 };
 

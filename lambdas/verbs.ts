@@ -139,7 +139,6 @@ export const verbs = {
     output: ShareSettingsOutput,
     state: { 'runs/': ['read', 'write'] },
     vault: { 'backups/': ['list-versions'], 'backups/*/upgrades/': ['tag-versions'] },
-    runCommand: ['document'],
   },
   'plan-rollout': {
     does: 'Plans what follows the upgrade of master, PuppetDB and console.',
@@ -148,7 +147,6 @@ export const verbs = {
     config: true,
     state: { 'runs/': ['read', 'write'] },
     vault: { 'installers/': ['list-versions'] },
-    runCommand: ['document'],
   },
   'advance-phase': {
     does: 'Takes one phase of a run a step further.',

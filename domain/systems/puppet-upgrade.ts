@@ -55,7 +55,7 @@ export const settingsName = 'settings.tar';
 
 /** The phases of master, PuppetDB and console. Those of a stage that needs nothing are empty. */
 export const planCoreUpgrade = (of: PuppetUpgrade): readonly Phase[] => {
-  const { request, run } = of;
+  const { request } = of;
   const pending = pendingCore(of);
   const core = pending.length > 0 ? coreOf(of.nodes) : [];
   const on = ({ node }: InspectedNode) => commandsOn(node);
@@ -99,7 +99,7 @@ export const planCoreUpgrade = (of: PuppetUpgrade): readonly Phase[] => {
       ? inStage(of.nodes, 'master').map((target) =>
           on(target)(archiveFiles, {
             Bucket: of.vaultBucket,
-            Key: `${vaultKeys.upgrade(of.system, run)}${instanceArn(of.execution, target.node.instanceId)}/settings`,
+            Key: settingsKey(of, target),
             ExpectedBytes: 1_000_000,
             Group: 'settings',
             Paths: ['/etc/puppetlabs/enterprise/conf.d'],
@@ -121,6 +121,21 @@ export const planCoreUpgrade = (of: PuppetUpgrade): readonly Phase[] => {
     ),
   };
   return coreUpgradePhases.map((name) => ({ name, commands: commands[name] }));
+};
+
+/** The key of the master's settings in the vault, without suffix. */
+const settingsKey = ({ system, run, execution }: PuppetUpgrade, { node }: InspectedNode): string =>
+  `${vaultKeys.upgrade(system, run)}${instanceArn(execution, node.instanceId)}/settings`;
+
+/** The phase that fetches the master's settings, without what only their storing tells of them. */
+export const foreseeSettings = (of: PuppetUpgrade): readonly Phase[] => {
+  const others = inStage(pendingCore(of), 'puppetdb', 'console');
+  const [master] = inStage(of.nodes, 'master');
+  if (!master || others.length === 0 || !hasSettings(of.request.version)) return [];
+  const settings = { key: settingsKey(of, master), versionId: 'x', bytes: 1, sha256: '0'.repeat(64) };
+  const fetch = ({ node }: InspectedNode): Command =>
+    fetching(of.vaultBucket, node)({ ...settings, compression: 'none' }, settingsName, 'settings');
+  return [{ name: 'fetch-settings', commands: others.map(fetch) }];
 };
 
 /** Every compile master gets the modules that it may be asked to install. */

@@ -19,7 +19,7 @@ import { proveRestore } from './puppet-proof.ts';
 import { planPuppetRestore } from './puppet-restore.ts';
 import { checkPuppetRestore, warnPuppetRestore } from './puppet-restore-check.ts';
 import { targetsOf } from './puppet-restore-scope.ts';
-import { planCoreUpgrade, planRollout } from './puppet-upgrade.ts';
+import { foreseeSettings, planCoreUpgrade, planRollout } from './puppet-upgrade.ts';
 import { checkPuppetUpgrade, isNothingToDo, warnPuppetUpgrade } from './puppet-upgrade-check.ts';
 import { agentSelectors, isWanted, type PuppetUpgrade } from './puppet-upgrade-scope.ts';
 import { askForScripts } from './puppet-upgrade-scripts.ts';
@@ -109,7 +109,7 @@ export const upgradePuppet = (config: PuppetEnterprise, upgradeOf: UpgradeOf): U
           ...(isPending && { agentVersion: '0' }),
         },
       }));
-      return planRollout(of, expected);
+      return [...foreseeSettings(of), ...planRollout(of, expected)];
     },
   };
 };

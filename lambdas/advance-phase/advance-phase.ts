@@ -90,7 +90,7 @@ const checkApproval = async (
 ): Promise<void> => {
   if ((operation !== 'restore' && operation !== 'upgrade') || needsNoDecision(phase)) return;
   if (!needsApproval(config, system) && (await readRun(state, run)).decision === undefined) return;
-  if (!isApproved(await readDecision(answers, plan, sha256), { operation }, phase, sha256))
+  if (!isApproved(await readDecision(answers, plan, sha256), phase, sha256))
     throw new ApprovalRejectedError(
       `The phase ${phase.name} of ${run} is not what was approved, so nothing of it was sent. Look who changed the plan, then start again.`,
     );

@@ -2,7 +2,6 @@ import { jsonState } from '#aws/bucket';
 import { entry } from '../entry.ts';
 import { stateOf, vaultBucketName, vaultOf } from '../ports/buckets.ts';
 import { configOf } from '../ports/config.ts';
-import { runCommandOf } from '../ports/run-command.ts';
 import { planRest } from './plan-rollout.ts';
 
 const services = {
@@ -10,7 +9,6 @@ const services = {
   state: jsonState(stateOf('plan-rollout')),
   vault: vaultOf('plan-rollout'),
   vaultBucket: vaultBucketName('plan-rollout'),
-  documents: runCommandOf('plan-rollout'),
 };
 
 export const handler = entry('plan-rollout', (ref) => planRest(services, ref));

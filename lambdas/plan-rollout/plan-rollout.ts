@@ -3,13 +3,13 @@ import type { PlanRolloutOutput, RunRef } from '#domain/payloads';
 import { puppetNodes, puppetUpgradeOf } from '#domain/systems/puppet';
 import { planRollout, wavesOf } from '#domain/systems/puppet-upgrade';
 import { readUpgrade, type Services } from '../plan-upgrade/plan-upgrade.ts';
-import { inspectedNodes, pinned, readPlan, writePlan } from '../runs.ts';
+import { inspectedNodes, pinnedAsForeseen, readPlan, writePlan } from '../runs.ts';
 
 /**
  * Plans what follows master, PuppetDB and console, now that these say which agent they bring. Throws a CheckFailedError when
  * one of them does not have the version.
  */
-export const planRest = async (services: Services, ref: RunRef): Promise<PlanRolloutOutput> => {
+export const planRest = async (services: Omit<Services, 'documents'>, ref: RunRef): Promise<PlanRolloutOutput> => {
   const plan = await readPlan(services.state, ref.run);
   const { configured, of } = await readUpgrade(services, ref, plan);
   if (configured.kind !== 'puppet-enterprise')
@@ -21,7 +21,7 @@ export const planRest = async (services: Services, ref: RunRef): Promise<PlanRol
   const planned = new Set(phases.map(({ name }) => name));
   await writePlan(services.state, {
     ...plan,
-    phases: [...plan.phases.filter(({ name }) => !planned.has(name)), ...(await pinned(services.documents, phases))],
+    phases: [...plan.phases.filter(({ name }) => !planned.has(name)), ...pinnedAsForeseen(plan, phases)],
   });
   return { waves: wavesOf(phases) };
 };

@@ -29,7 +29,7 @@ export interface Services {
 
 /** What the plan of an upgrade is made from. Throws a CheckFailedError when the installer or a module is not in the vault. */
 export const readUpgrade = async (
-  services: Services,
+  services: Omit<Services, 'documents'>,
   { system, run }: RunRef,
   plan: Plan,
 ): Promise<{ readonly configured: System; readonly of: UpgradeOf }> => {
@@ -82,9 +82,11 @@ export const planUpgrade = async (services: Services, ref: RunRef): Promise<Plan
       `${ref.system} can not be upgraded to ${version}, and nothing was touched: ${faults.join('; ')}.`,
     );
   const phases = upgrading.plan();
+  const later = upgrading.foresee();
   await writePlan(services.state, {
     ...plan,
     phases: [...plan.phases.slice(0, 1), ...(await pinned(services.documents, phases))],
+    foreseen: await pinned(services.documents, later),
   });
   return {
     kind: configured.kind,
@@ -101,7 +103,7 @@ export const planUpgrade = async (services: Services, ref: RunRef): Promise<Plan
       to: version,
       plan: stateKeys.plan(ref.run),
       warnings: [...upgrading.warn()],
-      steps: stepsOf([...phases, ...upgrading.foresee()], plan.nodes),
+      steps: stepsOf([...phases, ...later], plan.nodes),
     },
   };
 };

@@ -7,14 +7,13 @@ import type { CoreUpgradePhase } from '#domain/systems/puppet-procedures';
 import { settingsName } from '#domain/systems/puppet-upgrade';
 import { fetching } from '#domain/systems/transfer';
 import { openTo } from '#domain/vault/changes';
-import { type Documents, phaseOf, pinned, readPhase, readPlan, readRun, writePlan } from '../runs.ts';
+import { phaseOf, pinnedAsForeseen, readPhase, readPlan, readRun, writePlan } from '../runs.ts';
 import type { StateOf, VaultOf } from '../verbs.ts';
 
 export interface Services {
   readonly state: StateOf<'share-settings'>;
   readonly vault: VaultOf<'share-settings'>;
   readonly vaultBucket: string;
-  readonly documents: Documents;
 }
 
 const collecting = 'collect-settings' satisfies CoreUpgradePhase;
@@ -26,7 +25,7 @@ const stages = ['upgrade-puppetdb', 'upgrade-console'] as const satisfies readon
  * when none were collected. Doing it again changes nothing.
  */
 export const shareSettings = async (
-  { state, vault, vaultBucket, documents }: Services,
+  { state, vault, vaultBucket }: Services,
   { run }: RunRef,
 ): Promise<ShareSettingsOutput> => {
   const plan = await readPlan(state, run);
@@ -60,7 +59,7 @@ export const shareSettings = async (
     settings,
     commands.flatMap(({ instanceIds }) => instanceIds),
   );
-  const fetch = await pinned(documents, [{ name: fetchingPhase, commands }]);
+  const fetch = pinnedAsForeseen(plan, [{ name: fetchingPhase, commands }]);
   await writePlan(state, {
     ...plan,
     phases: plan.phases.map((phase) => fetch.find(({ name }) => name === phase.name) ?? phase),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { jsonState } from '#aws/bucket';
 import { signedHeaders } from '#aws/caller';
 import { sha256 } from '#aws/digest';
-import { isApproved, readDecision, sealOf, waitsForApproval } from '#domain/approval';
+import { readDecision, sealOf, waitsForApproval } from '#domain/approval';
 import { parseConfig } from '#domain/config-file';
 import { stateKeys } from '#domain/naming';
 import type { Decision } from '#domain/payloads';
@@ -134,11 +134,84 @@ describe('where an approval is required', () => {
     expect(undo.sent).toHaveLength(1);
   });
 
-  it('what an upgrade plans later follows the approved request; what a restore would plan later does not', () => {
-    const decision: Decision = { seal: sealOf(planOf(), sha256), approve: true, at: '2026-11-20T02:01:00Z' };
-    const later = phaseOf('upgrade-agents', 'Holdfast-UpgradeAgent');
-    expect(isApproved(decision, { operation: 'upgrade' }, later, sha256)).toBe(true);
-    expect(isApproved(decision, { operation: 'restore' }, later, sha256)).toBe(false);
+  describe('what an upgrade plans after it was approved', () => {
+    const upgradeOf = (version: string, instanceIds: readonly string[], more: object = {}): PinnedPhase => ({
+      name: 'upgrade-compile-masters',
+      documents: { 'Holdfast-UpgradeAgent': pinned },
+      commands: [
+        {
+          ...{ id: `upgrade ${version}`, document: 'Holdfast-UpgradeAgent', instanceIds: [...instanceIds] },
+          ...{ executionTimeoutSeconds: 60 },
+          parameters: { Url: 'https://master:8140/upgrade.bash', AgentVersion: version, ...more },
+        },
+      ],
+    });
+    const fetchOf = (key: string, sha256Of: string): PinnedPhase => {
+      const parameters = {
+        Bucket: 'vault',
+        Object: key,
+        VersionId: sha256Of,
+        Bytes: '1',
+        Sha256: sha256Of,
+        Compression: 'zstd',
+      };
+      return {
+        name: 'fetch-settings',
+        documents: { 'Holdfast-FetchArtifact': pinned },
+        commands: [
+          {
+            id: 'fetch',
+            document: 'Holdfast-FetchArtifact',
+            instanceIds: [instance],
+            parameters,
+            executionTimeoutSeconds: 60,
+          },
+        ],
+      };
+    };
+    const [second, stranger] = ['i-0123456789abcdef1', 'i-0123456789abcdef2'];
+    const foreseen = [upgradeOf('0', [instance, second]), fetchOf('backups/pe-main/upgrades/run/arn/settings', '00')];
+    // The phase that settings are fetched in is in the plan already, and empty.
+    const approved: Plan = {
+      ...planOf('upgrade'),
+      phases: [...planOf('upgrade').phases, { name: 'fetch-settings', documents: {}, commands: [] }],
+      foreseen,
+    };
+    const advanced = async (phase: PinnedPhase) => {
+      const of = await world({
+        ...approved,
+        phases: [...approved.phases.filter(({ name }) => name !== phase.name), phase],
+      });
+      await of.decide('AROAX:alice', {}, approved);
+      return of.advance(phase.name).then(
+        () => of.sent.length,
+        ({ name }: Error) => name,
+      );
+    };
+
+    it.each([
+      ['with the version that only the upgraded master tells', upgradeOf('4.5.3', [instance, second]), 1],
+      ['on fewer nodes, since the others have it', upgradeOf('4.5.3', [second]), 1],
+      ['with what the master has stored', fetchOf('backups/pe-main/upgrades/run/arn/settings.tar.zst', 'ab'), 1],
+      ['with nothing to do', { ...upgradeOf('4.5.3', [instance]), commands: [] }, 0],
+    ])('is sent as it was foreseen, %s', async (_, phase, sent) => {
+      expect(await advanced(phase)).toBe(sent);
+    });
+
+    it.each([
+      ['on another node', upgradeOf('4.5.3', [instance, stranger])],
+      ['from another host', upgradeOf('4.5.3', [instance], { Url: 'https://elsewhere/upgrade.bash' })],
+      ['with one parameter more', upgradeOf('4.5.3', [instance], { ServerVersion: '1' })],
+      [
+        'with another version of the document',
+        { ...upgradeOf('4.5.3', [instance]), documents: { 'Holdfast-UpgradeAgent': { ...pinned, version: '2' } } },
+      ],
+      ['in another phase', { ...upgradeOf('4.5.3', [instance]), name: 'upgrade-hubs' }],
+      ['of another object', fetchOf('backups/pe-main/20261120T020000Z/arn/files/configuration.tar.zst', 'ab')],
+      ['by another document', phaseOf('upgrade-compile-masters', 'Holdfast-UpgradePuppet')],
+    ])('is not sent %s', async (_, phase) => {
+      expect(await advanced(phase)).toBe('ApprovalRejectedError');
+    });
   });
 });
 
@@ -180,7 +253,7 @@ describe('a decision', () => {
   it('that was put together from a digest and other phases is none', async () => {
     const { bucket, decide } = await world(planOf());
     const { digest } = sealOf(planOf(), sha256);
-    await decide('AROAX:mallory', { seal: { digest, phases: { drop: 'ab'.repeat(32) } } });
+    await decide('AROAX:mallory', { seal: { digest, phases: { drop: 'ab'.repeat(32) }, foreseen: [] } });
     expect(await readDecision(bucket, planOf(), sha256)).toBeUndefined();
   });
 });
