@@ -321,7 +321,7 @@ describe('an upgrade to 2016.4.2', () => {
     const packages = '/opt/puppetlabs/server/data/packages/public/current/debian-12-amd64/puppet-enterprise.tar.gz';
     await run('compile1', `cp ${packages} /root/kept && truncate -s 400M ${packages}`);
     await run('agent1', 'echo limit-rate = 2M >/root/.curlrc');
-    const download = on('agent1').run(`exec ${upgradeFrom('loadbalancer')}`, 'download');
+    const download = on('agent1').run(`exec env ${upgradeFrom('loadbalancer')}`, 'download');
     const arrived = async () => Number(await said('agent1', 'cat /tmp/tmp.*/packages.tar.gz | wc -c'));
     await expect.poll(arrived, { timeout: 60_000, interval: 1 }).toBeGreaterThan(0);
     await run('compile1', 'kill -KILL $(cat /run/pe-puppetserver.pid)');
