@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-sfn';
 import { pMapIterable } from 'p-map';
 import * as z from 'zod';
-import { machineOutputs } from '#domain/contracts/machine';
+import { Ended } from '#domain/contracts/machine';
 import { RunId, stateMachineName } from '#domain/naming';
 import { operations, type RunRef } from '#domain/payloads';
 import { CliError } from './cli-error.ts';
@@ -45,15 +45,6 @@ export interface Run {
   /** Of one that did not. */
   readonly failure?: { readonly error: string; readonly cause: string };
 }
-
-/** What a state machine ends with. */
-const Ended = z.discriminatedUnion('operation', [
-  machineOutputs.backup,
-  machineOutputs.restore,
-  machineOutputs.upgrade,
-  machineOutputs.verify,
-]);
-export type Ended = z.infer<typeof Ended>;
 
 /** What a state machine is asked for. */
 const Asked = z.object({ system: z.string(), lockedBy: z.string().optional(), rescue: z.boolean().optional() });

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { jsonState } from '#aws/bucket';
 import { CheckReport } from '#domain/check';
+import { type Ended, resultOf } from '#domain/contracts/machine';
 import type { Manifest } from '#domain/manifest';
 import { stateKeys, vaultKeys } from '#domain/naming';
 import { type RestoreSummary, RunRecord, type UpgradeSummary, type VerifySummary } from '#domain/payloads';
@@ -92,15 +93,8 @@ export type Followed = Pick<
   'stepFunctions' | 'backupMachineArn' | 'state' | 'vault' | 'uploads' | 'options'
 >;
 
-/**
- * Where a run stands, again and again until it has ended: the last snapshot has the outcome. Throws the SDK's error when
- * AWS can't be reached; the run goes on.
- */
-export async function* followRun(
-  connection: Followed,
-  executionArn: string,
-  { pollMilliseconds = 2000 }: FollowOptions = {},
-): AsyncGenerator<RunProgress, void, undefined> {
+/** Where a run stands, again and again; what never changes, or is measured between two looks, is remembered. */
+const observer = (connection: Followed, executionArn: string) => {
   const { state } = connection;
   const typed = jsonState(state);
   const phases = phaseReader(state);
@@ -108,7 +102,20 @@ export async function* followRun(
   const measureRead = rateMeter();
   let record: RunRecord | undefined;
   let last: Promise<LastRun | undefined> | undefined;
-  for (;;) {
+
+  const uploadedOf = async ({ operation, planOnly, system, backup }: RunRecord, now: Date) =>
+    operation === 'backup' && !planOnly ? uploads(vaultKeys.backup(system, backup), now) : undefined;
+  const readOf = async ({ operation, run }: Run, now: Date): Promise<ReadProgress | undefined> => {
+    const found = operation === 'verify' ? await typed.read(stateKeys.verification(run), Verification) : undefined;
+    return found && readProgress(found, measureRead(now, bytesRead(found)));
+  };
+  const estimateOf = async (seen: readonly PhaseProgress[], uploaded: UploadedProgress | undefined) => {
+    if (record && !record.planOnly) last ??= lastRun(connection, record);
+    const before = await last;
+    return before && estimate(seen, uploaded, before);
+  };
+
+  return async (): Promise<RunProgress> => {
     // Asked first, so that what is read afterwards is at least as new: an ended run's phases are all in their last state.
     const described = await describeRun(connection, executionArn);
     if (!described)
@@ -125,18 +132,12 @@ export async function* followRun(
     const now = new Date();
     const until = described.endedAt ?? now;
     const seen = await phases(run, plan, until, described.state !== 'running');
-    const uploaded =
-      record?.operation === 'backup' &&
-      !record.planOnly &&
-      (await uploads(vaultKeys.backup(record.system, record.backup), now));
-    const verification =
-      operation === 'verify' ? await typed.read(stateKeys.verification(run), Verification) : undefined;
+    const uploaded = record && (await uploadedOf(record, now));
+    const read = await readOf(described, now);
     const outcome = await outcomeOf(described, connection);
     const step = outcome ? undefined : await readStep(connection, run, executionArn);
-    if (record && !outcome && !record.planOnly) last ??= lastRun(connection, record);
-    const before = await last;
-    const expected = before && !outcome && estimate(seen, uploaded || undefined, before);
-    yield {
+    const expected = outcome ? undefined : await estimateOf(seen, uploaded);
+    return {
       run,
       operation,
       executionArn,
@@ -147,11 +148,27 @@ export async function* followRun(
       phases: seen,
       ...(step && { step }),
       ...(uploaded && { uploaded }),
-      ...(verification && { read: readProgress(verification, measureRead(now, bytesRead(verification))) }),
+      ...(read && { read }),
       ...(expected && { estimate: expected }),
       ...(outcome && { outcome }),
     };
-    if (outcome) return;
+  };
+};
+
+/**
+ * Where a run stands, again and again until it has ended: the last snapshot has the outcome. Throws the SDK's error when
+ * AWS can't be reached; the run goes on.
+ */
+export async function* followRun(
+  connection: Followed,
+  executionArn: string,
+  { pollMilliseconds = 2000 }: FollowOptions = {},
+): AsyncGenerator<RunProgress, void, undefined> {
+  const observe = observer(connection, executionArn);
+  for (;;) {
+    const progress = await observe();
+    yield progress;
+    if (progress.outcome) return;
     await pause(pollMilliseconds);
   }
 }
@@ -196,9 +213,31 @@ const uploadReader = ({ uploads }: Followed) => {
   };
 };
 
+/** A backup that ended well is one only if its manifest says so. */
+const backupOutcome = async (
+  run: string,
+  { system, backup, check, ...ended }: Extract<Ended, { operation: 'backup' }>,
+  { vault, state }: Pick<Connection, 'vault' | 'state'>,
+): Promise<Outcome> => {
+  if (check) {
+    const report = await jsonState(state).read(stateKeys.check(run), CheckReport);
+    if (report) return { kind: 'checked', report };
+    return { kind: 'failed', error: 'Expired', cause: 'what the check has found is no longer kept' };
+  }
+  const found = await readBackup({ vault }, system, backup);
+  if (ended.outcome === 'duplicate') return { kind: 'duplicate', backup, committed: found !== undefined };
+  if (found?.readable) return { kind: 'committed', manifest: found.manifest };
+  const reason = found?.reason ?? 'it has no manifest';
+  return {
+    kind: 'failed',
+    error: 'NotCommitted',
+    cause: `the run ended well, but ${backup} is no backup: ${reason}`,
+  };
+};
+
 const outcomeOf = async (
   { state, ended, failure, run }: Run,
-  { vault, state: notes }: Pick<Connection, 'vault' | 'state'>,
+  at: Pick<Connection, 'vault' | 'state'>,
 ): Promise<Outcome | undefined> => {
   if (state === 'running') return undefined;
   if (failure) return { kind: 'failed', ...failure };
@@ -216,25 +255,12 @@ const outcomeOf = async (
         ? { kind: 'restored', backup: chosen.backup, safety: safety?.backup ?? 'none', ...proof, told }
         : { kind: 'planned', summary: plan.summary };
     }
-    case 'backup': {
-      const { system, backup, outcome, check } = ended;
-      const report = check && (await jsonState(notes).read(stateKeys.check(run), CheckReport));
-      if (report) return { kind: 'checked', report };
-      if (check) return { kind: 'failed', error: 'Expired', cause: 'what the check has found is no longer kept' };
-      const entry = await readBackup({ vault }, system, backup);
-      if (outcome === 'duplicate') return { kind: 'duplicate', backup, committed: entry !== undefined };
-      if (entry?.readable) return { kind: 'committed', manifest: entry.manifest };
-      const reason = entry?.reason ?? 'it has no manifest';
-      return {
-        kind: 'failed',
-        error: 'NotCommitted',
-        cause: `the run ended well, but ${backup} is no backup: ${reason}`,
-      };
-    }
+    case 'backup':
+      return backupOutcome(run, ended, at);
     case 'upgrade': {
-      const { next, summary } = ended.plan;
+      const { summary } = ended.plan;
       if (ended.before) return { kind: 'upgraded', summary, before: ended.before.backup };
-      return { kind: next === 'plan-only' ? 'upgrade-planned' : 'upgrade-not-needed', summary };
+      return { kind: resultOf(ended) === 'planned' ? 'upgrade-planned' : 'upgrade-not-needed', summary };
     }
     case 'verify':
       return { kind: 'verified', summary: ended };

@@ -1,3 +1,4 @@
+import { resultOf } from '#domain/contracts/machine';
 import { assertSystem } from './catalog.ts';
 import { CliError } from './cli-error.ts';
 import { type Connection, sameConnection } from './connection.ts';
@@ -17,19 +18,17 @@ export interface RunsOptions {
 /** Runs that are looked at for those of one system: each costs a call. */
 const lookedAtMost = 500;
 
-/** Lists runs of all operations, newest first. `not-found` when there is none. */
-export const runs = async (
-  connect: () => Promise<Connection>,
+const parseLimit = (typed: string): number => {
+  if (/^0*[1-9]\d{0,2}$/.test(typed)) return Number(typed);
+  throw new CliError('usage', `not a number of runs: ${typed}`, 'Give --limit a number from 1 to 999.');
+};
+
+/** The newest runs of a system, or of all, at most so many. Throws a CliError when there is none. */
+const newestRuns = async (
+  connection: Connection,
   system: string | undefined,
-  { limit: typed = '20', json = false }: RunsOptions,
-  output: Output,
-  now = new Date(),
-): Promise<Exit> => {
-  if (system !== undefined) assertSystem(system);
-  const limit = Number(typed);
-  if (!/^\d{1,3}$/.test(typed) || limit === 0)
-    throw new CliError('usage', `not a number of runs: ${typed}`, 'Give --limit a number from 1 to 999.');
-  const connection = await connect();
+  limit: number,
+): Promise<readonly Seen[]> => {
   const found: Seen[] = [];
   let lookedAt = 0;
   for await (const run of listRuns(connection)) {
@@ -37,23 +36,37 @@ export const runs = async (
     if (system === undefined || run.system === system) found.push(await seen(connection, run));
     if (found.length === limit || lookedAt === lookedAtMost) break;
   }
-  if (found.length === 0)
-    throw new CliError(
-      'not-found',
-      `nothing ${system === undefined ? '' : `of ${system} `}has run ${lookedAt === lookedAtMost ? `among the newest ${lookedAt} runs` : 'in the last 90 days'}`,
-      `Look what there is: ${sameConnection(connection, 'holdfast systems')}`,
-    );
-  if (json) output.document({ runs: found.map((one) => documentOf(one, now)) });
-  else
-    for (const line of table(
-      columns,
-      found.map((one) => row(one, now)),
-    ))
-      output.line(line);
+  if (found.length > 0) return found;
+  const where = lookedAt === lookedAtMost ? `among the newest ${lookedAt} runs` : 'in the last 90 days';
+  throw new CliError(
+    'not-found',
+    `nothing ${system === undefined ? '' : `of ${system} `}has run ${where}`,
+    `Look what there is: ${sameConnection(connection, 'holdfast systems')}`,
+  );
+};
+
+/** Lists runs of all operations, newest first. `not-found` when there is none. */
+export const runs = async (
+  connect: () => Promise<Connection>,
+  system: string | undefined,
+  { limit = '20', json = false }: RunsOptions,
+  output: Output,
+  now = new Date(),
+): Promise<Exit> => {
+  if (system !== undefined) assertSystem(system);
+  const atMost = parseLimit(limit);
+  const connection = await connect();
+  const found = await newestRuns(connection, system, atMost);
+  if (json) {
+    output.document({ runs: found.map((one) => documentOf(one, now)) });
+    return 'ok';
+  }
+  const rows = found.map((one) => row(one, now));
+  for (const line of table(columns, rows)) output.line(line);
   const failed = found.find(({ run }) => run.failure);
-  if (failed && !json)
+  if (failed)
     output.note(`Why one failed, and what to do: ${sameConnection(connection, `holdfast watch ${failed.run.run}`)}`);
-  for (const { waiting } of found) if (waiting !== undefined && !json) output.note(waiting);
+  for (const { waiting } of found) if (waiting !== undefined) output.note(waiting);
   return 'ok';
 };
 
@@ -95,9 +108,9 @@ const resultText = ({ ended, failure }: Run): string => {
       if (ended.check) return `checked, ${formatAmount(ended.check.problems, 'problem')}`;
       return ended.outcome === 'duplicate' ? `${ended.backup} was made by another run` : ended.backup;
     case 'restore':
-      return `${ended.chosen.backup} ${ended.proof ? 'restored' : 'planned'}`;
+      return `${ended.chosen.backup} ${resultOf(ended)}`;
     case 'upgrade':
-      return `${ended.plan.summary.to} ${ended.before ? 'reached' : ended.plan.next === 'plan-only' ? 'planned' : 'was there already'}`;
+      return `${ended.plan.summary.to} ${resultOf(ended)}`;
     case 'verify':
       return `${[...ended.sound, ...ended.cold.map((backup) => `${backup} (cold)`)].join(', ')}`;
     case undefined:

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { backupOf, Ended, resultOf, results } from './contracts/machine.ts';
 import { type Manifest, purposes } from './manifest.ts';
 import { consoleUrl, stateMachineName } from './naming.ts';
 import { operations, type RunRecord } from './payloads.ts';
@@ -21,9 +22,7 @@ export const RunEnded = z.strictObject({
   system: z.string().nullable(),
   outcome: z.enum(['succeeded', 'failed', 'cancelled', 'timed out']),
   /** Of one that succeeded: what it has come to. */
-  result: z
-    .enum(['committed', 'duplicate', 'restored', 'upgraded', 'planned', 'nothing to do', 'verified', 'undone'])
-    .nullable(),
+  result: z.enum([...results, 'undone']).nullable(),
   startedAt: z.iso.datetime(),
   endedAt: z.iso.datetime(),
   seconds: z.number().nonnegative(),
@@ -90,17 +89,6 @@ const Asked = z.object({
   AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID: z.string().optional(),
 });
 
-/** What is read of an execution's output. */
-const Output = z.object({
-  backup: z.string().optional(),
-  outcome: z.string().optional(),
-  chosen: z.object({ backup: z.string() }).optional(),
-  proof: z.unknown().optional(),
-  check: z.unknown().optional(),
-  before: z.object({ backup: z.string() }).optional(),
-  plan: z.object({ next: z.string().optional() }).optional(),
-});
-
 const parsed = <T>(schema: z.ZodType<T>, text: string | null | undefined): T | undefined => {
   try {
     return schema.safeParse(JSON.parse(text ?? '')).data;
@@ -112,24 +100,6 @@ const parsed = <T>(schema: z.ZodType<T>, text: string | null | undefined): T | u
 /** The operation that an execution is of; undefined for a machine that only others start. */
 const operationOf = (execution: string): RunEnded['operation'] | undefined =>
   told.find((operation) => stateMachineName(operation) === execution.split(':').at(-2));
-
-const resultOf = (operation: RunEnded['operation'], output: z.infer<typeof Output> | undefined): RunEnded['result'] => {
-  switch (operation) {
-    case 'backup':
-      if (output?.check !== undefined) return 'planned';
-      return output?.outcome === 'duplicate' ? 'duplicate' : 'committed';
-    case 'restore':
-      return output?.proof === undefined ? 'planned' : 'restored';
-    case 'upgrade':
-      return output?.before ? 'upgraded' : output?.plan?.next === 'plan-only' ? 'planned' : 'nothing to do';
-    case 'verify':
-      return 'verified';
-    case 'undo':
-      return 'undone';
-    default:
-      return operation satisfies never;
-  }
-};
 
 /** What is known beside the execution itself. */
 export interface Known {
@@ -147,6 +117,11 @@ const nextOf = (operation: RunEnded['operation'], run: string, of: string | null
     ? `Start holdfast-undo again with {"run": "${of ?? run}"}, once its cause is mended. Services may be down.`
     : `npx holdfast watch ${run}`;
 
+const resultIn = (operation: RunEnded['operation'], ended: Ended | undefined): RunEnded['result'] => {
+  if (operation === 'undo') return 'undone';
+  return ended ? resultOf(ended) : null;
+};
+
 /** The event that tells of the end of a run; undefined for what nobody waits for. */
 export const runEndedEvent = (
   { detail }: StatusChange,
@@ -156,7 +131,7 @@ export const runEndedEvent = (
   const operation = operationOf(execution);
   if (!operation) return undefined;
   const asked = parsed(Asked, detail.input);
-  const output = parsed(Output, detail.output);
+  const ended = parsed(Ended, detail.output);
   const outcome = outcomes[status];
   const good = outcome === 'succeeded';
   const of = (operation === 'undo' ? asked?.run : asked?.lockedBy) ?? null;
@@ -164,11 +139,12 @@ export const runEndedEvent = (
     version: 1,
     ...{ run, operation, outcome, of, execution },
     system: undone?.system ?? asked?.system ?? null,
-    result: good ? resultOf(operation, output) : null,
+    // Null too where a later version ended it in a way that this one does not know.
+    result: good ? resultIn(operation, ended) : null,
     startedAt: new Date(detail.startDate).toISOString(),
     endedAt: new Date(detail.stopDate).toISOString(),
     seconds: Math.max(0, Math.round((detail.stopDate - detail.startDate) / 1000)),
-    backup: output?.backup ?? output?.chosen?.backup ?? null,
+    backup: (ended && backupOf(ended)) ?? null,
     bytes: committed?.bytes ?? null,
     state: committed?.state ?? null,
     purpose: committed?.purpose ?? null,

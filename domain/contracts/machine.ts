@@ -84,3 +84,57 @@ export const machineOutputs = {
   }),
   verify: VerifySummary.extend({ status: z.string().optional() }),
 } as const satisfies Partial<Record<StateMachineName, z.ZodType>>;
+
+/** What a run that people or schedules start, and that succeeded, ended with. */
+export const Ended = z.discriminatedUnion('operation', [
+  machineOutputs.backup,
+  machineOutputs.restore,
+  machineOutputs.upgrade,
+  machineOutputs.verify,
+]);
+export type Ended = z.infer<typeof Ended>;
+
+/** What a run has come to, in a word. `planned` touched nothing. */
+export const results = [
+  'committed',
+  'duplicate',
+  'restored',
+  'upgraded',
+  'planned',
+  'nothing to do',
+  'verified',
+] as const;
+
+/** Returns what a run that succeeded has come to. */
+export const resultOf = (ended: Ended): (typeof results)[number] => {
+  switch (ended.operation) {
+    case 'backup':
+      if (ended.check) return 'planned';
+      return ended.outcome === 'duplicate' ? 'duplicate' : 'committed';
+    case 'restore':
+      return ended.proof ? 'restored' : 'planned';
+    case 'upgrade':
+      if (ended.before) return 'upgraded';
+      return ended.plan.next === 'plan-only' ? 'planned' : 'nothing to do';
+    case 'verify':
+      return 'verified';
+    default:
+      return ended satisfies never;
+  }
+};
+
+/** Returns the backup that a run has made, restored, or taken before it; undefined where there is none. */
+export const backupOf = (ended: Ended): string | undefined => {
+  switch (ended.operation) {
+    case 'backup':
+      return ended.check ? undefined : ended.backup;
+    case 'restore':
+      return ended.chosen.backup;
+    case 'upgrade':
+      return ended.before?.backup;
+    case 'verify':
+      return undefined;
+    default:
+      return ended satisfies never;
+  }
+};

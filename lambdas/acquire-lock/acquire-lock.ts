@@ -52,14 +52,20 @@ const checkClaims = (
     );
 };
 
+type Holding = Pick<Services, 'state' | 'executions'>;
+
+const readLock = async ({ state }: Holding, system: string) => {
+  const found = await state.read(stateKeys.lock(system));
+  return found && { lock: Lock.parse(JSON.parse(found.text)), etag: found.etag };
+};
+
 /** Throws unless the run of that name holds the system's lock, lives, and has started this backup: what a caller says of it proves nothing. */
 const checkParent = async (
-  { state, executions }: Pick<Services, 'state' | 'executions'>,
+  { state, executions }: Holding,
   { system, lockedBy }: { readonly system: string; readonly lockedBy: string },
   child: Pick<AcquireLockInput, 'execution' | 'startedAt'>,
 ): Promise<void> => {
-  const held = await state.read(stateKeys.lock(system));
-  const owner = held && Lock.parse(JSON.parse(held.text));
+  const owner = (await readLock({ state, executions }, system))?.lock;
   if (owner?.run !== lockedBy || owner.operation === 'backup' || !(await executions.isRunning(owner)))
     throw new SystemBusyError(`${lockedBy}, for which this backup is meant, does not hold the lock of ${system}.`);
   if (!(await executions.hasStarted(owner.execution, child)))
@@ -93,6 +99,50 @@ const detailsOf = (
   }
 };
 
+const busy = (system: string, owner: string): SystemBusyError =>
+  new SystemBusyError(`${system} is locked by ${owner}. Wait until it has ended, then start the operation again.`);
+
+/** The lock of a system is held by a run that lives. */
+const heldBy = ({ system, operation, execution, acquiredAt }: Lock): SystemBusyError =>
+  busy(system, `the ${operation} ${executionName(execution)}, which has run since ${acquiredAt}`);
+
+/** Throws a SystemBusyError while somebody works: what a check finds in the midst of that means nothing. */
+const checkFree = async (holding: Holding, system: string): Promise<void> => {
+  const held = await readLock(holding, system);
+  if (held && (await holding.executions.isRunning(held.lock))) throw heldBy(held.lock);
+};
+
+/** Takes the lock, from a dead owner too. Throws a SystemBusyError when a living run of another slot holds it. */
+const takeLock = async (holding: Holding, lock: Lock, attempt: number): Promise<AcquireLockOutput> => {
+  const { state, executions } = holding;
+  const { system, run, backup, operation } = lock;
+  const taken = { system, operation, run, backup, attempt };
+  const key = stateKeys.lock(system);
+  try {
+    await state.create(key, JSON.stringify(lock));
+    return { ...taken, outcome: 'acquired' };
+  } catch (error) {
+    if (!(error instanceof AlreadyExistsError)) throw error;
+  }
+  const found = await readLock(holding, system);
+  if (!found) throw busy(system, 'a run that has just ended');
+  const owner = found.lock;
+  // This very run again: its first answer got lost.
+  if (owner.run === run) return { ...taken, outcome: 'acquired' };
+  if (await executions.isRunning(owner)) {
+    if (owner.backup === backup && owner.operation === operation && operation === 'backup')
+      return { ...taken, outcome: 'duplicate' };
+    throw heldBy(owner);
+  }
+  try {
+    await state.replace(key, JSON.stringify(lock), found.etag);
+  } catch (error) {
+    if (error instanceof AlreadyExistsError) throw busy(system, 'another run that has just begun');
+    throw error;
+  }
+  return { ...taken, outcome: 'acquired-from-dead', deadRun: owner.run };
+};
+
 /**
  * Takes the system's lock for a run, at most once per slot. A slot whose backup exists or is under way is a duplicate; a
  * lock whose owner's execution ended without releasing it is taken over; a backup that a restore or an
@@ -117,46 +167,15 @@ export const acquireLock = async (
   if (operation === 'backup' && !planOnly && (await isCommitted({ vault }, system, backup)))
     return { ...mine, attempt, outcome: 'duplicate' };
 
-  if (lockedBy !== undefined) await checkParent({ state, executions }, { system, lockedBy }, { execution, startedAt });
+  const holding = { state, executions };
+  if (lockedBy !== undefined) await checkParent(holding, { system, lockedBy }, { execution, startedAt });
   const record: RunRecord = { ...mine, ...details, kind, execution, startedAt, attempt };
-  const lock: Lock = { ...mine, execution, acquiredAt: startedAt };
   // The record comes first: whoever finds the lock can find out what its owner was doing.
   await state.write(stateKeys.run(run), JSON.stringify(record));
-  const key = stateKeys.lock(system);
   if (lockedBy !== undefined) return { ...mine, attempt, outcome: 'acquired' };
-  const busy = (owner: string): SystemBusyError =>
-    new SystemBusyError(`${system} is locked by ${owner}. Wait until it has ended, then start the operation again.`);
-  const living = ({ operation: what, execution: who, acquiredAt }: Lock): SystemBusyError =>
-    busy(`the ${what} ${executionName(who)}, which has run since ${acquiredAt}`);
   if (planOnly) {
-    // It only looks: what it finds in the midst of another run means nothing, but no backup has to wait for it.
-    const held = await state.read(key);
-    const owner = held && Lock.parse(JSON.parse(held.text));
-    if (owner && (await executions.isRunning(owner))) throw living(owner);
+    await checkFree(holding, system);
     return { ...mine, attempt, outcome: 'acquired' };
   }
-  try {
-    await state.create(key, JSON.stringify(lock));
-    return { ...mine, attempt, outcome: 'acquired' };
-  } catch (error) {
-    if (!(error instanceof AlreadyExistsError)) throw error;
-  }
-
-  const found = await state.read(key);
-  if (!found) throw busy('a run that has just ended');
-  const owner = Lock.parse(JSON.parse(found.text));
-  // This very run again: its first answer got lost.
-  if (owner.run === run) return { ...mine, attempt, outcome: 'acquired' };
-  if (await executions.isRunning(owner)) {
-    if (owner.backup === backup && owner.operation === operation && operation === 'backup')
-      return { ...mine, attempt, outcome: 'duplicate' };
-    throw living(owner);
-  }
-  try {
-    await state.replace(key, JSON.stringify(lock), found.etag);
-  } catch (error) {
-    if (error instanceof AlreadyExistsError) throw busy('another run that has just begun');
-    throw error;
-  }
-  return { ...mine, attempt, outcome: 'acquired-from-dead', deadRun: owner.run };
+  return takeLock(holding, { ...mine, execution, acquiredAt: startedAt }, attempt);
 };

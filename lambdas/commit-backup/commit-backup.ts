@@ -20,10 +20,10 @@ import { optionalFailures, type PhaseState } from '#domain/phase';
 import type { Plan } from '#domain/plan';
 import type { ObjectVersion, StoredVersion } from '#domain/ports';
 import { classify, type ExpiringClass, type Kept, type RetentionTag, retentionTags } from '#domain/retention';
-import { backupState } from '#domain/systems/kind';
+import { backupState, type Inspected, type Kind } from '#domain/systems/kind';
 import { kindOf } from '#domain/systems/kinds';
 import { expiryWarnings } from '#domain/systems/puppet-authority';
-import { allBackups, keptOf, readBackup, readManifest } from '#domain/vault/catalog';
+import { allBackups, type Backup, keptOf, readBackup, readManifest } from '#domain/vault/catalog';
 import { changeRetention } from '#domain/vault/changes';
 import { inspectedNodes, phaseOf, readPhase, readPlan, readRun } from '../runs.ts';
 import type { StateBucketOf, VaultOf } from '../verbs.ts';
@@ -129,6 +129,78 @@ const phasesOf = async (state: StateBucketOf<'commit-backup'>, { run, phases }: 
     (phase) => phase !== undefined,
   );
 
+/** Everything that a run has found and collected, and what its nodes could not give, for people. */
+const gathered = async (state: StateBucketOf<'commit-backup'>, run: string, kind: Kind) => {
+  const record = await readRun(jsonState(state), run);
+  const plan = await readPlan(jsonState(state), run);
+  const phases = await phasesOf(state, plan);
+  const collect = backupState(phases, 'collect');
+  if (!collect) throw new UnreadableResultError(`Run ${run} has collected nothing.`);
+  const inspected = await inspectedNodes(jsonState(state), plan, 'inspect');
+  const nameOf = (id: string): string => inspected.find(({ node }) => node.instanceId === id)?.node.name ?? id;
+  const failed = phases.flatMap((ended) => {
+    const phase = phaseOf(plan, ended.phase);
+    return phase ? optionalFailures(phase, ended, nameOf).map(({ message }) => message) : [];
+  });
+  const missing = [
+    ...plan.absent,
+    ...(plan.unreachable ?? []),
+    ...failed,
+    ...(record.rescue
+      ? inspected.flatMap((one) => kind.missingFrom(one).map((what) => `${one.node.name}: ${what}`))
+      : []),
+  ];
+  const asked = phaseOf(plan, collect.phase)?.commands ?? [];
+  const collected = collectedIn(collect).map(({ command, instanceId, answer }) => {
+    askedFor(
+      asked.find(({ id }) => id === command),
+      instanceId,
+      answer,
+    );
+    return { instanceId, collected: answer };
+  });
+  const lacking = kind.incomplete({ rescue: record.rescue, nodes: inspected, collected, phases });
+  if (lacking !== undefined) throw new ArtifactMismatchError(lacking);
+  return { record, plan, phases, inspected, missing, collected };
+};
+
+/** What people are told of a backup that is good nevertheless. */
+const warningsOf = (
+  inspected: readonly Inspected[],
+  artifacts: readonly Artifact[],
+  catalog: readonly Backup[],
+  now: Date,
+): readonly string[] => [
+  ...inspected.flatMap(({ node, inspection }) =>
+    [...inspection.warnings, ...expiryWarnings(inspection, now)].map((warning) => `${node.name}: ${warning}`),
+  ),
+  ...artifacts.flatMap(({ collected }) =>
+    collected.kind === 'files' ? collected.warnings.map((warning) => `${collected.group}: ${warning}`) : [],
+  ),
+  ...catalog.flatMap((one) => (one.readable ? [] : [`the backup ${one.backup} can not be read: ${one.reason}`])),
+];
+
+/** Writes a manifest, the last object of its backup. It may be there already, from this run; another's is an AlreadyExistsError. */
+const writeManifest = async (
+  vault: VaultOf<'commit-backup'>,
+  manifest: Manifest,
+  tag: RetentionTag,
+): Promise<string> => {
+  const { system, backup, run } = manifest;
+  const key = vaultKeys.manifest(system, backup);
+  try {
+    await vault.create(key, JSON.stringify(manifest, undefined, 2), { [tagKeys.retention]: tag });
+  } catch (error) {
+    if (!(error instanceof AlreadyExistsError)) throw error;
+    const there = await readManifest({ vault }, system, backup);
+    if (there?.run !== run)
+      throw new AlreadyExistsError(
+        `${key} was committed by another run, ${there?.run}. This run's artifacts are not used.`,
+      );
+  }
+  return key;
+};
+
 /**
  * Commits a backup: compares the vault with what the nodes reported, tags everything `keep`, writes the manifest as the
  * last object, and lets older backups go. Doing it again changes nothing. Throws an UnaskedAnswerError when a node names what it
@@ -140,103 +212,47 @@ export const commitBackup = async (
 ): Promise<CommitBackupOutput> => {
   const configured = config.systems[system];
   if (!configured) throw new UnknownSystemError(`holdfast.yaml has no system ${system}.`);
-  const record = await readRun(jsonState(state), run);
-  const plan = await readPlan(jsonState(state), run);
-  const phases = await phasesOf(state, plan);
-  const collect = backupState(phases, 'collect');
-  if (!collect) throw new UnreadableResultError(`Run ${run} has collected nothing.`);
-
-  const inspected = await inspectedNodes(jsonState(state), plan, 'inspect');
-  const nodes = inspected.map(({ node, inspection }) => ({ ...node, inspection }));
-  const { rescue, lockedBy } = record;
   const kind = kindOf(configured);
-  const missing = [
-    ...plan.absent,
-    ...(plan.unreachable ?? []),
-    ...phases.flatMap((state) => {
-      const phase = phaseOf(plan, state.phase);
-      return phase
-        ? optionalFailures(phase, state, (id) => nodes.find(({ instanceId }) => instanceId === id)?.name ?? id).map(
-            ({ message }) => message,
-          )
-        : [];
-    }),
-    ...(rescue ? inspected.flatMap((one) => kind.missingFrom(one).map((what) => `${one.node.name}: ${what}`)) : []),
-  ];
-  const asked = phaseOf(plan, collect.phase)?.commands ?? [];
-  const collected = collectedIn(collect).map(({ command, instanceId, answer }) => {
-    askedFor(
-      asked.find(({ id }) => id === command),
-      instanceId,
-      answer,
-    );
-    return { instanceId, collected: answer };
-  });
-  const lacking = kind.incomplete({ rescue, nodes: inspected, collected, phases });
-  if (lacking !== undefined) throw new ArtifactMismatchError(lacking);
-  const versions = await vault.versions(vaultKeys.backup(system, record.backup));
+  const { record, plan, phases, inspected, missing, collected } = await gathered(state, run, kind);
+  const { backup, rescue, lockedBy } = record;
+  const versions = await vault.versions(vaultKeys.backup(system, backup));
   const artifacts = collected.map((one) => artifactOf(versions, one.instanceId, one.collected));
-
   const catalog = await allBackups({ vault }, system);
   const before = catalog.flatMap(keptOf);
   const sound = before.filter(({ damaged }) => !damaged);
-  const retentionClass = classify(record.backup, record.scheduled, sound);
   const committedAt = now();
   const manifest = Manifest.parse({
     format: 1,
     system,
     kind: configured.kind,
-    backup: record.backup,
+    backup,
     run,
     operation: record.operation,
     state: missing.length === 0 ? 'complete' : 'partial',
     missing,
     purpose: rescue ? 'safety' : plan.unreachable?.length ? 'partial' : 'regular',
-    retentionClass,
+    retentionClass: classify(backup, record.scheduled, sound),
     scheduled: record.scheduled,
     consistency: kind.consistency(collected.map((one) => one.collected)),
     extraPaths: kind.extraPaths,
     startedAt: record.startedAt,
     committedAt: committedAt.toISOString(),
     phaseSeconds: Object.fromEntries(phases.map((phase) => [phase.phase, secondsOf(phase)])),
-    nodes,
+    nodes: inspected.map(({ node, inspection }) => ({ ...node, inspection })),
     artifacts,
-    warnings: [
-      ...nodes.flatMap(({ name, inspection }) =>
-        [...inspection.warnings, ...expiryWarnings(inspection, committedAt)].map((warning) => `${name}: ${warning}`),
-      ),
-      ...artifacts.flatMap(({ collected }) =>
-        collected.kind === 'files' ? collected.warnings.map((warning) => `${collected.group}: ${warning}`) : [],
-      ),
-      ...catalog.flatMap((one) => (one.readable ? [] : [`the backup ${one.backup} can not be read: ${one.reason}`])),
-    ],
+    warnings: warningsOf(inspected, artifacts, catalog, committedAt),
   });
-  const key = vaultKeys.manifest(system, record.backup);
   // What a safety backup holds is broken, or about to be replaced: it must not push a good one out of the newest.
-  const tag = isRegular(manifest) ? 'keep' : retentionClass;
+  const tag = isRegular(manifest) ? 'keep' : manifest.retentionClass;
   await retain(vault, objectsOfBackup(manifest), tag);
-  await lock({ config, vault }, objectsOfBackup(manifest), retentionClass, committedAt);
-  try {
-    await vault.create(key, JSON.stringify(manifest, undefined, 2), { [tagKeys.retention]: tag });
-  } catch (error) {
-    if (!(error instanceof AlreadyExistsError)) throw error;
-    const there = await readManifest({ vault }, system, record.backup);
-    if (there?.run !== run)
-      throw new AlreadyExistsError(
-        `${key} was committed by another run, ${there?.run}. This run's artifacts are not used.`,
-      );
-  }
-  await lock({ config, vault }, [{ key }], retentionClass, committedAt);
+  await lock({ config, vault }, objectsOfBackup(manifest), manifest.retentionClass, committedAt);
+  const key = await writeManifest(vault, manifest, tag);
+  await lock({ config, vault }, [{ key }], manifest.retentionClass, committedAt);
   // What earlier attempts of a command left half uploaded.
-  await vault.abortUploads(vaultKeys.backup(system, record.backup));
-  if (lockedBy !== undefined) await jsonState(state).write(stateKeys.safety(lockedBy), { backup: record.backup });
-  const committed = keptOf({ backup: record.backup, readable: true, manifest, history: [] });
-  await letOlderGo(
-    vault,
-    system,
-    [...before.filter(({ backup }) => backup !== record.backup), ...committed],
-    config.retention.keepLast,
-    now(),
-  );
+  await vault.abortUploads(vaultKeys.backup(system, backup));
+  if (lockedBy !== undefined) await jsonState(state).write(stateKeys.safety(lockedBy), { backup });
+  const others = before.filter((one) => one.backup !== backup);
+  const committed = keptOf({ backup, readable: true, manifest, history: [] });
+  await letOlderGo(vault, system, [...others, ...committed], config.retention.keepLast, now());
   return { manifest: key };
 };

@@ -1,8 +1,8 @@
 import { GetObjectTaggingCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { stateKeys } from '#domain/naming';
 import { type NodeStatement, nodeStatements } from '#domain/node-policy';
-import type { S3Credentials } from './s3.ts';
 import type { S3Request, Verdict } from './s3-request.ts';
+import type { S3Credentials } from './session.ts';
 
 /** A node's account in S3. On AWS its instance profile has none: the ARN of the instance tells who asks. */
 export interface NodeAccount extends S3Credentials {

@@ -5,15 +5,9 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { controlCredentials } from './session.ts';
+import { controlCredentials, type S3Credentials } from './session.ts';
 
 const binary = fileURLToPath(new URL('../../.local/bin/versitygw', import.meta.url));
-
-/** An account of the server. */
-export interface S3Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-}
 
 /** The server's own form of accounts. Users may do only what a bucket's policy allows them. */
 const accounts = (users: readonly S3Credentials[]) => ({

@@ -1,6 +1,11 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { RequestListener } from 'node:http';
-import type { S3Credentials } from './s3.ts';
+
+/** An account of the server. */
+export interface S3Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
 
 /**
  * The lambdas' and the operator's credentials, who may do everything here. They are made with this process: another user of the host can

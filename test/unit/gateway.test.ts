@@ -20,10 +20,10 @@ import { readersTag, scheduleGroup, tagKeys } from '#domain/naming';
 import { createColdStorage } from '#local/runtime/cold-storage';
 import { type Gateway, startGateway } from '#local/runtime/gateway';
 import { judgeNodes, type NodeAccount, vaultPolicy } from '#local/runtime/node-policy';
-import { type S3Credentials, startS3 } from '#local/runtime/s3';
+import { startS3 } from '#local/runtime/s3';
 import { createScheduler } from '#local/runtime/scheduler';
 import { keepSchedules } from '#local/runtime/schedules';
-import { controlCredentials, demandToken } from '#local/runtime/session';
+import { controlCredentials, demandToken, type S3Credentials } from '#local/runtime/session';
 import { startSsm } from '#local/ssm/index';
 import { startStepFunctions } from '#local/stepfunctions/index';
 

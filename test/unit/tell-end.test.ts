@@ -181,17 +181,46 @@ Next:   npx holdfast watch run-1
     expect(events).toEqual([]);
   });
 
+  const acquired = { system: 'pe-main', run: 'run-1', attempt: 0, outcome: 'acquired', backup: '20261121T020000Z' };
+  const restoration = {
+    ...{ backup, takenAt: '2026-11-20T02:00:00Z', plan: 'runs/run-1/plan.json', warnings: [], steps: [] },
+    ...{ artifacts: 3, bytesStored: 1, bytesRaw: 2, estimatedSeconds: 3 },
+  };
+  const restore = { ...acquired, operation: 'restore', chosen: { backup }, plan: { summary: restoration } };
+  const summary = { from: { '3.2': 1 }, to: '3.8', plan: 'runs/run-1/plan.json', warnings: [], steps: [] };
+  const upgrade = { ...acquired, operation: 'upgrade' };
+  const verified = {
+    operation: 'verify',
+    system: 'pe-main',
+    bytes: 1,
+    sound: [],
+    damaged: [],
+    cold: [],
+    unreadable: [],
+  };
+
   it.each([
-    ['restore', { chosen: { backup }, plan: { summary: {} } }, 'planned'],
-    ['restore', { chosen: { backup }, plan: { summary: {} }, proof: { compared: [] } }, 'restored'],
-    ['upgrade', { plan: { next: 'plan-only' } }, 'planned'],
-    ['upgrade', { plan: { next: 'nothing-to-do' } }, 'nothing to do'],
-    ['upgrade', { plan: { next: 'approval' }, before: { backup } }, 'upgraded'],
-    ['backup', { backup, outcome: 'duplicate' }, 'duplicate'],
-    ['verify', { sound: [backup] }, 'verified'],
-  ])('of a %s that ended with %j is %s', (machine, output, result) => {
-    const change = ended(machine, 'SUCCEEDED', { output: JSON.stringify(output) });
-    expect(runEndedEvent(change, { runbook: 'r' })).toMatchObject({ result, outcome: 'succeeded' });
+    ['only a plan of a restore', restore, 'planned', backup],
+    ['a proven restore', { ...restore, proof: { compared: [], told: [] } }, 'restored', backup],
+    ['only a plan of an upgrade', { ...upgrade, plan: { next: 'plan-only', summary } }, 'planned', null],
+    ['nodes that have the version', { ...upgrade, plan: { next: 'nothing-to-do', summary } }, 'nothing to do', null],
+    [
+      'an upgrade, with the backup before it',
+      { ...upgrade, plan: { next: 'approval', summary }, before: { backup } },
+      'upgraded',
+      backup,
+    ],
+    [
+      'a slot that was backed up before',
+      { ...acquired, operation: 'backup', outcome: 'duplicate', backup },
+      'duplicate',
+      backup,
+    ],
+    ['a verification', verified, 'verified', null],
+    ['something that only a later version knows', { operation: 'restore' }, null, null],
+  ])('with %s is told as such, with the backup that it is about', (_, output, result, of) => {
+    const change = ended(output.operation, 'SUCCEEDED', { output: JSON.stringify(output) });
+    expect(runEndedEvent(change, { runbook: 'r' })).toMatchObject({ result, backup: of, outcome: 'succeeded' });
   });
 });
 
