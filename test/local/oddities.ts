@@ -299,7 +299,7 @@ INSERT INTO v VALUES ('', 2, ROW(4, ARRAY['{', NULL, '"\\']), '[1,2)', 'NaN', '-
     what: 'no schema public, no language, a publication, a subscription',
     server: ([a]) => `CREATE DATABASE ${identifier(a)};`,
     database: ([, b, c]) =>
-      `DROP SCHEMA public; DROP EXTENSION plpgsql; CREATE PUBLICATION ${identifier(b)} FOR ALL TABLES; CREATE SUBSCRIPTION ${identifier(c)} CONNECTION 'host=127.0.0.1 password=x' PUBLICATION p WITH (connect = false, slot_name = NONE); CREATE SUBSCRIPTION ${identifier(c)} CONNECTION 'host=127.0.0.1 password=x' PUBLICATION p WITH (connect = false, slot_name = NONE)`,
+      `DROP SCHEMA public; DROP EXTENSION plpgsql; CREATE PUBLICATION ${identifier(b)} FOR ALL TABLES; CREATE SUBSCRIPTION ${identifier(c)} CONNECTION 'host=127.0.0.1 password=x' PUBLICATION p WITH (connect = false, slot_name = NONE); CREATE SUBSCRIPTION ${identifier(`${c}2`)} CONNECTION 'host=127.0.0.1 password=x' PUBLICATION p WITH (connect = false, slot_name = NONE)`,
   },
   {
     what: 'tables in a tablespace of their own',

@@ -76,6 +76,17 @@ ALTER DATABASE "pe-puppetdb" CONNECTION LIMIT 2; COMMENT ON DATABASE "pe-puppetd
 /** The node as it was before all oddities. */
 export const tidy = async (bench: Bench): Promise<void> => {
   await bench.shell('rm -rf /srv/odd*; rm -rf /etc/puppetlabs && tar -xf /root/configuration.tar -C / 2>&1');
+  // One that is subscribed to something can't be dropped.
+  const subscribed = await bench.sql(
+    'postgres',
+    "SELECT translate(encode(convert_to(datname, 'UTF8'), 'base64'), chr(10), '') FROM pg_database WHERE oid IN (SELECT subdbid FROM pg_subscription)",
+  );
+  for (const name of subscribed.split('\n').filter((line) => line !== ''))
+    await inDatabase(
+      bench,
+      Buffer.from(name, 'base64').toString(),
+      "SELECT format('DROP SUBSCRIPTION %I', subname) FROM pg_subscription JOIN pg_database d ON d.oid = subdbid WHERE datname = current_database() \\gexec",
+    );
   await inDatabase(
     bench,
     'template1',
