@@ -1,13 +1,14 @@
 # shellcheck shell=bash
 # The product's own installer and uninstaller, run without a terminal.
 
-# They may print answers, so their logs stay on the node, one per attempt, for root alone.
-readonly installer_logs=/var/log/holdfast
+# They may print answers, so their logs stay on the node, for root alone, as long as the notes of their runs in the state bucket.
+readonly installer_logs=$state_directory/logs log_days=90
 
-# new_log NAME: a log that is not there yet.
+# new_log NAME: a log of this run that is not there yet, one per attempt. Those of old runs go.
 new_log() {
-  (umask 077 && mkdir -p "$installer_logs")
-  mktemp "$installer_logs/$1-$(date -u +%Y%m%dT%H%M%SZ).XXXXXX"
+  (umask 077 && mkdir -p "$installer_logs/$RUN")
+  find "$installer_logs" -mindepth 1 -maxdepth 1 -mtime "+$log_days" -exec rm -rf --one-file-system -- {} +
+  mktemp "$installer_logs/$RUN/$1-$(date -u +%Y%m%dT%H%M%SZ).XXXXXX"
 }
 
 # unpack_installer ARCHIVE: once. Sets installer_home, or installer_said (why not, for people) and returns 1.

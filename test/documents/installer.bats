@@ -5,7 +5,7 @@ setup() {
   export START_BEFORE=9999999999 ATTEMPT=0
   root=$BATS_TEST_TMPDIR
   cp -r "$BATS_TEST_DIRNAME/../../documents" "$root/documents"
-  sed -i "s|/etc/puppetlabs|$root/etc/puppetlabs|g; s|/opt/puppet|$root/opt/puppet|g; s|/var/lib/holdfast|$root/var/lib/holdfast|g; s|/var/log/holdfast|$root/log|g; s|/etc/init|$root/etc/init|g; s|/etc/os-release|$root/os-release|g; s|/etc/redhat-release|$root/redhat-release|g" \
+  sed -i "s|/etc/puppetlabs|$root/etc/puppetlabs|g; s|/opt/puppet|$root/opt/puppet|g; s|/var/lib/holdfast|$root/var/lib/holdfast|g; s|/etc/init|$root/etc/init|g; s|/etc/os-release|$root/os-release|g; s|/etc/redhat-release|$root/redhat-release|g" \
     "$root"/documents/*/*.sh
   fetched=$root/var/lib/holdfast/restore/run
   mkdir -p "$root/etc/puppetlabs/installer" "$root/opt/puppet/bin" "$fetched/fetched" "$root/bin"
@@ -55,9 +55,9 @@ document() {
   [ "$(cat "$root/opt/puppet/pe_version")" = 3.8.5 ]
   rm "$root/opt/puppet/pe_version"
   document install-puppet
-  [ "$(ls "$root/log" | grep -c '^installer-')" -eq 2 ]
-  [ "$(stat -c %a "$root/log")" = 700 ]
-  grep -q -- "-a $fetched/answers.install" "$root"/log/installer-*
+  [ "$(ls "$root/var/lib/holdfast/logs/run" | grep -c '^installer-')" -eq 2 ]
+  [ "$(stat -c %a "$root/var/lib/holdfast/logs/run")" = 700 ]
+  grep -q -- "-a $fetched/answers.install" "$root"/var/lib/holdfast/logs/run/installer-*
 }
 
 @test "answers that the backup lacks are told before anything is touched" {
@@ -166,7 +166,7 @@ hand_in() {
   uninstaller 'echo no such package; exit 3'
   run document purge-puppet
   [ "$status" -eq 1 ]
-  [[ $output == *PurgeFailedError*'ended with 3: no such package'*"$root/log/uninstaller-"* ]]
+  [[ $output == *PurgeFailedError*'ended with 3: no such package'*"$root/var/lib/holdfast/logs/run/uninstaller-"* ]]
   [ -e "$root/opt/puppet/pe_version" ]
 }
 
@@ -176,7 +176,7 @@ hand_in() {
   archive puppet-enterprise-3.8.5-el-6-x86_64 'exit 7'
   run document install-puppet
   [ "$status" -eq 1 ]
-  [[ $output == *InstallFailedError*'ended with 7'*"$root/log/installer-"* ]]
+  [[ $output == *InstallFailedError*'ended with 7'*"$root/var/lib/holdfast/logs/run/installer-"* ]]
   [[ $output != *q_secret* ]]
 }
 
@@ -188,4 +188,19 @@ hand_in() {
   RUN=run PATH=$root/bin:$PATH bash "$root/documents/shared/undo.sh" 2>/dev/null || true
   [ "$(cat "$fetched/authority/living/serial")" = 00FF ]
   [ ! -e "$fetched/fetched/installer.tar" ]
+}
+
+@test "what an installer prints is kept for its run, one log per attempt, and for a time" {
+  logs=$root/var/lib/holdfast/logs
+  mkdir -p "$logs/old" "$logs/new"
+  touch -d '91 days ago' "$logs/old"
+  touch -d '89 days ago' "$logs/new"
+  state_directory=$root/var/lib/holdfast
+  . "$root/documents/library/installer.sh"
+  RUN=run
+  for attempt in 1 2; do echo "attempt $attempt" >"$(new_log installer)"; done
+  [ "$(cat "$logs"/run/installer-* | sort | xargs)" = "attempt 1 attempt 2" ]
+  [ "$(stat -c %a "$logs/run")" = 700 ]
+  [ ! -e "$logs/old" ]
+  [ -e "$logs/new" ]
 }

@@ -175,7 +175,7 @@ export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions,
     lock: (await state.read(stateKeys.lock('pe-main'))) !== undefined,
     onNode: (
       await everywhere(
-        "find /var/lib/holdfast -mindepth 2 ! -path '/var/lib/holdfast/undone/*' 2>/dev/null; grep -zahE '^HOLDFAST_(RUN|WATCHDOG)=' /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'",
+        "find /var/lib/holdfast -mindepth 2 ! -path '/var/lib/holdfast/undone/*' ! -path '/var/lib/holdfast/logs/*' 2>/dev/null; grep -zahE '^HOLDFAST_(RUN|WATCHDOG)=' /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'",
       )
     ).join('\n'),
     servicesDown: await everywhere(

@@ -144,6 +144,16 @@ describe('a hold', () => {
     expect(await historyOf(vault, ids[3])).toHaveLength(2);
   });
 
+  it('is not taken back where there is none', async () => {
+    const { vault, change, tags } = await vaultWith(...all);
+    const released = HoldRequest.parse({ system: 'pe-main', backup: ids[0], change: 'released', by: 'alice' });
+    const config = { vault: { keyAdministrators: [], replication: 'off' as const } };
+    await expect(holdBackup({ config, vault }, released, now.toISOString())).rejects.toThrow(/Nobody holds/);
+    expect(await historyOf(vault, ids[0])).toEqual([]);
+    await change('held', `pe-main/${ids[0]}`);
+    expect(await tags(oldest)).toEqual(new Set(['keep']));
+  });
+
   it('never writes the manifest again: it would outlive its artifacts', async () => {
     const { vault, change } = await vaultWith(...all);
     const key = vaultKeys.manifest('pe-main', ids[0]);
