@@ -17,7 +17,7 @@ import {
 } from '@aws-sdk/client-ssm';
 import { DocumentChangedError, NodeUnreachableError } from '#domain/errors';
 import { type Invocation, InvocationStatus } from '#domain/phase';
-import { deliveryTimeoutSeconds, PinnedDocument } from '#domain/plan';
+import { deliverySeconds, PinnedDocument } from '#domain/plan';
 import type { ManagedNode, RunCommand } from '#domain/ports';
 
 const managedNode = ({ InstanceId, ComputerName, PingStatus, AgentVersion }: InstanceInformation): ManagedNode => ({
@@ -80,7 +80,7 @@ export const ssmRunCommand = (client: SSMClient): RunCommand => ({
             ...Object.fromEntries(Object.entries(command.parameters).map(([name, value]) => [name, [value]])),
             ExecutionTimeout: [String(command.executionTimeoutSeconds)],
           },
-          TimeoutSeconds: deliveryTimeoutSeconds,
+          TimeoutSeconds: deliverySeconds(command),
           // Without a rollout one node's failure is the phase's to judge: the others are told by the undoing, not by SSM.
           MaxErrors: command.rollout?.maxErrors ?? '100%',
           ...(command.rollout && { MaxConcurrency: command.rollout.maxConcurrency }),

@@ -10,7 +10,7 @@ import {
   UnreadableResultError,
 } from './errors.ts';
 import { InstanceId } from './naming.ts';
-import { type Command, commandsPerNode, deliveryTimeoutSeconds, type Phase, type Rollout } from './plan.ts';
+import { type Command, commandsPerNode, deliverySeconds, type Phase, type Rollout } from './plan.ts';
 import { nodeWords } from './words.ts';
 
 /** How a phase goes on: what to send next, when to look again, and what its end means. Pure; advance-phase does the calls. */
@@ -173,7 +173,7 @@ export const failureOf = (
     case 'TimedOut':
       return /deliver/i.test(invocation.detail)
         ? new NodeUnreachableError(
-            `${where}: SSM could not deliver the command within ${deliveryTimeoutSeconds} s. Look at the node's SSM agent, and at what else it runs: with five commands under way and five in its queue it takes no more.`,
+            `${where}: SSM could not deliver the command within ${deliverySeconds(command)} s. Look at the node's SSM agent, and at what else it runs: with five commands under way and five in its queue it takes no more.`,
           )
         : new CommandTimedOutError(
             `${where} did not end within ${command.executionTimeoutSeconds} s, or was killed by the node's kernel. Last words: ${lastWords || 'none'}`,

@@ -13,14 +13,17 @@ export const commandsPerNode = 4;
 export const instancesPerCommand = 50;
 
 /** How long SSM may take to deliver a command to an agent, in seconds. */
-export const deliveryTimeoutSeconds = 120;
+const deliveryTimeoutSeconds = 120;
+
+/** How long it may take where the node may just be rebooted. */
+const rebootSeconds = 600;
 
 /**
- * How long after its sending a command may begin on a node, in seconds: delivered late, behind an hour of what others do with
- * the agent's five places, on a node whose clock is as far ahead as S3 takes it. The agent keeps its queue on disk, and what
- * was given up would otherwise begin days later.
+ * How long after its delivery a command may begin on a node, in seconds: behind an hour of what others do with the agent's five
+ * places, on a node whose clock is as far ahead as S3 takes it. The agent keeps its queue on disk, and what was given up would
+ * otherwise begin days later.
  */
-export const startWindowSeconds = deliveryTimeoutSeconds + 3600 + 900;
+const queueSeconds = 3600 + 900;
 
 /** How long SSM may take a command from wave to wave, in seconds: as long as a phase may take. Its last nodes begin that late. */
 const rolloutSeconds = 172_800;
@@ -57,12 +60,18 @@ export const Command = z.object({
   tags: z.record(z.string(), z.string()).optional(),
   parameters: z.record(z.string(), z.string()),
   executionTimeoutSeconds: z.int().min(30).max(172_800),
+  /** It is for nodes that may just be rebooted, and waits for them. */
+  waitsForReboot: z.boolean().optional(),
   /** Its failure is told by whoever reads the answers, and does not end the phase. */
   optional: z.boolean().optional(),
   /** Without it the command runs on all of its nodes at once, and each failure ends the phase. */
   rollout: Rollout.optional(),
 });
 export type Command = z.infer<typeof Command>;
+
+/** How long SSM may take to deliver a command to its nodes, in seconds. */
+export const deliverySeconds = ({ waitsForReboot }: Pick<Command, 'waitsForReboot'>): number =>
+  waitsForReboot ? rebootSeconds : deliveryTimeoutSeconds;
 
 /** Commands that may run side by side. */
 export const Phase = z.object({ name: PhaseName, commands: z.array(Command) });
@@ -104,13 +113,17 @@ export type Plan = z.infer<typeof Plan>;
 /** The parameters that every document takes, for a command that is sent now. */
 export const commonParameters = (
   { attempt, system, run }: Pick<Plan, 'attempt' | 'system' | 'run'>,
-  { rollout }: Pick<Command, 'rollout'>,
+  command: Pick<Command, 'rollout' | 'waitsForReboot'>,
   stateBucket: string,
   now: Date,
 ): Readonly<Record<string, string>> =>
   encoded('Holdfast', commonTakes, {
     Run: run,
-    StartBefore: Math.floor(now.getTime() / 1000) + startWindowSeconds + (rollout ? rolloutSeconds : 0),
+    StartBefore:
+      Math.floor(now.getTime() / 1000) +
+      deliverySeconds(command) +
+      queueSeconds +
+      (command.rollout ? rolloutSeconds : 0),
     Attempt: attempt,
     Answers: `${stateBucket}/${stateKeys.answers(system, run)}`,
   });
@@ -196,7 +209,12 @@ export const withUndoPhase = (
   const phase = `undo-${plan.phases.filter(({ name }) => isUndoPhase(name)).length + 1}`;
   const seconds = 1200;
   // One command a node, so that a node that is gone does not keep the others from being undone.
-  const commands = plan.nodes.map((node) => commandsOn(node)(undo, {}, { seconds }));
+  const commands = plan.nodes.map(
+    (node): Command => ({
+      ...commandsOn(node)(undo, {}, { seconds }),
+      waitsForReboot: true,
+    }),
+  );
   const waves = new Map(
     begun.flatMap((one) => one.commands.flatMap(({ tags }) => (tags ? [[JSON.stringify(tags), tags] as const] : []))),
   );

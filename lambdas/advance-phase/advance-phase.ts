@@ -26,6 +26,7 @@ import {
 import {
   type Command,
   commonParameters,
+  deliverySeconds,
   instancesPerCommand,
   isUndoPhase,
   type Phase,
@@ -182,10 +183,18 @@ export const advancePhase = async (
     return { ...invocation, stdout: text };
   };
 
-  /** SSM lets a command on a node that has died be in progress until its time is over, which may be days. */
-  const withoutTheLost = async (invocations: readonly Invocation[]): Promise<readonly Invocation[]> => {
+  /**
+   * SSM lets a command on a node that has died be in progress until its time is over, which may be days. A command that waits for
+   * reboots is given up when it could not be delivered any more.
+   */
+  const withoutTheLost = async (
+    command: Command,
+    sentAt: string,
+    invocations: readonly Invocation[],
+  ): Promise<readonly Invocation[]> => {
     const instanceIds = invocations.filter((one) => !hasEnded(one)).map(({ instanceId }) => instanceId);
-    if (instanceIds.length === 0) return invocations;
+    const isPatient = command.waitsForReboot && now().getTime() < Date.parse(sentAt) + 1000 * deliverySeconds(command);
+    if (instanceIds.length === 0 || isPatient) return invocations;
     const nodes = await runCommand.nodes({ instanceIds });
     return invocations.map((one) =>
       hasEnded(one) || nodes.some(({ instanceId, online }) => instanceId === one.instanceId && online)
@@ -216,7 +225,7 @@ export const advancePhase = async (
       );
       continue;
     }
-    const invocations = await withoutTheLost(await runCommand.invocations(sent.commandId));
+    const invocations = await withoutTheLost(command, sent.sentAt, await runCommand.invocations(sent.commandId));
     const ended = invocations.length >= command.instanceIds.length && invocations.every(hasEnded);
     // One node's failure is the phase's: the undoing cancels what the others are doing.
     if (ended || (!command.optional && invocations.some((one) => hasEnded(one) && one.status !== 'Success')))

@@ -67,8 +67,9 @@ describe('a system is brought back whose', () => {
       'holdfast-restore',
     );
     await bench.until('pgrep -f "[b]in/pg_restore .*jobs"');
-    await bench.node.stop();
+    const bringBack = await bench.terminate(bench.node);
     const { status, error } = await bench.ending(execution);
+    bringBack();
     expect([status, error]).toEqual(['FAILED', 'UndoFailedError']);
     await bench.node.boot();
     await bench.shell('service pe-postgresql start; mkdir -p /var/run/pe-puppet');

@@ -224,8 +224,9 @@ describe('a split system', () => {
     const dying = bench.withRole('console');
     const running = restore({ confirm: 'pe-main', backup: good });
     await until('[ -e /var/lib/holdfast/stopped ] && [ -n "$(ls /var/lib/holdfast/stopped 2>/dev/null)" ]');
-    await dying.stop();
+    const bringBack = await bench.terminate(dying);
     const ending = await running;
+    bringBack();
     expect(ending.status).toBe('FAILED');
     expect(ending.cause).toMatch(/console\.pe\.example\.com/);
     for (const role of ['master', 'puppetdb'] as const)

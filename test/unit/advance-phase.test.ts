@@ -26,6 +26,8 @@ import { memoryBucket } from './memory.ts';
 
 const instance = (index: number): string => `i-${index.toString(16).padStart(17, '0')}`;
 
+const instanceOf = (index: number) => ({ instanceId: instance(index), name: instance(index) });
+
 const command = (id: string, node = instance(1)): Command => ({
   id,
   document: dumpDatabase.name,
@@ -356,6 +358,23 @@ describe('a phase', () => {
     expect(sent.length).toBe(1);
     expect(sent[0]?.document).toEqual(plan.undoing);
     await expect(advance()).rejects.toThrow(/undo \(n1\) on n1: .*gone/);
+  });
+
+  it('that undoes waits for a node that is rebooted, and any other phase for none', async () => {
+    const lost = { status: 'Delayed', detail: 'Delayed' } as const;
+    const off = fakeRunCommand(() => lost).runCommand;
+    const runCommand: RunCommand = { ...off, nodes: async () => [{ ...instanceOf(1), online: false }] };
+    const begun = Date.parse('2026-11-20T02:00:00Z');
+    const look = async (seconds: number, phase: string) =>
+      advancePhase({ ...common, state, runCommand, now: () => new Date(begun + 1000 * seconds) }, { ...input, phase });
+    const state = await started({ name: 'collect', commands: [command('c')] });
+    await look(0, 'collect');
+    await expect(look(1, 'collect')).rejects.toThrow(NodeUnreachableError);
+    const { plan, phase } = withUndoPhase(planOf({ name: 'collect', commands: [] }));
+    await state.write(stateKeys.plan('run-1'), plan);
+    await look(10, phase);
+    for (const seconds of [11, 300, 609]) expect((await look(seconds, phase)).status).toBe('running');
+    await expect(look(610, phase)).rejects.toThrow(/undo \(master\) on master: .*no longer answers/);
   });
 });
 
