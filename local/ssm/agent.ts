@@ -165,7 +165,8 @@ export const startAgent = (
         return true;
       }
       if (places() + inState('queued').length >= WORKERS + QUEUE) {
-        log.push(`${job.id}: CommandBufferFull`);
+        const line = `${job.id}: CommandBufferFull`;
+        if (!log.includes(line)) log.push(line);
         return false;
       }
       jobs.set(job.id, { ...job, state: 'queued', stop: new AbortController(), cancelTimer: () => undefined });

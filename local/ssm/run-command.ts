@@ -13,6 +13,9 @@ const INVISIBLE_MS = 200;
 /** How often an agent that does not answer is tried again. */
 const RETRY_MS = 1000;
 
+/** How often an agent whose queue is full tries to take a command that it has got. It never gives up, whatever the service does meanwhile. */
+const FULL_QUEUE_MS = 10_000;
+
 const OPEN = ['Pending', 'Delayed', 'InProgress', 'Cancelling'] as const;
 type InvocationStatus = (typeof OPEN)[number] | Report['status'];
 type InvocationStatusDetails =
@@ -30,8 +33,8 @@ export interface Invocation {
   statusDetails: InvocationStatusDetails;
   /** When the concurrency of its command let it go to the agent; milliseconds, as all times here. */
   sentAt: number | undefined;
-  /** Whether its agent had no room for it. What the service does then was never seen: here it is not sent again. */
-  refused: boolean;
+  /** Whether its agent has got it, taken or not. */
+  delivered: boolean;
   startedAt: number | undefined;
   endedAt: number | undefined;
   /** What the agent has to say; told to the service as soon as the agent is online. */
@@ -71,6 +74,7 @@ export const startRunCommand = (options: {
   const agents = new Map<string, Agent>();
   let awake = false;
   let cancelRetry: (() => void) | undefined;
+  const atFullQueues = new Set<() => void>();
 
   const find = (instanceId: string) => instances().find((instance) => instance.instanceId === instanceId);
 
@@ -104,7 +108,7 @@ export const startRunCommand = (options: {
         status: known ? 'Pending' : 'Failed',
         statusDetails: known ? 'Pending' : 'Undeliverable',
         sentAt: undefined,
-        refused: false,
+        delivered: false,
         startedAt: undefined,
         endedAt: undefined,
         report: undefined,
@@ -181,12 +185,13 @@ export const startRunCommand = (options: {
     agent.notice();
     if (report !== undefined) settle(invocation, report.status, report.statusDetails);
     else if (invocation.status === 'Cancelling') agent.cancel(invocation.command.id);
-    else if (isWaiting(invocation) && !invocation.refused) deliver(invocation, agent);
+    else if (isWaiting(invocation) && !invocation.delivered) deliver(invocation, agent);
   };
 
   /** To the service a command is in progress as soon as its agent has taken it, whether it runs or waits. */
   const deliver = (invocation: Invocation, agent: Agent): void => {
     const { id, document, parameters } = invocation.command;
+    invocation.delivered = true;
     const accepted = agent.accept({
       ...{ id, document, parameters },
       onStart: () => {
@@ -198,10 +203,16 @@ export const startRunCommand = (options: {
         wake();
       },
     });
-    if (accepted) {
+    if (!accepted) {
+      const cancelTimer = clock.after(FULL_QUEUE_MS, () => {
+        atFullQueues.delete(cancelTimer);
+        deliver(invocation, agent);
+      });
+      atFullQueues.add(cancelTimer);
+    } else if (isWaiting(invocation)) {
       invocation.status = 'InProgress';
       invocation.statusDetails = 'InProgress';
-    } else invocation.refused = true;
+    }
   };
 
   const retryLater = (): void => {
@@ -250,6 +261,7 @@ export const startRunCommand = (options: {
   /** Kills what still runs. Resolves when every script is gone. */
   const close = async (): Promise<void> => {
     cancelRetry?.();
+    for (const cancelTimer of atFullQueues) cancelTimer();
     open.clear();
     for (const invocation of [...commands.values()].flatMap((command) => command.invocations))
       for (const cancelTimer of invocation.timers) cancelTimer();

@@ -102,11 +102,15 @@ it('an agent whose queue is full is told', async () => {
   agent.occupy(8);
   const run = await bench.start({ system: 'pe-main' });
   await expect.poll(() => agent.log.at(-1), { timeout: 30_000 }).toMatch(/CommandBufferFull$/);
-  agent.occupy(0);
+  const commandId = agent.log.at(-1)?.split(':')[0] ?? '';
   clock.leap(120_000);
   const { status, error, cause } = await bench.ending(run);
   expect([status, error]).toEqual(['FAILED', 'NodeUnreachableError']);
   expect(cause).toMatch(/inspect-puppet.*five in its queue/);
+  // The agent has it still.
+  agent.occupy(0);
+  clock.leap(10_000);
+  await expect.poll(() => agent.ended.get(commandId)?.status, { timeout: 60_000 }).toBe('Success');
   expect(await bench.traces()).toEqual(noTraces);
 });
 
@@ -136,4 +140,29 @@ it('a node that is rebooted in the middle of a dump ends the run, whose undoing 
   clock.leap(60_000);
   for (const id of running)
     expect(agent.ended.get(id)).toMatchObject({ status: 'Failed', responseCode: 1, stdout: '' });
+});
+
+it('a script that the kernel kills is said to be killed, not failed by itself', async () => {
+  const run = await bench.start({ system: 'pe-main' });
+  await holdUpload();
+  const dump = await bench.shell("pgrep -f '[p]g_dump .*pe-puppetdb' | head -n 1");
+  const script = await bench.shell(`ps -o pgid= -p ${dump.trim()}`);
+  await bench.shell(`kill -KILL ${script.trim()}`);
+  const { status, error, cause } = await bench.ending(run);
+  expect([status, error]).toEqual(['FAILED', 'CommandTimedOutError']);
+  expect(cause).toMatch(/dump-database pe-puppetdb.* killed/);
+  expect(await bench.traces()).toEqual(noTraces);
+});
+
+it.each([168, 194])('a tool that ends with %i means nothing to the agent', async (code) => {
+  const { boots } = bench.node;
+  await bench.shell(
+    `mv /opt/puppet/bin/pg_dump /root/pg_dump && printf '#!/bin/sh\nexit ${code}\n' >/opt/puppet/bin/pg_dump && chmod 755 /opt/puppet/bin/pg_dump`,
+  );
+  const { status, error, cause } = await bench.backUp();
+  await bench.shell('mv /root/pg_dump /opt/puppet/bin/pg_dump');
+  expect([status, error]).toEqual(['FAILED', 'CommandFailedError']);
+  expect(cause).toMatch(/dump-database .*: ProducerFailedError/);
+  expect(bench.node.boots).toBe(boots);
+  expect(await bench.traces()).toEqual(noTraces);
 });

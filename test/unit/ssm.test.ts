@@ -336,15 +336,22 @@ describe('what goes wrong with an agent', () => {
     await expect.poll(() => ids.every((id) => existsSync(orchestration(id)))).toBe(true);
     return { ids, free: async () => void (await Promise.all(gates.map((path) => writeFile(path, '')))) };
   };
-  test('a full queue takes no more, and says so in its log alone', async () => {
-    const { free } = await occupy();
-    for (let queued = 0; queued < 3; queued++) await sendScript(['true']);
-    const id = await sendScript(['true'], { TimeoutSeconds: 30 });
-    expect(await details(id)).toBe('Pending');
-    expect(ssm.agent(A).log).toEqual([`${id}: CommandBufferFull`]);
+  test('a full queue takes no more and says so in its log alone, but what the agent has got runs when there is room', async () => {
+    const { ids, free } = await occupy();
+    for (let queued = 0; queued < 3; queued++) ids.push(await sendScript(['true']));
+    const late = await sendScript(['true'], { TimeoutSeconds: 30 });
+    const patient = await sendScript(['true'], { TimeoutSeconds: 300 });
+    expect(await details(late)).toBe('Pending');
+    expect(ssm.agent(A).log).toEqual([`${late}: CommandBufferFull`, `${patient}: CommandBufferFull`]);
     clock.advance(30_000);
-    expect(await details(id)).toBe('DeliveryTimedOut');
+    expect(await details(late)).toBe('DeliveryTimedOut');
     await free();
+    for (const id of ids) await end(id);
+    clock.advance(10_000);
+    expect(await end(patient)).toMatchObject({ Status: 'Success' });
+    // The service has given it up: it runs all the same.
+    await expect.poll(() => ssm.agent(A).ended.get(late)?.status).toBe('Success');
+    expect(await details(late)).toBe('DeliveryTimedOut');
   });
 
   test("a command that is cancelled in the queue is never reported, and runs at the agent's next start", async () => {
