@@ -17,7 +17,7 @@ import {
 } from '@aws-sdk/client-ssm';
 import { DocumentChangedError, NodeUnreachableError } from '#domain/errors';
 import { type Invocation, InvocationStatus } from '#domain/phase';
-import { deliverySeconds, PinnedDocument } from '#domain/plan';
+import { deliverySeconds, PinnedDocument, timeoutParameter } from '#domain/plan';
 import type { ManagedNode, RunCommand } from '#domain/ports';
 
 const managedNode = ({ InstanceId, ComputerName, PingStatus, AgentVersion }: InstanceInformation): ManagedNode => ({
@@ -76,10 +76,12 @@ export const ssmRunCommand = (client: SSMClient): RunCommand => ({
           ...(command.tags
             ? { Targets: Object.entries(command.tags).map(([key, value]) => ({ Key: `tag:${key}`, Values: [value] })) }
             : { InstanceIds: command.instanceIds }),
-          Parameters: {
-            ...Object.fromEntries(Object.entries(command.parameters).map(([name, value]) => [name, [value]])),
-            ExecutionTimeout: [String(command.executionTimeoutSeconds)],
-          },
+          Parameters: Object.fromEntries(
+            Object.entries({ ...command.parameters, ...timeoutParameter(command) }).map(([name, value]) => [
+              name,
+              [value],
+            ]),
+          ),
           TimeoutSeconds: deliverySeconds(command),
           // Without a rollout one node's failure is the phase's to judge: the others are told by the undoing, not by SSM.
           MaxErrors: command.rollout?.maxErrors ?? '100%',

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { SSMClient } from '@aws-sdk/client-ssm';
 import * as z from 'zod';
-import type { Signatures } from '#domain/ports';
+import type { Signatures, Tickets } from '#domain/ports';
 import type { Connection } from './clients.ts';
 import { serviceUrl } from './service-url.ts';
 
@@ -96,5 +96,24 @@ export const kmsSignatures = (connection: Connection, KeyId: string): Signatures
         throw error;
       }
     },
+  };
+};
+
+const Signed = z.object({ Signature: z.string() });
+const PublicKey = z.object({ PublicKey: z.string() });
+
+/** The one kind of signature that openssl checks on the oldest of nodes, too: 0.9.8 knows no other with SHA-256. */
+const SigningAlgorithm = 'RSASSA_PKCS1_V1_5_SHA_256';
+
+/** A key of RSA of KMS, which signs the SHA-256 of what it takes. */
+export const kmsTickets = (connection: Connection, KeyId: string): Tickets & { publicKey(): Promise<string> } => {
+  const call = kms(connection);
+  return {
+    sign: async (statement) => {
+      const Message = createHash('sha256').update(statement).digest('base64');
+      return Signed.parse(await call('Sign', { KeyId, SigningAlgorithm, MessageType: 'DIGEST', Message })).Signature;
+    },
+    /** In base64. */
+    publicKey: async () => PublicKey.parse(await call('GetPublicKey', { KeyId })).PublicKey,
   };
 };

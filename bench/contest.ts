@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { composeDocument } from '#documents/compose';
 import type { Contract, Takes, Values } from '#domain/contracts/document';
-import { command, commonParameters } from '#domain/plan';
+import { commandsOn, commonParameters, timeoutParameter } from '#domain/plan';
+import { withTicket } from '#domain/systems/tickets';
 import type { LabNode } from '../local/lab/node.ts';
+import { createTicketKey } from '../local/runtime/kms.ts';
 
 /** One way to do a thing, and what it took. */
 export interface Contender {
@@ -10,6 +12,8 @@ export interface Contender {
   readonly seconds: number;
   readonly peakMiB: number;
 }
+
+const tickets = createTicketKey();
 
 const rounds = 3;
 const mark = 'HOLDFAST_BENCH';
@@ -86,13 +90,14 @@ export const runDocument = async <P extends Takes>(
   values: NoInfer<Values<P>>,
 ): Promise<string> => {
   const content: { mainSteps: { inputs: { runCommand: string[] } }[] } = JSON.parse(
-    JSON.stringify(composeDocument(contract)),
+    JSON.stringify(composeDocument(contract, tickets.publicKey)),
   );
   const of = { system: 'bench', run, attempt: 0 };
-  const parameters: Readonly<Record<string, string>> = {
-    ...commonParameters(of, {}, 'bench-state', new Date()),
-    ...command(contract, values).parameters,
-  };
+  const command = commandsOn({ instanceId: node.instanceId, name: node.hostname })(contract, values);
+  const common = commonParameters(of, {}, 'bench-state', new Date());
+  const sent = { ...command, parameters: { ...command.parameters, ...common } };
+  const whole = await withTicket(tickets, sent, crypto.randomUUID());
+  const parameters: Readonly<Record<string, string>> = { ...whole.parameters, ...timeoutParameter(whole) };
   const lines = (content.mainSteps[0]?.inputs.runCommand ?? [])
     .join('\n')
     .replace(/\{\{ (\w+) \}\}/g, (_, name: string) => parameters[name] ?? '')

@@ -7,6 +7,7 @@ import { planCoreUpgrade, planRollout } from '#domain/systems/puppet-upgrade';
 import { checkPuppetUpgrade } from '#domain/systems/puppet-upgrade-check';
 import { advancePhase } from '../lambdas/advance-phase/advance-phase.ts';
 import { stepsOf } from '../lambdas/runs.ts';
+import { createTicketKey } from '../local/runtime/kms.ts';
 import { manifestOf } from '../test/unit/cli-fixtures.ts';
 import { memoryBucket } from '../test/unit/memory.ts';
 
@@ -150,6 +151,7 @@ export const benchPhase = async (nodes: number): Promise<PhaseCost> => {
       {
         ...{ config: { systems: {} }, state, answers: bucket, stateBucket: 'bench' },
         runCommand,
+        tickets: createTicketKey(),
         now: () => new Date(),
       },
       input,

@@ -1,5 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { type Contract, commonTakes, type Takes, variableOf } from '#domain/contracts/document';
+import {
+  type Contract,
+  commonTakes,
+  statementOf,
+  type Takes,
+  ticketTakes,
+  variableOf,
+} from '#domain/contracts/document';
 import { documents } from '#domain/systems/documents';
 
 /** The SSM documents: each is the script of a contract with the libraries that it names, its parameters set as variables before it. */
@@ -23,34 +30,51 @@ const withoutUnused = (text: string): string => {
 /** A line that names a library, in a script or in a library. */
 const sourced = /^\. "\$\(dirname "\$(?:0|\{BASH_SOURCE\[0\]\})"\)\/(?:.*\/)?([a-z-]+\.sh)"\n/gm;
 
+/** The first thing that every document does. */
+const beginning = /^ +begin_answer$/gm;
+
 /**
- * A script with its libraries in place of the lines that name them: one text that needs no other file. Its comments stay
- * here, but for what it is for, and so do functions that it does not use: SSM takes 64 KB of a document.
+ * A script with its libraries in place of the lines that name them: one text that needs no other file. One that changes its node demands
+ * a ticket before all else. Its comments stay here, but for what it is for, and so do functions that it does not use: SSM takes 64 KB of a
+ * document.
  */
-export const composedScript = (script: string): string =>
+export const composedScript = ({ script, changesNode }: Pick<Contract, 'script' | 'changesNode'>): string =>
   withoutUnused(
     read(`${script}.sh`)
       .replace(/^#!.*\n/, '')
       .replace(sourced, (_, library: string) =>
         read(`library/${library}`).replace(sourced, (__, other: string) => read(`library/${other}`)),
       )
-      .replace(/^[ ]*#(?: .*)?\n/gm, ''),
+      .replace(/^[ ]*#(?: .*)?\n/gm, '')
+      .replace(beginning, (line) => (changesNode ? `${line}\n  demand_ticket` : line)),
   );
 
 /** What stands in a document for a parameter, until the agent puts its value there. */
 const placeholder = (parameter: string): string => `{{ ${parameter} }}`;
 
-/** The content of a document, schema 2.2. */
-export const composeDocument = ({ script, does, changesNode, takes: own }: Contract): object => {
-  const takes: Takes = { ...commonTakes, ...own };
-  const variables = Object.keys(takes).map((name) => `${variableOf(name)}='${placeholder(name)}'`);
+/** What stands before the script of a document that changes its node, and no parameter changes: what a ticket must be for, and by whom. */
+const ticketLines = (name: string, takes: Takes, ticketKey: string): readonly string[] => {
+  const given = [...Object.keys(takes), 'ExecutionTimeout'].map((one) => [one, placeholder(one)]);
+  return [`STATEMENT='${statementOf(name, Object.fromEntries(given))}'`, `TICKET_KEY='${ticketKey}'`].flatMap((line) =>
+    line.split('\n'),
+  );
+};
+
+/** The content of a document, schema 2.2. `ticketKey` is the public key that tickets are checked with, in base64. */
+export const composeDocument = (contract: Contract, ticketKey: string): object => {
+  const { name, does, changesNode } = contract;
+  const takes: Takes = { ...commonTakes, ...(changesNode && ticketTakes), ...contract.takes };
+  const variables = [
+    ...Object.keys(takes).map((one) => `${variableOf(one)}='${placeholder(one)}'`),
+    ...(changesNode ? ticketLines(name, takes, ticketKey) : []),
+  ];
   return {
     schemaVersion: '2.2',
     description: changesNode ? does : `${does} Changes nothing.`,
     parameters: {
       ...Object.fromEntries(
-        Object.entries(takes).map(([name, { description, allowedPattern, maxChars }]) => [
-          name,
+        Object.entries(takes).map(([one, { description, allowedPattern, maxChars }]) => [
+          one,
           { type: 'String', description, allowedPattern, ...(maxChars !== undefined && { maxChars }) },
         ]),
       ),
@@ -69,7 +93,7 @@ export const composeDocument = ({ script, does, changesNode, takes: own }: Contr
         precondition: { StringEquals: ['platformType', 'Linux'] },
         inputs: {
           timeoutSeconds: '{{ ExecutionTimeout }}',
-          runCommand: ['#!/bin/bash', ...variables, ...composedScript(script).split('\n')],
+          runCommand: ['#!/bin/bash', ...variables, ...composedScript(contract).split('\n')],
         },
       },
     ],
@@ -77,5 +101,5 @@ export const composeDocument = ({ script, does, changesNode, takes: own }: Contr
 };
 
 /** The content of every document by its name. */
-export const composeDocuments = (): Readonly<Record<string, object>> =>
-  Object.fromEntries(documents.map((contract) => [contract.name, composeDocument(contract)]));
+export const composeDocuments = (ticketKey: string): Readonly<Record<string, object>> =>
+  Object.fromEntries(documents.map((contract) => [contract.name, composeDocument(contract, ticketKey)]));

@@ -71,6 +71,11 @@ export class RunUndoneError extends Error {
   override readonly name = 'RunUndoneError';
 }
 
+/** A node was sent a command without a ticket that was made for it and is not used yet, and did nothing. Retrying helps only where nobody else sends commands. */
+export class TicketRefusedError extends Error {
+  override readonly name = 'TicketRefusedError';
+}
+
 /** A document is no longer what it was when a command was planned, and nothing was sent. Retrying helps: the run is planned anew. */
 export class DocumentChangedError extends Error {
   override readonly name = 'DocumentChangedError';
@@ -177,6 +182,7 @@ export const errorNames = [
   'CommandCancelledError',
   'CommandLateError',
   'RunUndoneError',
+  'TicketRefusedError',
   'DocumentChangedError',
   'UnreadableResultError',
   'UnaskedAnswerError',

@@ -98,6 +98,9 @@ export const vaultKeys = {
 /** The key that signs manifests, as KMS finds it. */
 export const manifestKey = 'alias/holdfast-manifests';
 
+/** The key that signs the tickets of commands. */
+export const ticketKey = 'alias/holdfast-tickets';
+
 /** How many nodes at once, or which share of them: at least one, or SSM refuses the command. */
 export const Concurrency = z
   .string()

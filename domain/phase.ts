@@ -7,6 +7,7 @@ import {
   CommandTimedOutError,
   NodeUnreachableError,
   RunUndoneError,
+  TicketRefusedError,
   UnreadableResultError,
 } from './errors.ts';
 import { InstanceId } from './naming.ts';
@@ -199,6 +200,8 @@ export const failureOf = (
           return new CommandLateError(`${where}: ${message}`);
         case 'RunUndoneError':
           return new RunUndoneError(`${where}: ${message}`);
+        case 'TicketRefusedError':
+          return new TicketRefusedError(`${where}: ${message}`);
         default:
           return new CommandFailedError(`${where}: ${error}: ${message}`);
       }

@@ -128,6 +128,11 @@ export const commonParameters = (
     Answers: `${stateBucket}/${stateKeys.answers(system, run)}`,
   });
 
+/** Beside them: where the agent finds how long a command may take. */
+export const timeoutParameter = ({ executionTimeoutSeconds }: Pick<Command, 'executionTimeoutSeconds'>) => ({
+  ExecutionTimeout: String(executionTimeoutSeconds),
+});
+
 /** A command that has no nodes yet. */
 export type CommandTemplate = Omit<Command, 'instanceIds'>;
 

@@ -78,6 +78,12 @@ export interface Signatures {
   holds(statement: string, signature: string): Promise<boolean>;
 }
 
+/** Makes the tickets of commands. */
+export interface Tickets {
+  /** The signature of a statement, which nodes check by the public key that their documents have; in base64. */
+  sign(statement: string): Promise<string>;
+}
+
 /** The state bucket, typed. */
 export interface State<ReadKey extends string = string, WriteKey extends string = string> {
   /** Undefined when there is none. Throws a ZodError when the object is not what its writer promised. */

@@ -41,6 +41,7 @@ export const holdfastApp = (text: string, name: string, now: Date, context: Reco
     control.addStackDependency(
       new DocumentsStack(app, `holdfast-documents-${letters}`, {
         letters,
+        ticketKey: storage.ticketPublicKey,
         description: `Holdfast: what runs on nodes, ${letters}`,
       }),
     );

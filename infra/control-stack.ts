@@ -85,7 +85,7 @@ export class ControlStack extends Stack {
     { config, configFile, storage }: ControlStackProps,
     notifications: Notifications,
   ): (verb: Verb) => VerbFunction {
-    const { vault, state, key, manifestKey } = storage;
+    const { vault, state, key, manifestKey, ticketKey } = storage;
     const environment = {
       STATE_BUCKET: state.bucketName,
       VAULT_BUCKET: vault.bucketName,
@@ -93,7 +93,7 @@ export class ControlStack extends Stack {
     };
     const { startBackups } = this;
     const reachable = {
-      ...{ vault, state, key, manifestKey, notifications, startBackups },
+      ...{ vault, state, key, manifestKey, ticketKey, notifications, startBackups },
       systems: Object.keys(config.systems),
     };
     return once((verb: Verb): VerbFunction => {

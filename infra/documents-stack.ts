@@ -15,12 +15,20 @@ export class DocumentsStack extends Stack {
   constructor(
     scope: Construct,
     id: string,
-    { letters, ...props }: StackProps & { readonly letters: (typeof documentStacks)[number] },
+    {
+      letters,
+      ticketKey,
+      ...props
+    }: StackProps & {
+      readonly letters: (typeof documentStacks)[number];
+      /** What the documents check tickets with, in base64. */
+      readonly ticketKey: string;
+    },
   ) {
     // Every script is a list of lines: indented, they would be twice as long.
     super(scope, id, { ...props, suppressTemplateIndentation: true });
     const ours = new RegExp(`^${documentName('')}[${letters}]`, 'i');
-    for (const [name, content] of Object.entries(composeDocuments()))
+    for (const [name, content] of Object.entries(composeDocuments(ticketKey)))
       if (ours.test(name))
         new CfnDocument(this, name, {
           name,

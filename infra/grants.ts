@@ -17,6 +17,8 @@ export interface Reachable {
   readonly key: IKey;
   /** Signs manifests. */
   readonly manifestKey: IKey;
+  /** Signs the tickets of commands. */
+  readonly ticketKey: IKey;
   readonly notifications: Notifications;
   /** The role of the schedules: who changes one has to hand over its role again. */
   readonly startBackups: Role;
@@ -95,8 +97,9 @@ const inBucket = (grants: Grants, bucket: Bucket, key: IKey): readonly PolicySta
   ];
 };
 
-/** Sends our documents, never AWS-RunShellScript, and only to instances that carry the tag of one of our systems. */
-const sending = (stack: Stack, systems: readonly string[]): readonly PolicyStatement[] => [
+/** Sends our documents, never AWS-RunShellScript, and only to instances that carry the tag of one of our systems; and makes their tickets. */
+const sending = (stack: Stack, { systems, ticketKey }: Reachable): readonly PolicyStatement[] => [
+  ...statement(['kms:Sign'], [ticketKey.keyArn]),
   ...statement(
     ['ssm:SendCommand'],
     documents.map(({ name }) => stack.formatArn({ service: 'ssm', resource: 'document', resourceName: name })),
@@ -190,7 +193,7 @@ export const grantRow = (lambda: LambdaFunction, row: VerbContract, to: Reachabl
   const statements = [
     ...(state ? inBucket(state, to.state, to.key) : []),
     ...(vault ? inBucket(vault, to.vault, to.key) : []),
-    ...(runCommand.includes('send') ? sending(stack, to.systems) : []),
+    ...(runCommand.includes('send') ? sending(stack, to) : []),
     ...(runCommand.includes('document') ? describing(stack) : []),
     ...statement(unique(runCommand.flatMap((method) => commandActions[method])), ['*']),
     ...(executions ? onExecutions(stack, executions) : []),

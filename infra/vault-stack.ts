@@ -12,10 +12,12 @@ import {
 } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import type { ClassRule, Config } from '#domain/config';
-import { manifestKey, stateBucketName, tagKeys, vaultBucketName } from '#domain/naming';
+import { manifestKey, stateBucketName, tagKeys, ticketKey, vaultBucketName } from '#domain/naming';
 import { discarded, type ExpiringClass, expiringClasses } from '#domain/retention';
 import { uploadOrphanedAfterDays } from '#domain/tidying';
 import { coverageDays } from '#domain/verification';
+import type { Verb } from '#lambdas/verbs';
+import { PublicKey } from './ticket-key.ts';
 
 /**
  * A manifest's age begins when it is written, its artifacts' up to 48 hours before. Artifacts live two days longer, so
@@ -115,13 +117,13 @@ const useOfVaultKey = ({ account, region, partition }: Stack): PolicyStatement =
   });
 };
 
-/** Whoever may read manifests may check them; one lambda alone signs, whatever policies say of others. */
-const useOfManifestKey = ({ account, partition }: Stack): readonly PolicyStatement[] => [
-  allowed('Check', ['kms:VerifyMac']),
-  allowed('Sign', ['kms:GenerateMac'], {
-    ArnLike: { 'aws:PrincipalArn': `arn:${partition}:iam::${account}:role/holdfast-control-Verbcommitbackup*` },
-  }),
-];
+/** One lambda alone signs, whatever policies say of others. */
+const signing = ({ account, partition }: Stack, action: string, verb: Verb): PolicyStatement =>
+  allowed('Sign', [action], {
+    ArnLike: {
+      'aws:PrincipalArn': `arn:${partition}:iam::${account}:role/holdfast-control-Verb${verb.replaceAll('-', '')}*`,
+    },
+  });
 
 /** What is written with a key of the writer's own could be read by nobody else. */
 const refuseOtherEncryption = (vault: Bucket, key: IKey): void => {
@@ -151,6 +153,10 @@ export class VaultStack extends Stack {
   readonly key: IKey;
   /** Signs manifests. */
   readonly manifestKey: IKey;
+  /** Signs the tickets of commands. */
+  readonly ticketKey: IKey;
+  /** What documents check tickets with, in base64. */
+  readonly ticketPublicKey: string;
   readonly vault: Bucket;
   readonly state: Bucket;
 
@@ -173,8 +179,24 @@ export class VaultStack extends Stack {
       keySpec: KeySpec.HMAC_256,
       keyUsage: KeyUsage.GENERATE_VERIFY_MAC,
       removalPolicy: keptButNotAtBirth,
-      policy: keyPolicy(this, vault.keyAdministrators, useOfManifestKey(this)),
+      // Whoever may read manifests may check them.
+      policy: keyPolicy(this, vault.keyAdministrators, [
+        allowed('Check', ['kms:VerifyMac']),
+        signing(this, 'kms:GenerateMac', 'commit-backup'),
+      ]),
     });
+    this.ticketKey = new Key(this, 'TicketKey', {
+      description: 'Signs the tickets of commands of Holdfast',
+      alias: ticketKey,
+      keySpec: KeySpec.RSA_2048,
+      keyUsage: KeyUsage.SIGN_VERIFY,
+      removalPolicy: keptButNotAtBirth,
+      policy: keyPolicy(this, vault.keyAdministrators, [
+        allowed('Tell', ['kms:GetPublicKey']),
+        signing(this, 'kms:Sign', 'advance-phase'),
+      ]),
+    });
+    this.ticketPublicKey = new PublicKey(this, 'TicketPublicKey', { key: this.ticketKey }).value;
     const common = {
       encryption: BucketEncryption.KMS,
       encryptionKey: this.key,

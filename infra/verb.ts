@@ -1,13 +1,13 @@
-import { fileURLToPath } from 'node:url';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
-import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
+import { Tracing } from 'aws-cdk-lib/aws-lambda';
+import { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { type EnvironmentName, environmentOf } from '#domain/contracts/verb';
 import { functionName } from '#domain/naming';
 import { contractOf, type Verb } from '#lambdas/verbs';
+import { bundling, codeOf } from './bundle.ts';
 
 export interface VerbProps {
   readonly verb: Verb;
@@ -16,8 +16,6 @@ export interface VerbProps {
   /** The file that becomes holdfast.json beside the bundles that read it, so that a changed configuration is a changed lambda. */
   readonly configFile: string;
 }
-
-const repository = fileURLToPath(new URL('..', import.meta.url));
 
 /** The lambda of a verb as its row describes it: bundled, with a role and a log group of its own. */
 export class VerbFunction extends Construct {
@@ -34,13 +32,9 @@ export class VerbFunction extends Construct {
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
     logGroup.grantWrite(role);
     this.function = new NodejsFunction(this, 'Function', {
+      ...codeOf(verb),
       functionName: functionName(verb),
       description: `Holdfast: ${row.does}`,
-      entry: `${repository}lambdas/${verb}/handler.ts`,
-      projectRoot: repository,
-      depsLockFilePath: `${repository}package-lock.json`,
-      runtime: Runtime.NODEJS_24_X,
-      architecture: Architecture.ARM_64,
       memorySize: row.memorySize ?? 512,
       timeout: Duration.seconds(row.timeoutSeconds ?? 60),
       role,
@@ -51,15 +45,7 @@ export class VerbFunction extends Construct {
         POWERTOOLS_SERVICE_NAME: 'holdfast',
       },
       bundling: {
-        format: OutputFormat.ESM,
-        target: 'node24',
-        mainFields: ['module', 'main'],
-        minify: true,
-        // No source maps: Node.js would read them at each cold start.
-        // The SDK is bundled: only what is used, in the version that was tested.
-        bundleAwsSDK: true,
-        // Some of its parts are CommonJS and call require, which an ES module has not.
-        banner: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
+        ...bundling,
         ...(row.config && {
           commandHooks: {
             beforeBundling: () => [],

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { composedScript } from '#documents/compose';
-import { type Contract, commonTakes, variableOf } from '#domain/contracts/document';
+import { type Contract, commonTakes, ticketTakes, variableOf } from '#domain/contracts/document';
 import { type Field, readScript } from './script-reader.ts';
 
 /** Whether a script does what its contract says, without running it. */
@@ -13,12 +13,12 @@ export interface Script {
 }
 
 /** Reads the script of a contract. Throws an Error when there is none. */
-export const scriptOf = ({ script }: Contract): Script => ({
-  own: readFileSync(new URL(`../documents/${script}.sh`, import.meta.url), 'utf8'),
-  whole: composedScript(script),
+export const scriptOf = (contract: Contract): Script => ({
+  own: readFileSync(new URL(`../documents/${contract.script}.sh`, import.meta.url), 'utf8'),
+  whole: composedScript(contract),
 });
 
-/** What bash, the SSM agent and the system give every script. */
+/** What bash, the SSM agent and the system give every script, and what a document that demands a ticket has before its script. */
 const given = new Set([
   ...[
     'BASH_COMMAND',
@@ -32,6 +32,7 @@ const given = new Set([
     'SECONDS',
   ],
   ...['AWS_SSM_INSTANCE_ID', 'SSM_COMMAND_ID'],
+  ...['STATEMENT', 'TICKET_KEY'],
 ]);
 
 /** What PostgreSQL makes itself: objects of these keys are in no script. */
@@ -111,10 +112,10 @@ const answerFaults = (contract: Contract, { own, whole }: Script): readonly stri
   ];
 };
 
-const variableFaults = ({ takes }: Contract, { own, whole }: Script): readonly string[] => {
+const variableFaults = ({ takes, changesNode }: Contract, { own, whole }: Script): readonly string[] => {
   const { reads, sets } = readScript(whole);
   const ours = Object.keys(takes).map(variableOf);
-  const all = [...Object.keys(commonTakes).map(variableOf), ...ours];
+  const all = [...Object.keys({ ...commonTakes, ...(changesNode && ticketTakes) }).map(variableOf), ...ours];
   const usage = /^#\/ Usage: (.*) \S+\.sh$/m.exec(own)?.[1]?.split(' ') ?? [];
   const documented = [...ours, 'RUN'];
   return [

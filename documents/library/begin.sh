@@ -6,12 +6,14 @@ umask 077
 
 . "$(dirname "${BASH_SOURCE[0]}")/result.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/work.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/ticket.sh"
 
 # begin: the first thing that a document does. Every command brings, beside its own parameters,
 #   RUN           the run that sends it
 #   START_BEFORE  seconds since 1970 after which it must not begin
 #   ATTEMPT       how often its run was redriven
 #   ANSWERS       where an answer goes that is too long for Run Command
+# As a document, one that changes its node demands its ticket right behind begin_answer; as a script it has none.
 begin() {
   begin_answer
   begin_work "$RUN"

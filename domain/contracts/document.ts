@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { CommandFailedError } from '#domain/errors';
 import { documentName } from '#domain/naming';
-import { attempt, handover, type Parameter, run, startBefore } from './parameters.ts';
+import { attempt, handover, nodes, nonce, type Parameter, run, startBefore, ticket } from './parameters.ts';
 
 /**
  * What a document is: its name, its parameters, its answer, and the script that does it. The SSM document, the commands of plans and
@@ -43,6 +43,22 @@ export const commonTakes = {
   Attempt: attempt,
   Answers: handover,
 } as const satisfies Takes;
+
+/** What a document takes beside that when it changes the node: without it, it does nothing. */
+export const ticketTakes = { Nodes: nodes, Nonce: nonce, Ticket: ticket } as const satisfies Takes;
+
+/**
+ * What a ticket signs: the document and everything that it is given but the ticket itself. A document holds it with a placeholder
+ * for each value, so that a node reads what the sender has signed; no value has a line feed.
+ */
+export const statementOf = (document: string, given: Readonly<Record<string, string>>): string =>
+  [
+    document,
+    ...Object.entries(given)
+      .filter(([name]) => name !== 'Ticket')
+      .map(([name, value]) => `${name}=${value}`)
+      .toSorted(),
+  ].join('\n');
 
 /** The answer of a document that has nothing to tell but its success. */
 const nothing = z.strictObject({});

@@ -78,6 +78,18 @@ export const handover = parameter(
   text(`^${bucketPattern}/answers/[a-z0-9-]{2,32}/[A-Za-z0-9_.-]{1,80}$`),
 );
 
+/** In place of instances: whichever SSM finds. */
+export const anyNode = 'any';
+export const nodes = parameter(
+  'The instances that the command is for, a blank between, or any.',
+  words(`^(${anyNode}|i-[0-9a-f]{8,17}( i-[0-9a-f]{8,17})*)$`, 999),
+);
+export const nonce = parameter('What no other command has: a node takes it once.', text('^[0-9a-f-]{36}$'));
+export const ticket = parameter(
+  'The signature of the command, in base64: who has it was allowed to send this.',
+  text('^[A-Za-z0-9+/]{342}==$'),
+);
+
 export const vault = parameter('The vault.', text(`^${bucketPattern}$`));
 export const storedKey = parameter('The key, without suffix.', text('^backups/[A-Za-z0-9/_.:=-]{1,900}$'));
 export const expectedBytes = parameter(

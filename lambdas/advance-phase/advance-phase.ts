@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { sha256 } from '#aws/digest';
 import { isApproved, needsApproval, readDecision } from '#domain/approval';
 import type { Config } from '#domain/config';
@@ -33,7 +34,9 @@ import {
   type PinnedPhase,
   type Plan,
 } from '#domain/plan';
+import type { Tickets } from '#domain/ports';
 import { foreignTo } from '#domain/systems/belonging';
+import { withTicket } from '#domain/systems/tickets';
 import { readPhase, readPlan, readRun } from '../runs.ts';
 import type { RunCommandOf, StateBucketOf, StateOf } from '../verbs.ts';
 
@@ -44,6 +47,7 @@ export interface Services {
   readonly answers: Pick<StateBucketOf<'advance-phase'>, 'read' | 'list'>;
   readonly stateBucket: string;
   readonly runCommand: RunCommandOf<'advance-phase'>;
+  readonly tickets: Tickets;
   readonly now: () => Date;
 }
 
@@ -102,7 +106,7 @@ const checkApproval = async (
  * number of repetitions sends each command once. Throws the error of the first command that failed.
  */
 export const advancePhase = async (
-  { state, config, answers, stateBucket, runCommand, now }: Services,
+  { state, config, answers, stateBucket, runCommand, tickets, now }: Services,
   { phase: name, ...ref }: AdvancePhaseInput,
 ): Promise<AdvancePhaseOutput> => {
   const { run, system } = ref;
@@ -153,7 +157,8 @@ export const advancePhase = async (
           `${nodeName(stranger)} (${stranger}) is no instance under SSM with the tag ${tagKeys.system}=${system}, so nothing was sent to it. Look at the instance and its tags.`,
         );
       const parameters = { ...command.parameters, ...commonParameters(plan, command, stateBucket, now()) };
-      const commandId = await runCommand.send({ ...command, parameters }, document, commandToken(run, phase, command));
+      const whole = await withTicket(tickets, { ...command, parameters }, randomUUID());
+      const commandId = await runCommand.send(whole, document, commandToken(run, phase, command));
       return { ...whichOf(command), state: 'sent', commandId, sentAt };
     } catch (error) {
       if (!(error instanceof NodeUnreachableError)) throw error;

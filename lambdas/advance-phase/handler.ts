@@ -2,7 +2,7 @@ import { jsonState } from '#aws/bucket';
 import { entry } from '../entry.ts';
 import { stateBucketName, stateOf } from '../ports/buckets.ts';
 import { configOf } from '../ports/config.ts';
-import { runCommandOf } from '../ports/run-command.ts';
+import { runCommandOf, ticketsOf } from '../ports/run-command.ts';
 import { advancePhase } from './advance-phase.ts';
 
 const answers = stateOf('advance-phase');
@@ -12,6 +12,7 @@ const services = {
   stateBucket: stateBucketName('advance-phase'),
   state: jsonState(answers),
   runCommand: runCommandOf('advance-phase'),
+  tickets: ticketsOf('advance-phase'),
   now: () => new Date(),
 };
 

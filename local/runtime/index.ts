@@ -14,6 +14,7 @@ import {
   manifestKey,
   stateBucketName,
   stateMachineName,
+  ticketKey,
   undoneMachines,
   vaultBucketName,
 } from '#domain/naming';
@@ -67,6 +68,8 @@ export interface Runtime {
   stateMachineArn(name: string): string;
   /** The SSM agent of a node, for tests of what it does when it or its node dies. */
   agent(instanceId: string): AgentControl;
+  /** What was deployed of each document, by its name. */
+  readonly documents: Readonly<Record<string, object>>;
   /** Deploys a document anew, so that whoever names no version of it sends this one. */
   updateDocument(name: string, content: object): void;
   /** Calls a lambda as another service would. */
@@ -125,8 +128,10 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
   await writeFile(configFile, JSON.stringify(options.config));
 
   const s3 = await startS3(join(options.directory, 's3'), options.accounts);
+  const kms = createKms({ macKeys: [manifestKey], signingKeys: [ticketKey] });
+  const contents = composeDocuments(kms.publicKey(ticketKey));
   const documents = Object.fromEntries(
-    Object.entries(composeDocuments()).map(([name, content]) => [name, JSON.stringify(content)]),
+    Object.entries(contents).map(([name, content]) => [name, JSON.stringify(content)]),
   );
   const ssm = await startSsm({
     instances: options.instances,
@@ -175,7 +180,7 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
     },
     scheduler: scheduler.handle,
     notices: notices.handle,
-    kms: createKms([manifestKey]),
+    kms: kms.handle,
     coldStorage,
     ...(options.cloud && { cloud: options.cloud }),
   });
@@ -221,6 +226,7 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
     stateBucket,
     stateMachineArn: stepFunctions.stateMachineArn,
     agent: ssm.agent,
+    documents: contents,
     updateDocument: (name, content) => ssm.updateDocument(name, JSON.stringify(content)),
     invoke: invokeVerb,
     scheduleStates: scheduler.states,

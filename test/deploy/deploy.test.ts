@@ -15,7 +15,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { s3Bucket } from '#aws/bucket';
 import { composeDocuments } from '#documents/compose';
 import { Manifest, uploadsOf } from '#domain/manifest';
-import { manifestKey, parseArn, stateBucketName, stateKeys, vaultBucketName, vaultKeys } from '#domain/naming';
+import {
+  manifestKey,
+  parseArn,
+  stateBucketName,
+  stateKeys,
+  ticketKey,
+  vaultBucketName,
+  vaultKeys,
+} from '#domain/naming';
 import { createPuppetNode, startServices } from '#local/lab/layer';
 import { LAB_DIRECTORY, type LabNode, ownAddress, writeAwsConfig } from '#local/lab/node';
 import { pe32 } from '#local/lab/pe32/product';
@@ -45,7 +53,8 @@ schedules:
 let emulator: Emulator;
 let node: LabNode;
 let ssm: Awaited<ReturnType<typeof startSsm>>;
-const kms = createServer(createKms([manifestKey]));
+const keys = createKms({ macKeys: [manifestKey], signingKeys: [ticketKey] });
+const kms = createServer(keys.handle);
 let s3: S3Client;
 let sfn: SFNClient;
 
@@ -56,7 +65,10 @@ beforeAll(async () => {
     instanceId,
     tags: { 'holdfast:system': 'pe-main' },
   });
-  const documents = Object.entries(composeDocuments()).map(([name, content]) => [name, JSON.stringify(content)]);
+  const documents = Object.entries(composeDocuments(keys.publicKey(ticketKey))).map(([name, content]) => [
+    name,
+    JSON.stringify(content),
+  ]);
   ssm = await startSsm({
     instances: () => [node],
     documents: Object.fromEntries(documents),

@@ -4,6 +4,8 @@ import { RE2JS } from 're2js';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { composeDocuments } from '#documents/compose';
+import { documents } from '#domain/systems/documents';
+import { createTicketKey } from '#local/runtime/kms';
 
 const Document = z.strictObject({
   schemaVersion: z.literal('2.2'),
@@ -31,7 +33,9 @@ const Document = z.strictObject({
 /** What a shell gives a meaning to, inside of single quotes or out of them; the blank is a separator that only lists need. */
 const dangerous = [...'\'"`$\\;&|<>(){}[]*?!~#^%,\t\n\r\0', '\u00a0', '\u2028', 'é'];
 
-describe.each(Object.entries(composeDocuments()))('%s', (_, content) => {
+const { publicKey } = createTicketKey();
+
+describe.each(Object.entries(composeDocuments(publicKey)))('%s', (name, content) => {
   const { parameters, mainSteps } = Document.parse(content);
   const { runCommand } = mainSteps[0].inputs;
   const text = runCommand.join('\n');
@@ -40,12 +44,23 @@ describe.each(Object.entries(composeDocuments()))('%s', (_, content) => {
     expect(Buffer.byteLength(JSON.stringify(content))).toBeLessThan(64 * 1024);
   });
 
+  const changesNode = documents.find((contract) => contract.name === name)?.changesNode ?? true;
+  const own = Object.keys(parameters).filter((one) => one !== 'ExecutionTimeout');
+  const signed = Object.keys(parameters).filter((one) => one !== 'Ticket');
+  const statement = ["STATEMENT='", name, ...signed.toSorted().map((one) => `\n${one}={{ ${one} }}`), "'"].join('');
+
   it('puts each parameter into single quotes once, before anything else, and no other', () => {
-    const used = [...text.matchAll(/\{\{\s*(\w+)\s*\}\}/g)].map(([, name]) => name);
-    const own = Object.keys(parameters).filter((name) => name !== 'ExecutionTimeout');
+    const used = [...text.replace(statement, '').matchAll(/\{\{\s*(\w+)\s*\}\}/g)].map(([, one]) => one);
     expect(used.toSorted()).toEqual(own.toSorted());
     expect(runCommand[0]).toBe('#!/bin/bash');
     for (const line of runCommand.slice(1, own.length + 1)) expect(line).toMatch(/^[A-Z][A-Z0-9_]*='\{\{ \w+ \}\}'$/);
+  });
+
+  it('demands a ticket for itself and all that it is given, unless it only looks', () => {
+    expect(own.filter((one) => ['Nodes', 'Nonce', 'Ticket'].includes(one))).toHaveLength(changesNode ? 3 : 0);
+    const after = runCommand.slice(own.length + 1).join('\n');
+    const begins = `${statement}\nTICKET_KEY='${publicKey}'\n`;
+    expect([after.startsWith(begins), text.includes('STATEMENT=')]).toEqual([changesNode, changesNode]);
   });
 
   it.each(Object.entries(parameters))(

@@ -162,6 +162,7 @@ describe('each action of the lambdas', () => {
     'kms:GenerateDataKey': ['aws/bucket.ts', 'new PutObjectCommand('],
     'kms:GenerateMac': ['aws/signatures.ts', "'GenerateMac'"],
     'kms:VerifyMac': ['aws/signatures.ts', "'VerifyMac'"],
+    'kms:Sign': ['aws/signatures.ts', "'Sign'"],
     'ssm:SendCommand': ['aws/run-command.ts', 'new SendCommandCommand('],
     'ssm:DescribeDocument': ['aws/run-command.ts', 'new DescribeDocumentCommand('],
     'ssm:DescribeInstanceInformation': ['aws/run-command.ts', 'paginateDescribeInstanceInformation('],
@@ -312,6 +313,10 @@ describe('the policy of a node', () => {
   });
 });
 
+const Documents = z.object({
+  Resources: z.record(z.string(), z.object({ Properties: z.record(z.string(), z.json()).default({}) })),
+});
+
 /** The policy of the key that does something. */
 const keyPolicy = (does: string) => {
   const Key = z.object({ Description: z.string(), KeyPolicy: z.object({ Statement: z.array(Statement) }) });
@@ -343,6 +348,55 @@ it('one lambda alone signs manifests, whatever other policies say, and whoever r
   expect(reading.length).toBeGreaterThan(5);
   for (const { who, statements } of reading)
     expect([who, statements.some(({ Action }) => Action.includes('kms:VerifyMac'))]).toEqual([who, true]);
+});
+
+it('one lambda alone signs tickets, whatever other policies say: the one that may send commands', () => {
+  const who = (action: string): readonly string[] =>
+    grants(large)
+      .filter(({ statements }) => statements.some(({ Action }) => Action.includes(action)))
+      .map(({ who: role }) => role.replace(/Role.*/, ''));
+  expect(who('kms:Sign')).toEqual(['Verbadvancephase']);
+  expect(who('ssm:SendCommand')).toEqual(who('kms:Sign'));
+  const policy = keyPolicy('tickets');
+  const use = policy?.filter(({ Sid = '' }) => !['Look', 'Administer'].includes(Sid));
+  expect(use).toMatchObject([
+    { Action: ['kms:GetPublicKey'] },
+    {
+      Action: ['kms:Sign'],
+      Condition: {
+        ArnLike: { 'aws:PrincipalArn': 'arn:aws:iam::111122223333:role/holdfast-control-Verbadvancephase*' },
+      },
+    },
+  ]);
+});
+
+it('the public key of tickets is asked for by a lambda that can do nothing else', () => {
+  const telling = grants(large).filter(({ statements }) =>
+    statements.some(({ Action }) => Action.includes('kms:GetPublicKey')),
+  );
+  expect(telling.map(({ who }) => who.replace(/Role.*/, ''))).toEqual(['TicketPublicKey']);
+  expect(telling.flatMap(({ statements }) => statements.flatMap(({ Action }) => Action)).toSorted()).toEqual([
+    ...['kms:GetPublicKey', 'logs:CreateLogStream', 'logs:PutLogEvents'],
+  ]);
+});
+
+it('every document that changes its node has the public key inside, and no other has', () => {
+  const Content = z.object({ mainSteps: z.tuple([z.object({ inputs: z.object({ runCommand: z.array(z.json()) }) })]) });
+  const exported = JSON.stringify(small.templates['holdfast-vault']);
+  for (const { name, changesNode } of documents) {
+    const resource = Object.values(small.templates)
+      .map((template) => Documents.parse(template).Resources[name.replace('-', '')])
+      .find((found) => found !== undefined);
+    const [{ inputs }] = Content.parse(resource?.Properties['Content']).mainSteps;
+    const keys = inputs.runCommand.filter((line) => /TICKET_KEY='/.test(JSON.stringify(line)));
+    expect([name, keys]).toEqual([
+      name,
+      changesNode
+        ? [{ 'Fn::Join': ['', ["TICKET_KEY='", { 'Fn::ImportValue': expect.stringContaining('PublicKey') }, "'"]] }]
+        : [],
+    ]);
+    for (const key of keys) expect(exported).toContain(/"(holdfast-vault:[^"]*)"/.exec(JSON.stringify(key))?.[1]);
+  }
 });
 
 describe("the vault's own key", () => {
@@ -478,7 +532,10 @@ describe('a key of your own', () => {
     const arns = Object.keys(made).map((id) => `arn:aws:kms:${here}:key/${id}`);
     expect(new Set(keys)).toEqual(new Set([ownKey, ...arns]));
     expect(new Set(Object.values(made).map(({ Description }) => Description))).toEqual(
-      new Set(['Encrypts the notifications of Holdfast', 'Signs the manifests of Holdfast']),
+      new Set([
+        ...['Encrypts the notifications of Holdfast', 'Signs the manifests of Holdfast'],
+        'Signs the tickets of commands of Holdfast',
+      ]),
     );
   });
 });

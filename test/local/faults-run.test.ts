@@ -1,8 +1,10 @@
-import { CancelCommandCommand, ListCommandsCommand } from '@aws-sdk/client-ssm';
+import { randomUUID } from 'node:crypto';
+import { CancelCommandCommand, ListCommandsCommand, SendCommandCommand } from '@aws-sdk/client-ssm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ssmClient } from '#aws/clients';
-import { composeDocuments } from '#documents/compose';
-import { documentName, stateKeys } from '#domain/naming';
+import { ssmRunCommand } from '#aws/run-command';
+import { documentName, encodeText, stateKeys } from '#domain/naming';
+import { hasEnded } from '#domain/phase';
 import type { Verb } from '#lambdas/verbs';
 import { type Bench, instanceId, monolithic, noTraces, startBench } from './harness.ts';
 
@@ -77,8 +79,8 @@ describe('a deployment in the middle of a run', () => {
     for (const name of names) bench.lab.runtime.updateDocument(name, broken);
   };
   afterEach(() => {
-    const documents = composeDocuments();
-    for (const name of names) bench.lab.runtime.updateDocument(name, documents[name] ?? {});
+    const { documents, updateDocument } = bench.lab.runtime;
+    for (const name of names) updateDocument(name, documents[name] ?? {});
   });
 
   it('leaves it with the documents that it was planned with', async () => {
@@ -94,6 +96,65 @@ describe('a deployment in the middle of a run', () => {
     await bench.stop(execution);
     await gone();
     await letGo();
+  });
+});
+
+describe('a command that somebody else sends', () => {
+  const send = async (DocumentName: string, Parameters: Record<string, string[]>) => {
+    const { Command } = await ssmClient().send(
+      new SendCommandCommand({ DocumentName, InstanceIds: [instanceId], Parameters }),
+    );
+    for (;;) {
+      const [ended] = await ssmRunCommand(ssmClient()).invocations(Command?.CommandId ?? '');
+      if (ended && hasEnded(ended)) return ended;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  };
+  const refused = (why: string) => ({
+    status: 'Failed',
+    stdout: expect.stringMatching(new RegExp(`^{"error":"TicketRefusedError","message":"[^"]*${why}`)),
+  });
+  const forged = {
+    ...{ Run: ['run-1'], StartBefore: ['9999999999'], Attempt: ['0'], Answers: ['b-b/answers/pe-main/run-1'] },
+    ...{ Nodes: [instanceId], Nonce: [randomUUID()], Ticket: [`${'A'.repeat(342)}==`] },
+  };
+  const services = ['pe-httpd', 'pe-puppetdb', 'pe-postgresql'];
+  const standing = (): Promise<string> =>
+    bench.shell(`for s in ${services.join(' ')}; do service "$s" status || exit 1; done; ls -A /opt/puppet`);
+
+  it('with no ticket is not taken, and with one of their own does nothing', async () => {
+    const before = await standing();
+    const stopping = { Services: [services.join(' ')], WatchdogSeconds: ['9999'] };
+    const { Ticket: _, ...without } = forged;
+    await expect(send('Holdfast-StopServices', { ...without, ...stopping })).rejects.toMatchObject({
+      name: 'InvalidParameters',
+    });
+    expect(await send('Holdfast-StopServices', { ...forged, ...stopping })).toMatchObject(
+      refused('was not made for it'),
+    );
+    expect(await send('Holdfast-PurgePuppet', { ...forged, Name: ['x'] })).toMatchObject(
+      refused('was not made for it'),
+    );
+    const drop = { Databases: [encodeText('console')], Roles: [''], Tablespaces: [''] };
+    expect(await send('Holdfast-DropDatabases', { ...forged, ...drop })).toMatchObject(refused('was not made for it'));
+    expect(await standing()).toEqual(before);
+    expect(await bench.traces()).toEqual(noTraces);
+  });
+
+  it('does nothing with the ticket of a command of ours, for itself or for another', async () => {
+    expect(await bench.backUp()).toMatchObject({ status: 'SUCCEEDED' });
+    const { Commands = [] } = await ssmClient().send(new ListCommandsCommand({}));
+    const stopped = Commands.find(({ DocumentName }) => DocumentName === 'Holdfast-StopServices');
+    const { ExecutionTimeout: __, ...given } = stopped?.Parameters ?? {};
+    const before = await standing();
+    expect(await send('Holdfast-StopServices', stopped?.Parameters ?? {})).toMatchObject(refused('was used before'));
+    for (const changed of [{ Services: ['pe-puppetdb'] }, { StartBefore: ['9999999999'] }, { Nonce: [randomUUID()] }])
+      expect(await send('Holdfast-StopServices', { ...stopped?.Parameters, ...changed })).toMatchObject(
+        refused('was not made for it'),
+      );
+    const { Services: ___, WatchdogSeconds: ____, ...common } = given;
+    expect(await send('Holdfast-FinishRestore', common)).toMatchObject(refused('was not made for it'));
+    expect(await standing()).toEqual(before);
   });
 });
 

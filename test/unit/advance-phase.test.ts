@@ -21,6 +21,7 @@ import type { RunCommand } from '#domain/ports';
 import { documentsOf } from '#domain/systems/belonging';
 import { documents as every } from '#domain/systems/documents';
 import { dumpDatabase } from '#domain/systems/puppet-documents';
+import { createTicketKey } from '#local/runtime/kms';
 import { advancePhase, commandToken } from '../../lambdas/advance-phase/advance-phase.ts';
 import { memoryBucket } from './memory.ts';
 
@@ -52,7 +53,9 @@ const planOf = (phase: Phase): Plan => ({
   undoing: { version: '3', sha256: 'e'.repeat(64) },
 });
 
-const common = { config: { systems: {} }, answers: memoryBucket(), stateBucket: 'holdfast-state' };
+const tickets = createTicketKey();
+
+const common = { config: { systems: {} }, answers: memoryBucket(), stateBucket: 'holdfast-state', tickets };
 
 const own = { 'holdfast:system': 'pe-main' };
 

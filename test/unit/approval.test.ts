@@ -9,6 +9,7 @@ import type { Decision } from '#domain/payloads';
 import type { PinnedPhase, Plan } from '#domain/plan';
 import type { RunCommand } from '#domain/ports';
 import { takeDecision } from '#lambdas/take-decision/take-decision';
+import { createTicketKey } from '#local/runtime/kms';
 import { advancePhase } from '../../lambdas/advance-phase/advance-phase.ts';
 import { memoryBucket } from './memory.ts';
 
@@ -62,7 +63,10 @@ const world = async (plan: Plan, approval = 'required') => {
     });
   const advance = (phase: string) =>
     advancePhase(
-      { config: configOf(approval), answers: bucket, stateBucket: 'state', state, runCommand, now: () => new Date() },
+      {
+        ...{ config: configOf(approval), answers: bucket, stateBucket: 'state', state, runCommand },
+        ...{ tickets: createTicketKey(), now: () => new Date() },
+      },
       { system: 'pe-main', operation: plan.operation, run: 'run-1', phase },
     );
   const ref = { system: 'pe-main', operation: plan.operation, run: 'run-1' } as const;

@@ -50,7 +50,7 @@ describe('a script that may undo a restore', () => {
   it('carries it as a document, also where a watchdog alone calls it', () => {
     const needed = ['recover', 'roll_back', 'roll_back_path', 'remove_tree', 'rename_path', 'start_recorded'];
     const without = documents.flatMap((contract) => {
-      const text = JSON.stringify(composeDocument(contract));
+      const text = JSON.stringify(composeDocument(contract, 'key'));
       return /\b(arm_watchdog|recover) \\"\$/.test(text)
         ? needed
             .filter((name) => !text.includes(`\n${name}()`) && !text.includes(`"${name}()`))

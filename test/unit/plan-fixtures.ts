@@ -1,12 +1,14 @@
 import { composeDocuments } from '#documents/compose';
 import type { System } from '#domain/config';
 import { parseConfig } from '#domain/config-file';
+import { encoded, ticketTakes } from '#domain/contracts/document';
+import { anyNode } from '#domain/contracts/parameters';
 import { type Inspection, JujuInspection, PuppetInspection } from '#domain/inspection';
 import { type Artifact, JujuManifest, type Manifest, PuppetManifest, type Upload } from '#domain/manifest';
 import { decodeList, documentName, instanceArn, vaultKeys } from '#domain/naming';
 import { RestoreRequest, UpgradeRequest } from '#domain/payloads';
 import type { PhaseState } from '#domain/phase';
-import { type Command, commonParameters, type Phase, type PlannedNode } from '#domain/plan';
+import { type Command, commonParameters, type Phase, type PlannedNode, timeoutParameter } from '#domain/plan';
 import { documents } from '#domain/systems/documents';
 import type { Inspected, RestoreOf, UpgradeOf } from '#domain/systems/kind';
 import { restorationOf, upgradingOf } from '#domain/systems/kinds';
@@ -275,12 +277,15 @@ const commandText = ({ document, instanceIds, tags, parameters, optional, rollou
   ].join(' ');
 
 const composed = new Map(
-  Object.entries(composeDocuments()).map(([name, content]) => [name, parseDocument(name, JSON.stringify(content), 1)]),
+  Object.entries(composeDocuments('key')).map(([name, content]) => [
+    name,
+    parseDocument(name, JSON.stringify(content), 1),
+  ]),
 );
 
 /** Why SSM or its agent would refuse a command as it is sent; nothing when both take it. */
 export const refusalsOf = (command: Command): readonly string[] => {
-  const { document: name, parameters, executionTimeoutSeconds } = command;
+  const { document: name, parameters, instanceIds, tags } = command;
   const document = composed.get(name);
   if (!document) return [`there is no document ${name}`];
   const common = commonParameters(
@@ -289,7 +294,13 @@ export const refusalsOf = (command: Command): readonly string[] => {
     'holdfast-state',
     new Date(),
   );
-  const given = { ...parameters, ...common, ExecutionTimeout: String(executionTimeoutSeconds) };
+  const ticket = documents.some((contract) => contract.name === name && contract.changesNode)
+    ? encoded('Holdfast', ticketTakes, {
+        ...{ Nodes: tags ? [anyNode] : instanceIds, Nonce: crypto.randomUUID() },
+        Ticket: `${'A'.repeat(342)}==`,
+      })
+    : {};
+  const given = { ...parameters, ...common, ...ticket, ...timeoutParameter(command) };
   try {
     bindParameters(document, Object.fromEntries(Object.entries(given).map(([key, value]) => [key, [value]])));
   } catch (error) {

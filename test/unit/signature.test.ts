@@ -23,12 +23,12 @@ const key = 'catalog/pe-main/20261120T020000Z.json';
 const manifest = { system: 'pe-main', backup: '20261120T020000Z', artifacts: [{ key: 'backups/ü', signature: 'x' }] };
 const unsigned = JSON.stringify(manifest, undefined, 2);
 
-const kms = createKms(['alias/one', 'alias/other']);
+const kms = createKms({ macKeys: ['alias/one', 'alias/other'] });
 /** Answers that KMS gives in place of the next ones. */
 const answers: number[] = [];
 const server = createServer((request, response) => {
   const status = answers.shift();
-  if (status === undefined) return void kms(request, response);
+  if (status === undefined) return void kms.handle(request, response);
   response.writeHead(status).end(status === 400 ? '{"__type":"com.amazonaws.kms#ThrottlingException"}' : '');
 });
 let endpoint: string;
