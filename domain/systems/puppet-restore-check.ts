@@ -10,9 +10,8 @@ import {
   handedAnswers,
   isCore,
   type PuppetRestore,
-  type Replacement,
   type RestoreTarget,
-  replacementOf,
+  restoredArchives,
   restoresCertificates,
   restoresDatabases,
   rolesToDrop,
@@ -35,11 +34,7 @@ const needs = (of: PuppetRestore, target: RestoreTarget, beside: boolean): reado
   const { inspection } = target;
   const fetches = fetchesOf(of, target);
   const raw = fetches.reduce((sum, { rawBytes }) => sum + rawBytes, 0) + (of.installer?.bytes ?? 0) * 4 + stagedBytes;
-  const files = artifactsOf(of, target)
-    .flatMap(({ collected }) =>
-      collected.kind === 'files' && replacementOf(of, target, collected.group) ? [collected.upload.rawBytes] : [],
-    )
-    .reduce((sum, bytes) => sum + bytes, 0);
+  const files = restoredArchives(of, target).reduce((sum, { archive }) => sum + archive.upload.rawBytes, 0);
   const locations = new Map(inspection.postgres?.tablespaces.map(({ name, location }) => [name, location]));
   const wanted = [
     { path: '/var/lib/holdfast', bytes: raw + files, why: 'the download' },
@@ -200,15 +195,9 @@ const unconfirmed = ({ request: { confirm, onto }, targets }: PuppetRestore): re
             `${node.name} (${node.instanceId}) would take the place of ${source.instanceId} and get the keys of ${source.name}, since it says that host name. Name it, {"onto": {"${source.roles[0]}": "${node.instanceId}"}}, or leave confirm out and approve the plan`,
         );
 
-/** What is put back on a node, of all archives together. */
-const replacements = (of: PuppetRestore, target: RestoreTarget): readonly Replacement[] =>
-  artifactsOf(of, target).flatMap(({ collected }) =>
-    collected.kind === 'files' ? (replacementOf(of, target, collected.group) ?? []) : [],
-  );
-
 /** Paths that a restore replaces, or removes before it installs the product anew. */
 const replacedPaths = (of: PuppetRestore, target: RestoreTarget): readonly string[] => [
-  ...replacements(of, target).flatMap(({ roots }) => roots),
+  ...restoredArchives(of, target).flatMap(({ part }) => part.roots),
   ...(of.request.reinstall && target.whole && isCore(target.source) ? productPaths : []),
 ];
 
@@ -315,7 +304,7 @@ const goingBack = (of: PuppetRestore): readonly string[] =>
   of.targets.filter(lives).flatMap((target) => {
     const databases = wantedDatabases(of, target).map(({ name }) => name);
     const parts = [
-      ...(replacements(of, target).length > 0 ? ['files'] : []),
+      ...(restoredArchives(of, target).length > 0 ? ['files'] : []),
       ...(databases.length > 0 ? [`databases ${databases.join(', ')}`] : []),
     ];
     if (parts.length === 0) return [];
@@ -360,7 +349,7 @@ export const warnPuppetRestore = (of: PuppetRestore): readonly string[] => [
   ...of.targets.flatMap((target) => [
     ...(restoresCertificates(of, target) ? warnAuthority(of, target) : []),
     ...target.inspection.problems.map((problem) => `${target.node.name}: ${problem}`),
-    ...replacements(of, target).flatMap(({ roots, missing }) => [
+    ...restoredArchives(of, target).flatMap(({ part: { roots, missing } }) => [
       ...roots
         .filter((path) => !productPaths.some((product) => isWithin(path, product)))
         .map((path) => `${target.node.name}: ${path}, which is not of the product alone, is replaced as a whole`),

@@ -290,6 +290,20 @@ export const runningThen = ({ source }: RestoreTarget, among: readonly string[])
 export const artifactsOf = (of: PuppetRestore, { source }: Pick<RestoreTarget, 'source'>): readonly Artifact[] =>
   of.manifest.artifacts.filter(({ node }) => node === source.instanceId);
 
+/** An archive of files of the backup, and what of it is put back. */
+interface RestoredArchive {
+  readonly archive: Extract<Artifact['collected'], { readonly kind: 'files' }>;
+  readonly part: Replacement;
+}
+
+/** The archives that a node gets files from. */
+export const restoredArchives = (of: PuppetRestore, target: RestoreTarget): readonly RestoredArchive[] =>
+  artifactsOf(of, target).flatMap(({ collected }) => {
+    if (collected.kind !== 'files') return [];
+    const part = replacementOf(of, target, collected.group);
+    return part ? [{ archive: collected, part }] : [];
+  });
+
 /** The file that an object becomes on the node. */
 export const fetchedName = (key: string): string =>
   keySafe(

@@ -36,7 +36,7 @@ import {
   isCore,
   type PuppetRestore,
   type RestoreTarget,
-  replacementOf,
+  restoredArchives,
   restoresCertificates,
   restoresDatabases,
   rolesToDrop,
@@ -70,129 +70,168 @@ export const fieldsOf = (of: Database): readonly (readonly [string, string])[] =
   ...of.extensions.map((name) => ['extension', name] as const),
 ];
 
-/** The commands of every phase for one node. */
-const commandsOf = (
-  of: PuppetRestore,
-  target: RestoreTarget,
-): Readonly<Record<PuppetRestorePhase, readonly Command[]>> => {
+type CommandsOf<P extends PuppetRestorePhase> = Readonly<Record<P, readonly Command[]>>;
+
+/** The installer, the answers for it and the backup's objects, brought to the node. */
+const fetchCommands = (of: PuppetRestore, target: RestoreTarget): readonly Command[] => {
+  const fetch = fetching(of.vaultBucket, target.node);
+  const installer = installerFor(of, target);
+  const handed = installer && handedAnswers(of, target.source);
+  return [
+    ...fetchesOf(of, target).map((upload) => fetch(upload, fetchedName(upload.key), artifactName(upload.key))),
+    ...(installer === undefined ? [] : [fetch(installer, 'installer.tar', 'installer')]),
+    ...(handed === undefined ? [] : [fetch(handed, handedName, 'answers')]),
+  ];
+};
+
+/** The installer that the node is installed again with; undefined where it stays as it is. */
+const installerFor = (of: PuppetRestore, { whole, source }: RestoreTarget): PuppetRestore['installer'] =>
+  whole && isCore(source) ? of.installer : undefined;
+
+type ReinstallPhase = Extract<PuppetRestorePhase, 'prepare-installation' | 'purge' | `reinstall-${string}`>;
+
+/** The product removed and installed anew, by the backup's answers. */
+const reinstallCommands = (of: PuppetRestore, target: RestoreTarget): CommandsOf<ReinstallPhase> => {
   const { node, source } = target;
-  const { request } = of;
   const command = commandsOn(node);
-  const databases = wantedDatabases(of, target).toSorted((a, b) => b.bytes - a.bytes);
-  const Databases = databases.map(({ name }) => name);
-  const artifacts = artifactsOf(of, target);
-  const globals = artifacts.flatMap(({ collected }) => (collected.kind === 'globals' ? [collected.upload.key] : []))[0];
-  const dumps = new Map(
-    artifacts.flatMap(({ collected }) =>
-      collected.kind === 'database' ? [[collected.database, collected] as const] : [],
-    ),
-  );
-  const globalsMode = request.databases === 'globals';
-  const dropFirst = globalsMode || !hasRoomBeside(of, target);
-  const replacements = artifacts.flatMap(({ collected }) => {
-    if (collected.kind !== 'files') return [];
-    const part = replacementOf(of, target, collected.group);
-    return part ? [{ group: collected.group, key: collected.upload.key, ...part }] : [];
-  });
-  const certificates = restoresCertificates(of, target);
-  const services = stoppedBy(of);
-  const started = runningThen(target, request.scope ? services : orderOfStopping);
-  const answers = replacements.find(({ group }) => group === 'configuration');
-  const fetch = fetching(of.vaultBucket, node);
-  const installer = target.whole && isCore(source) ? of.installer : undefined;
   const { version } = source.inspection;
   const installation = { Name: 'installer.tar', AnswersFile: answersFileOf(version), Version: version };
-  const handed = installer === undefined ? undefined : handedAnswers(of, source);
+  const answers = restoredArchives(of, target).find(({ archive }) => archive.group === 'configuration')?.archive;
+  const commands = {
+    'prepare-installation': [],
+    purge: [],
+    'reinstall-master': [],
+    'reinstall-puppetdb': [],
+    'reinstall-console': [],
+  };
+  if (installerFor(of, target) === undefined || answers === undefined) return commands;
   // The manual's order: each of master, PuppetDB and console asks the one before.
   const stage = coreRoles.find((role) => source.roles.includes(role)) ?? 'master';
-  const reinstallation = installer !== undefined && answers !== undefined;
-  const reinstall = (role: (typeof coreRoles)[number]): readonly Command[] =>
-    reinstallation && role === stage ? [command(installPuppet, installation, { seconds: 7200 })] : [];
-  const replacesDatabases = databases.length > 0;
-  const authority = certificates && source.inspection.certificateAuthority !== null;
   return {
-    fetch: [
-      ...fetchesOf(of, target).map((upload) => fetch(upload, fetchedName(upload.key), artifactName(upload.key))),
-      ...(installer === undefined ? [] : [fetch(installer, 'installer.tar', 'installer')]),
-      ...(handed === undefined ? [] : [fetch(handed, handedName, 'answers')]),
+    ...commands,
+    'prepare-installation': [
+      command(prepareInstallation, {
+        ...installation,
+        AnswersArchive: fetchedName(answers.upload.key),
+        HandedAnswers: handedAnswers(of, source) === undefined ? '' : handedName,
+      }),
     ],
-    'prepare-installation': reinstallation
+    purge: [command(purgePuppet, { Name: installation.Name })],
+    [`reinstall-${stage}`]: [command(installPuppet, installation, { seconds: 7200 })],
+  };
+};
+
+type DatabasePhase = Extract<
+  PuppetRestorePhase,
+  | 'restart-postgresql'
+  | 'drop-databases'
+  | 'prepare-tablespaces'
+  | 'restore-globals'
+  | 'restore-databases'
+  | 'swap-databases'
+  | 'count-rows'
+>;
+
+/** Databases and what they stand on, replaced by those of the backup, the largest first. */
+const databaseCommands = (of: PuppetRestore, target: RestoreTarget): CommandsOf<DatabasePhase> => {
+  const databases = wantedDatabases(of, target).toSorted((a, b) => b.bytes - a.bytes);
+  if (databases.length === 0)
+    return {
+      'restart-postgresql': [],
+      'drop-databases': [],
+      'prepare-tablespaces': [],
+      'restore-globals': [],
+      'restore-databases': [],
+      'swap-databases': [],
+      'count-rows': [],
+    };
+  const command = commandsOn(target.node);
+  const Databases = databases.map(({ name }) => name);
+  const artifacts = artifactsOf(of, target);
+  const [globals] = artifacts.flatMap(({ collected }) => (collected.kind === 'globals' ? [collected.upload.key] : []));
+  const dumped = databases.flatMap((database) =>
+    artifacts.flatMap(({ collected }) =>
+      collected.kind === 'database' && collected.database === database.name ? [{ database, dump: collected }] : [],
+    ),
+  );
+  const globalsMode = of.request.databases === 'globals';
+  const dropFirst = globalsMode || !hasRoomBeside(of, target);
+  return {
+    'restart-postgresql': [command(restartPostgresql, { Databases })],
+    'drop-databases': dropFirst
       ? [
-          command(prepareInstallation, {
-            ...installation,
-            AnswersArchive: fetchedName(answers.key),
-            HandedAnswers: handed === undefined ? '' : handedName,
+          command(dropDatabases, {
+            Databases,
+            Roles: globalsMode ? rolesToDrop(target) : [],
+            Tablespaces: globalsMode ? tablespacesToDrop(target) : [],
           }),
         ]
       : [],
-    purge: reinstallation ? [command(purgePuppet, { Name: installation.Name })] : [],
-    'reinstall-master': reinstall('master'),
-    'reinstall-puppetdb': reinstall('puppetdb'),
-    'reinstall-console': reinstall('console'),
-    'stop-services':
-      services.length > 0 ? [command(stopServices, { Services: services, WatchdogSeconds: watchdogSeconds })] : [],
-    'keep-authority': authority ? [command(keepAuthority, {})] : [],
-    'restart-postgresql': replacesDatabases ? [command(restartPostgresql, { Databases })] : [],
-    'drop-databases':
-      replacesDatabases && dropFirst
-        ? [
-            command(dropDatabases, {
-              Databases,
-              Roles: globalsMode ? rolesToDrop(target) : [],
-              Tablespaces: globalsMode ? tablespacesToDrop(target) : [],
-            }),
-          ]
-        : [],
-    'prepare-tablespaces': replacesDatabases
-      ? [
-          command(prepareTablespaces, {
-            Locations: (source.inspection.postgres?.tablespaces ?? []).map(({ location }) => location),
-          }),
-        ]
-      : [],
-    'restore-globals':
-      replacesDatabases && globals !== undefined ? [command(restoreGlobals, { Name: fetchedName(globals) })] : [],
-    'restore-databases': databases.flatMap((database) => {
-      const dump = dumps.get(database.name);
-      return dump
-        ? [
-            command(
-              restoreDatabase,
-              {
-                Name: fetchedName(dump.upload.key),
-                Contents: fetchedName(dump.contents.key),
-                Spec: fieldsOf(database),
-              },
-              { what: database.name, seconds: dataSeconds },
-            ),
-          ]
-        : [];
-    }),
-    'swap-databases': replacesDatabases ? [command(swapDatabases, { Databases })] : [],
-    'replace-files': replacements.map(({ group, key, roots, missing, excludes }) =>
+    'prepare-tablespaces': [
+      command(prepareTablespaces, {
+        Locations: (target.source.inspection.postgres?.tablespaces ?? []).map(({ location }) => location),
+      }),
+    ],
+    'restore-globals': globals === undefined ? [] : [command(restoreGlobals, { Name: fetchedName(globals) })],
+    'restore-databases': dumped.map(({ database, dump }) =>
       command(
-        replaceFiles,
-        { Name: fetchedName(key), Roots: roots, MissingRoots: missing, Excludes: excludes },
-        { what: group, seconds: dataSeconds },
+        restoreDatabase,
+        { Name: fetchedName(dump.upload.key), Contents: fetchedName(dump.contents.key), Spec: fieldsOf(database) },
+        { what: database.name, seconds: dataSeconds },
       ),
     ),
+    'swap-databases': [command(swapDatabases, { Databases })],
+    'count-rows': dumped.map(({ database: { name }, dump }) =>
+      command(
+        countRows,
+        { Name: fetchedName(dump.contents.key), Database: name },
+        { what: name, seconds: dataSeconds },
+      ),
+    ),
+  };
+};
+
+type CertificatePhase = Extract<
+  PuppetRestorePhase,
+  'keep-authority' | 'merge-authority' | 'set-owners' | 'set-up-puppetdb-ssl' | 'forget-catalog'
+>;
+
+/** Certificates, and what the authority has signed since, in what comes back. */
+const certificateCommands = (of: PuppetRestore, target: RestoreTarget): CommandsOf<CertificatePhase> => {
+  const { inspection } = target.source;
+  const command = commandsOn(target.node);
+  const certificates = restoresCertificates(of, target);
+  const authority = certificates && inspection.certificateAuthority !== null;
+  return {
+    'keep-authority': authority ? [command(keepAuthority, {})] : [],
     'merge-authority': authority ? [command(mergeAuthority, { KnownSerial: knownSerial(of, target) })] : [],
     'set-owners': certificates ? [command(setOwners, {})] : [],
-    'set-up-puppetdb-ssl':
-      certificates && source.inspection.roles.includes('puppetdb') ? [command(setUpPuppetdbSsl, {})] : [],
+    'set-up-puppetdb-ssl': certificates && inspection.roles.includes('puppetdb') ? [command(setUpPuppetdbSsl, {})] : [],
     'forget-catalog': certificates ? [command(forgetCatalog, {})] : [],
-    'count-rows': databases.flatMap(({ name }) => {
-      const dump = dumps.get(name);
-      return dump
-        ? [
-            command(
-              countRows,
-              { Name: fetchedName(dump.contents.key), Database: name },
-              { what: name, seconds: dataSeconds },
-            ),
-          ]
-        : [];
-    }),
+  };
+};
+
+/** The commands of every phase for one node. */
+const commandsOf = (of: PuppetRestore, target: RestoreTarget): CommandsOf<PuppetRestorePhase> => {
+  const { node, source } = target;
+  const command = commandsOn(node);
+  const services = stoppedBy(of);
+  const started = runningThen(target, of.request.scope ? services : orderOfStopping);
+  return {
+    fetch: fetchCommands(of, target),
+    ...reinstallCommands(of, target),
+    'stop-services':
+      services.length > 0 ? [command(stopServices, { Services: services, WatchdogSeconds: watchdogSeconds })] : [],
+    ...databaseCommands(of, target),
+    'replace-files': restoredArchives(of, target).map(
+      ({ archive: { group, upload }, part: { roots, missing, excludes } }) =>
+        command(
+          replaceFiles,
+          { Name: fetchedName(upload.key), Roots: roots, MissingRoots: missing, Excludes: excludes },
+          { what: group, seconds: dataSeconds },
+        ),
+    ),
+    ...certificateCommands(of, target),
     'inspect-restored': [command(inspectPuppet, { Purpose: 'rescue' })],
     'start-services': [command(startServices, { Services: started })],
     // From 2015.2 on the product mends rights and settings by itself when it is told to.
