@@ -7,10 +7,10 @@ import { answersFileOf } from './puppet-answers.ts';
 import { proveAuthority } from './puppet-authority.ts';
 import type { countRows, mergeAuthority, prepareInstallation } from './puppet-documents.ts';
 import {
-  artifactsOf,
   fetchedName,
   type PuppetRestore,
-  replacementOf,
+  type RestoreTarget,
+  restoredArchives,
   restoresCertificates,
   wantedDatabases,
 } from './puppet-restore-scope.ts';
@@ -55,80 +55,102 @@ const compare = (what: string, expected: Readonly<Record<string, string>>, found
     found[name] === value ? [] : [`${what}: ${name} is ${found[name] || 'nothing'}, expected ${value || 'nothing'}`],
   );
 
+/** One thing that was compared: what is wrong with it, or that nothing is. */
+interface Comparison {
+  readonly faults: readonly string[];
+  readonly proof: string;
+}
+
+const proveDatabases = (of: PuppetRestore, target: RestoreTarget, restored: Restored): readonly Comparison[] => {
+  const { instanceId } = target.node;
+  const now = restored.inspections.get(instanceId);
+  return wantedDatabases(of, target).flatMap((database) => {
+    const what = `database ${database.name}`;
+    const found = now?.postgres?.databases.find(({ name }) => name === database.name);
+    const count = restored.counts.find(
+      ({ instanceId: id, answer }) => id === instanceId && answer.database === database.name,
+    )?.answer;
+    const { rows, tables } = count ?? { rows: 0, tables: 0 };
+    return [
+      {
+        faults: found ? compare(what, properties(database), properties(found)) : [`${what} is not there`],
+        proof: `${what}: owner ${database.owner}, tablespace ${database.tablespace}, encoding, collation, connection limit, comment, grants and extensions are equal`,
+      },
+      {
+        faults: countFaults(what, count),
+        proof: `${what}: ${rows} rows in ${tables} tables are equal, table by table, and its settings`,
+      },
+    ];
+  });
+};
+
+const countFaults = (what: string, count: AnswerOf<typeof countRows> | undefined): readonly string[] => {
+  if (count === undefined) return [`${what}: its rows were not counted`];
+  return count.different === '' ? [] : [`${what}: rows or settings differ: ${count.different}`];
+};
+
+const proveFiles = (of: PuppetRestore, target: RestoreTarget, { files }: Restored): readonly Comparison[] =>
+  restoredArchives(of, target).map(({ archive, part }) => {
+    const { instanceId, name } = target.node;
+    const what = `files of ${archive.group} on ${name}`;
+    const put = files.find(
+      ({ instanceId: id, answer }) => id === instanceId && answer.archive === fetchedName(archive.upload.key),
+    )?.answer;
+    if (!put) return { faults: [`${what}: they were not put in place`], proof: '' };
+    const { entries, found, replaced, kept, absent, privileged } = put;
+    const planned = part.roots.length + part.missing.length;
+    // A part of a system names what a version may not have; a whole one what was archived.
+    const lost = of.request.scope ? [] : absent;
+    return {
+      faults: [
+        ...(entries === archive.entries
+          ? []
+          : [`${what}: the archive holds ${entries} entries, expected ${archive.entries}`]),
+        ...lost.map((path) => `${what}: the archive does not hold ${path}`),
+        ...(absent.length < 20 && replaced + kept + absent.length !== planned
+          ? [`${what}: ${replaced + kept + absent.length} of ${planned} paths were looked at`]
+          : []),
+      ],
+      proof: `${what}: ${entries} entries are unpacked as the archive has them, ${found} are in place below ${pathsOf(replaced)}${
+        kept > 0 ? `; ${pathsOf(kept)} left as they are, since something is there` : ''
+      }${privileged.length > 0 ? `; with the rights of their owner run ${privileged.join(', ')}` : ''}`,
+    };
+  });
+
+/** What people must know of answers that the installer got. */
+const tellAnswers = ({ node, source }: RestoreTarget, { prepared = [] }: Restored): readonly string[] => {
+  const old = prepared.find(({ instanceId }) => instanceId === node.instanceId)?.answer.differing ?? [];
+  return old.length > 0
+    ? [
+        `${node.name}: the answers of the backup have other database passwords than its configuration, for: ${old.join(', ')}. Those of the configuration hold. Correct ${answersFileOf(source.inspection.version)} before an installer reads it again`,
+      ]
+    : [];
+};
+
+const proveCertificates = (of: PuppetRestore, target: RestoreTarget, { inspections, merged }: Restored) => {
+  if (!target.source.inspection.certificateAuthority || !restoresCertificates(of, target)) return undefined;
+  const { instanceId } = target.node;
+  const answer = merged.find((one) => one.instanceId === instanceId)?.answer;
+  return proveAuthority(of, target, inspections.get(instanceId)?.certificateAuthority, answer);
+};
+
 /** Compares every restored database, archive of files and certificate authority with the manifest. Pure. */
-export const proveRestore = (
-  of: PuppetRestore,
-  { inspections, counts, files, merged, prepared = [] }: Restored,
-): Proof => {
-  const compared: string[] = [];
-  const different: string[] = [];
-  const told: string[] = [];
-  const judge = (faults: readonly string[], proof: string): void => {
-    if (faults.length > 0) different.push(...faults);
-    else compared.push(proof);
+export const proveRestore = (of: PuppetRestore, restored: Restored): Proof => {
+  const targets = of.targets.map((target) => {
+    const authority = proveCertificates(of, target, restored);
+    return {
+      comparisons: [
+        ...proveDatabases(of, target, restored),
+        ...proveFiles(of, target, restored),
+        ...(authority ? [authority] : []),
+      ],
+      told: [...tellAnswers(target, restored), ...(authority?.told ?? [])],
+    };
+  });
+  const comparisons = targets.flatMap((target) => target.comparisons);
+  return {
+    compared: comparisons.filter(({ faults }) => faults.length === 0).map(({ proof }) => proof),
+    different: comparisons.flatMap(({ faults }) => faults),
+    told: targets.flatMap((target) => target.told),
   };
-  for (const target of of.targets) {
-    const { instanceId, name: node } = target.node;
-    const now = inspections.get(instanceId);
-    for (const database of wantedDatabases(of, target)) {
-      const what = `database ${database.name}`;
-      const found = now?.postgres?.databases.find(({ name }) => name === database.name);
-      const count = counts.find(({ instanceId: id, answer }) => id === instanceId && answer.database === database.name);
-      const { rows, tables } = count?.answer ?? { rows: 0, tables: 0 };
-      judge(
-        found ? compare(what, properties(database), properties(found)) : [`${what} is not there`],
-        `${what}: owner ${database.owner}, tablespace ${database.tablespace}, encoding, collation, connection limit, comment, grants and extensions are equal`,
-      );
-      judge(
-        count === undefined
-          ? [`${what}: its rows were not counted`]
-          : count.answer.different === ''
-            ? []
-            : [`${what}: rows or settings differ: ${count.answer.different}`],
-        `${what}: ${rows} rows in ${tables} tables are equal, table by table, and its settings`,
-      );
-    }
-    for (const { collected } of artifactsOf(of, target)) {
-      if (collected.kind !== 'files') continue;
-      const part = replacementOf(of, target, collected.group);
-      if (!part) continue;
-      const what = `files of ${collected.group} on ${node}`;
-      const archive = fetchedName(collected.upload.key);
-      const put = files.find(({ instanceId: id, answer }) => id === instanceId && answer.archive === archive)?.answer;
-      if (!put) {
-        judge([`${what}: they were not put in place`], '');
-        continue;
-      }
-      const { entries, found, replaced, kept, absent, privileged } = put;
-      const planned = part.roots.length + part.missing.length;
-      // A part of a system names what a version may not have; a whole one what was archived.
-      const lost = of.request.scope ? [] : absent;
-      judge(
-        [
-          ...(entries === collected.entries
-            ? []
-            : [`${what}: the archive holds ${entries} entries, expected ${collected.entries}`]),
-          ...lost.map((path) => `${what}: the archive does not hold ${path}`),
-          ...(absent.length < 20 && replaced + kept + absent.length !== planned
-            ? [`${what}: ${replaced + kept + absent.length} of ${planned} paths were looked at`]
-            : []),
-        ],
-        `${what}: ${entries} entries are unpacked as the archive has them, ${found} are in place below ${pathsOf(replaced)}${
-          kept > 0 ? `; ${pathsOf(kept)} left as they are, since something is there` : ''
-        }${privileged.length > 0 ? `; with the rights of their owner run ${privileged.join(', ')}` : ''}`,
-      );
-    }
-    const old = prepared.find((one) => one.instanceId === instanceId)?.answer.differing ?? [];
-    if (old.length > 0)
-      told.push(
-        `${node}: the answers of the backup have other database passwords than its configuration, for: ${old.join(', ')}. Those of the configuration hold. Correct ${answersFileOf(target.source.inspection.version)} before an installer reads it again`,
-      );
-    if (target.source.inspection.certificateAuthority && restoresCertificates(of, target)) {
-      const answer = merged.find((one) => one.instanceId === instanceId)?.answer;
-      const authority = proveAuthority(of, target, now?.certificateAuthority, answer);
-      judge(authority.faults, authority.proof);
-      told.push(...authority.told);
-    }
-  }
-  return { compared, different, told };
 };
