@@ -371,45 +371,74 @@ const rolesOfKinds: Readonly<Record<string, { readonly all: readonly string[]; r
   juju: { all: jujuRoles, core: jujuRoles },
 };
 
-const nodeFaults = (id: string, { kind, nodes }: z.infer<typeof Readable>['systems'][string]): Fault[] => {
-  const faults: Fault[] = [];
-  const instances = new Set<string>();
-  for (const [index, { instance }] of nodes.entries()) {
-    if (instance !== undefined && instances.has(instance))
-      faults.push({ path: ['systems', id, 'nodes', index, 'instance'], expected: 'expected each instance once' });
-    if (instance !== undefined) instances.add(instance);
-  }
-  const { all: known, core } = rolesOfKinds[kind] ?? { all: [], core: [] };
-  for (const [index, { roles: list, optional: mayLack, canary, loadBalancer: own }] of nodes.entries()) {
-    const path = ['systems', id, 'nodes', index];
-    // Of several state servers one may be away.
-    const isNeeded = (role: string): boolean =>
-      core.includes(role) && (kind !== 'juju' || role === 'juju-client' || nodes.every(({ optional: any }) => any));
-    if (mayLack && list.some(isNeeded))
-      faults.push({
-        path: [...path, 'optional'],
-        expected: `expected false: a backup without its ${list.join(', ')} is none`,
-      });
-    if (own !== undefined && list.some((role) => !['agent', 'activemq-hub', 'activemq-spoke'].includes(role)))
-      faults.push({
-        path: [...path, 'loadBalancer'],
-        expected:
-          'expected none: compile masters get their script from the master itself, and the core has an installer',
-      });
-    if (canary && list.some((role) => role !== 'agent'))
-      faults.push({ path: [...path, 'canary'], expected: 'expected false: only agents have canaries' });
-  }
-  const readable =
-    nodes.length > 0 && nodes.every(({ roles: list }) => list.length > 0 && list.every((role) => known.includes(role)));
-  for (const role of core) {
-    if (readable && !nodes.some(({ roles: list }) => list.includes(role)))
-      faults.push({
-        path: ['systems', id, 'nodes'],
-        expected: `expected a node with the role ${role}: without it the backup would be incomplete`,
-      });
-  }
-  return faults;
+const rolesOf = (kind: string): { readonly all: readonly string[]; readonly core: readonly string[] } =>
+  rolesOfKinds[kind] ?? { all: [], core: [] };
+
+type ReadableSystem = z.infer<typeof Readable>['systems'][string];
+
+/** An instance that one system names twice. */
+const repeatedInstances = (id: string, { nodes }: ReadableSystem): Fault[] =>
+  nodes.flatMap(({ instance }, index) =>
+    instance !== undefined && nodes.findIndex((other) => other.instance === instance) < index
+      ? [{ path: ['systems', id, 'nodes', index, 'instance'], expected: 'expected each instance once' }]
+      : [],
+  );
+
+/** What a node is said to be that its roles do not allow. */
+const oneNodeFaults = (
+  path: Path,
+  { kind, nodes }: ReadableSystem,
+  { roles, optional, canary, loadBalancer }: ReadableSystem['nodes'][number],
+): Fault[] => {
+  const { core } = rolesOf(kind);
+  // Of several state servers one may be away.
+  const isNeeded = (role: string): boolean =>
+    core.includes(role) && (kind !== 'juju' || role === 'juju-client' || nodes.every(({ optional: any }) => any));
+  const isOtherThan = (...allowed: readonly string[]): boolean => roles.some((role) => !allowed.includes(role));
+  return [
+    ...(optional && roles.some(isNeeded)
+      ? [
+          {
+            path: [...path, 'optional'],
+            expected: `expected false: a backup without its ${roles.join(', ')} is none`,
+          },
+        ]
+      : []),
+    ...(loadBalancer !== undefined && isOtherThan('agent', 'activemq-hub', 'activemq-spoke')
+      ? [
+          {
+            path: [...path, 'loadBalancer'],
+            expected:
+              'expected none: compile masters get their script from the master itself, and the core has an installer',
+          },
+        ]
+      : []),
+    ...(canary && isOtherThan('agent')
+      ? [{ path: [...path, 'canary'], expected: 'expected false: only agents have canaries' }]
+      : []),
+  ];
 };
+
+/** Roles without which there is no backup, and which no node has. */
+const missingRoles = (id: string, { kind, nodes }: ReadableSystem): Fault[] => {
+  const { all, core } = rolesOf(kind);
+  const has = (role: string): boolean => nodes.some(({ roles }) => roles.includes(role));
+  // A role that is misspelt may be the one that is missing: it is told alone.
+  const readable =
+    nodes.length > 0 && nodes.every(({ roles }) => roles.length > 0 && roles.every((role) => all.includes(role)));
+  return core
+    .filter((role) => readable && !has(role))
+    .map((role) => ({
+      path: ['systems', id, 'nodes'],
+      expected: `expected a node with the role ${role}: without it the backup would be incomplete`,
+    }));
+};
+
+const nodeFaults = (id: string, system: ReadableSystem): Fault[] => [
+  ...repeatedInstances(id, system),
+  ...system.nodes.flatMap((node, index) => oneNodeFaults(['systems', id, 'nodes', index], system, node)),
+  ...missingRoles(id, system),
+];
 
 /** An instance carries the tag of one system, and its policy lets it write below the prefix of one. */
 const sharedInstances = (systems: z.infer<typeof Readable>['systems']): Fault[] => {
@@ -431,44 +460,68 @@ const sharedInstances = (systems: z.infer<typeof Readable>['systems']): Fault[] 
   );
 };
 
-const retentionFaults = (retention: Retention): Fault[] => {
-  const faults: Fault[] = [];
-  for (const [shorter, longer] of [
-    ['daily', 'weekly'],
-    ['weekly', 'monthly'],
-    ['monthly', 'yearly'],
-  ] as const) {
-    if (retention[shorter].days > retention[longer].days)
-      faults.push({
-        path: ['retention', longer, 'days'],
-        expected: `expected at least the ${retention[shorter].days} days of ${shorter}: the first backup of a period is kept longest`,
-      });
-  }
-  for (const name of expiringClasses) {
-    const { days: end, transitions } = retention[name];
-    let previous = 0;
-    for (const [index, { afterDays, to }] of transitions.entries()) {
-      const path = ['retention', name, 'transitions', index, 'afterDays'];
-      if (afterDays <= previous) faults.push({ path, expected: `expected more than ${previous} days` });
-      if (afterDays >= end) faults.push({ path, expected: `expected fewer than the ${end} days of its class` });
-      if (to === 'STANDARD_IA' && afterDays < 30)
-        faults.push({ path, expected: 'expected at least 30 days: S3 moves nothing younger to STANDARD_IA' });
-      const before = transitions[index - 1];
-      if (before?.to === 'STANDARD_IA' && to !== 'STANDARD_IA' && afterDays > previous && afterDays < previous + 30)
-        faults.push({
-          path,
-          expected: `expected at least ${previous + 30}: S3 moves nothing on from STANDARD_IA within 30 days`,
-        });
-      if (before && storageClasses.indexOf(to) <= storageClasses.indexOf(before.to))
-        faults.push({
-          path: ['retention', name, 'transitions', index, 'to'],
-          expected: `expected a colder class than ${before.to}, such as ${storageClasses.slice(storageClasses.indexOf(before.to) + 1).join(' or ') || 'none: leave it out'}: S3 moves nothing back`,
-        });
-      previous = afterDays;
-    }
-  }
-  return faults;
+/** Periods whose first backup is kept for less long than the others'. */
+const shorterPeriods = (retention: Retention): Fault[] =>
+  (
+    [
+      ['daily', 'weekly'],
+      ['weekly', 'monthly'],
+      ['monthly', 'yearly'],
+    ] as const
+  ).flatMap(([shorter, longer]) =>
+    retention[shorter].days > retention[longer].days
+      ? [
+          {
+            path: ['retention', longer, 'days'],
+            expected: `expected at least the ${retention[shorter].days} days of ${shorter}: the first backup of a period is kept longest`,
+          },
+        ]
+      : [],
+  );
+
+/** When an object moves on, by the one before: later, before it expires, and no sooner than S3 moves it. */
+const transitionDayFaults = (
+  end: number,
+  before: Retention[ExpiringClass]['transitions'][number] | undefined,
+  { afterDays, to }: Retention[ExpiringClass]['transitions'][number],
+): string[] => {
+  const previous = before?.afterDays ?? 0;
+  const leavesEarly =
+    before?.to === 'STANDARD_IA' && to !== 'STANDARD_IA' && afterDays > previous && afterDays < previous + 30;
+  return [
+    ...(afterDays <= previous ? [`expected more than ${previous} days`] : []),
+    ...(afterDays >= end ? [`expected fewer than the ${end} days of its class`] : []),
+    ...(to === 'STANDARD_IA' && afterDays < 30
+      ? ['expected at least 30 days: S3 moves nothing younger to STANDARD_IA']
+      : []),
+    ...(leavesEarly ? [`expected at least ${previous + 30}: S3 moves nothing on from STANDARD_IA within 30 days`] : []),
+  ];
 };
+
+const transitionFaults = (retention: Retention, name: ExpiringClass): Fault[] => {
+  const { days: end, transitions } = retention[name];
+  return transitions.flatMap((transition, index) => {
+    const path = ['retention', name, 'transitions', index];
+    const before = transitions[index - 1];
+    const { to } = transition;
+    return [
+      ...transitionDayFaults(end, before, transition).map((expected) => ({ path: [...path, 'afterDays'], expected })),
+      ...(before && storageClasses.indexOf(to) <= storageClasses.indexOf(before.to)
+        ? [
+            {
+              path: [...path, 'to'],
+              expected: `expected a colder class than ${before.to}, such as ${storageClasses.slice(storageClasses.indexOf(before.to) + 1).join(' or ') || 'none: leave it out'}: S3 moves nothing back`,
+            },
+          ]
+        : []),
+    ];
+  });
+};
+
+const retentionFaults = (retention: Retention): Fault[] => [
+  ...shorterPeriods(retention),
+  ...expiringClasses.flatMap((name) => transitionFaults(retention, name)),
+];
 
 /** Alarms of a system that has a schedule, and of all systems together; with the dashboard they are one stack of CloudFormation. */
 const alarmsOf = { system: 6, all: 11 } as const;
