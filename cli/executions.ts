@@ -39,7 +39,7 @@ export interface Run {
   /** Of a backup: the run under whose lock it works. */
   readonly lockedBy?: string;
   /** A safety backup: what is broken is left out of it. */
-  readonly rescue: boolean;
+  readonly safety: boolean;
   /** Of one that succeeded. */
   readonly ended?: Ended;
   /** Of one that did not. */
@@ -47,7 +47,7 @@ export interface Run {
 }
 
 /** What a state machine is asked for. */
-const Asked = z.object({ system: z.string(), lockedBy: z.string().optional(), rescue: z.boolean().optional() });
+const Asked = z.object({ system: z.string(), lockedBy: z.string().optional(), safety: z.boolean().optional() });
 
 /** What the Lambda service makes of a handler's error. */
 const LambdaCause = z.object({ errorMessage: z.string() });
@@ -110,7 +110,7 @@ export const describeRun = async (
     ...(described.stopDate && { endedAt: described.stopDate }),
     ...(asked && { system: asked.system }),
     ...(asked?.lockedBy !== undefined && { lockedBy: asked.lockedBy }),
-    rescue: asked?.rescue === true,
+    safety: asked?.safety === true,
     ...(ended && { ended }),
     ...(failure && { failure }),
   };

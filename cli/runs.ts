@@ -122,7 +122,7 @@ const resultText = ({ ended, failure }: Run): string => {
 
 const row = ({ run, approvalUntil }: Seen, now: Date): readonly string[] => [
   run.run,
-  run.rescue ? 'safety backup' : run.operation,
+  run.safety ? 'safety backup' : run.operation,
   run.system ?? '-',
   approvalUntil === undefined ? run.state : 'waiting',
   formatMoment(run.startedAt),
@@ -135,7 +135,7 @@ const documentOf = ({ run, approvalUntil }: Seen, now: Date) => ({
   execution: run.execution,
   operation: run.operation,
   system: run.system ?? null,
-  ...(run.lockedBy !== undefined && { lockedBy: run.lockedBy, rescue: run.rescue }),
+  ...(run.lockedBy !== undefined && { lockedBy: run.lockedBy, safety: run.safety }),
   state: approvalUntil === undefined ? run.state : 'waiting',
   ...(approvalUntil !== undefined && { approvalUntil }),
   startedAt: run.startedAt.toISOString(),

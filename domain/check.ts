@@ -60,9 +60,9 @@ export const foreseen = (
   kind: Pick<Kind, 'planBackup'>,
   of: BackupOf,
 ): { readonly phases: readonly Phase[]; readonly fault?: string } => {
-  const attempt = (rescue: boolean) => {
+  const attempt = (safety: boolean) => {
     try {
-      return { phases: kind.planBackup({ ...of, rescue }) };
+      return { phases: kind.planBackup({ ...of, safety }) };
     } catch (error) {
       if (error instanceof WrongRoleError || error instanceof CommandFailedError)
         return { phases: [], fault: error.message };

@@ -84,7 +84,7 @@ const outcomes = { SUCCEEDED: 'succeeded', FAILED: 'failed', ABORTED: 'cancelled
 const Asked = z.object({
   system: z.string().optional(),
   lockedBy: z.string().optional(),
-  rescue: z.boolean().optional(),
+  safety: z.boolean().optional(),
   run: z.string().optional(),
   AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID: z.string().optional(),
 });

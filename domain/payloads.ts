@@ -41,7 +41,7 @@ export const BackupRequest = z.strictObject({
   /** The run before whose changes this backup is taken: it holds the lock already. */
   lockedBy: RunId.optional(),
   /** What is broken is left out instead of failing: the last look at what a restore replaces. */
-  rescue: z.boolean().default(false),
+  safety: z.boolean().default(false),
   /** A node that does not answer is left out instead of failing: what still lives is backed up. */
   partial: z.boolean().default(false),
   /** A check: tells whether a backup could be made now, and changes nothing. */
@@ -541,7 +541,7 @@ export const RunRecord = RunRef.extend({
   attempt: z.int().nonnegative(),
   /** The run under whose lock a backup works. */
   lockedBy: RunId.optional(),
-  rescue: z.boolean(),
+  safety: z.boolean(),
   /** A backup of what still lives. */
   partial: z.boolean().optional(),
   /** Of a backup that is only checked for. */

@@ -1,9 +1,9 @@
 #!/bin/bash
-#/ Usage: RUN= PURPOSE= CONTROLLER= CLIENT_USER= inspect-juju.sh
+#/ Usage: RUN= ON_PROBLEM= CONTROLLER= CLIENT_USER= inspect-juju.sh
 #/
 #/ Tells what a node of Juju holds: a state server or controller, the client, and what Juju says of all its machines. Changes
 #/ nothing.
-#/   PURPOSE     backup: what is broken is an error; rescue: it is told among the problems, since a restore is to mend it
+#/   ON_PROBLEM  fail: a problem on the node ends the command; report: the answer lists it, because a restore is to repair it
 #/   CONTROLLER  the environment's or controller's name; empty for the one that the client is switched to
 #/ Exit status: 0 inspected; 1 failed, the answer says why.
 
@@ -18,9 +18,9 @@
 # A client that reaches no API server tries for minutes.
 juju_seconds=90
 
-# problem NAME MESSAGE: ends a backup; a rescue notes it and goes on.
+# problem NAME MESSAGE: fails, or lists the message among the answer's problems, as ON_PROBLEM says.
 problem() {
-  [ "$PURPOSE" = rescue ] || fail "$1" "$2"
+  [ "$ON_PROBLEM" = report ] || fail "$1" "$2"
   printf '%s\n' "$2" >>"$work/problems"
 }
 
@@ -54,7 +54,7 @@ is_known() {
 # What Juju 1.x takes for its state servers, asked with Juju's own account.
 inspect_provider() {
   local id
-  if [ "$PURPOSE" != rescue ] || ! is_classic "$client_version" || ! find_provider; then
+  if [ "$ON_PROBLEM" != report ] || ! is_classic "$client_version" || ! find_provider; then
     printf 'null'
     return
   fi

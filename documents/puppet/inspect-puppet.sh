@@ -1,9 +1,9 @@
 #!/bin/bash
-#/ Usage: RUN= PURPOSE= inspect-puppet.sh
+#/ Usage: RUN= ON_PROBLEM= inspect-puppet.sh
 #/
 #/ Tells what a node of Puppet Enterprise holds: version, names, roles, services, databases, paths, space, tools. Changes
 #/ nothing.
-#/   PURPOSE  backup: what is broken is an error; rescue: it is told among the problems, since a restore is to mend it
+#/   ON_PROBLEM  fail: a problem on the node ends the command; report: the answer lists it, because a restore is to repair it
 #/ Exit status: 0 inspected; 1 failed, the answer says why.
 
 . "$(dirname "$0")/../library/begin.sh"
@@ -21,9 +21,9 @@
 . "$(dirname "$0")/../library/authority.sh"
 . "$(dirname "$0")/../library/node.sh"
 
-# problem NAME MESSAGE: ends a backup; a rescue notes it and goes on.
+# problem NAME MESSAGE: fails, or lists the message among the answer's problems, as ON_PROBLEM says.
 problem() {
-  [ "$PURPOSE" = rescue ] || fail "$1" "$2"
+  [ "$ON_PROBLEM" = report ] || fail "$1" "$2"
   printf '%s\n' "$2" >>"$work/problems"
 }
 
@@ -151,7 +151,7 @@ main() {
     problem WrongNodeError "no Puppet Enterprise on this node: neither /opt/puppet/pe_version nor /opt/puppetlabs is there. Check the instance in holdfast.yaml."
   fi
   has_postgres=no
-  if has_service pe-postgresql && { [ "$PURPOSE" = backup ] || [ -e /opt/puppet/bin/psql ] || [ -e /opt/puppetlabs/server/bin/psql ]; }; then
+  if has_service pe-postgresql && { [ "$ON_PROBLEM" = fail ] || [ -e /opt/puppet/bin/psql ] || [ -e /opt/puppetlabs/server/bin/psql ]; }; then
     find_postgres
     if postgres_answers; then has_postgres=yes; else problem "$postgres_error" "$postgres_said"; fi
   fi
@@ -163,7 +163,7 @@ main() {
   done < <(cat "$state_directory"/restore/*/finished 2>/dev/null)
   : >>"$work/warnings"
   # A backup changes nothing: only a restore minds what can't be moved.
-  if [ "$PURPOSE" = rescue ]; then fixed_within "$puppet_configuration" "$puppet_home" >"$work/fixed"; else : >"$work/fixed"; fi
+  if [ "$ON_PROBLEM" = report ]; then fixed_within "$puppet_configuration" "$puppet_home" >"$work/fixed"; else : >"$work/fixed"; fi
   read_puppet_conf
   ask_puppet
   find_paths

@@ -145,7 +145,10 @@ export const excludes = parameter(
   encodedList(longestPaths),
 );
 
-export const purpose = parameter('backup: what is broken is an error. rescue: it is told.', choice('backup', 'rescue'));
+export const onProblem = parameter(
+  'What a problem on the node does. fail: it ends the command. report: the answer lists it.',
+  choice('fail', 'report'),
+);
 export const services = parameter(
   'Names of services in the order of stopping, a blank between.',
   words('^([a-z0-9-]+( [a-z0-9-]+)*)?$', 2_000),

@@ -11,7 +11,7 @@ const client = { Controller: p.controller, ClientUser: p.clientUser };
 export const inspectJuju = document('juju/inspect-juju', {
   does: 'Tells what a node of Juju holds.',
   onlyLooks: true,
-  takes: { ...client, Purpose: p.purpose },
+  takes: { ...client, OnProblem: p.onProblem },
   answers: JujuInspection,
 });
 

@@ -105,7 +105,7 @@ const plan = (of: JujuRestore): readonly Phase[] => {
       ),
     ],
     'inspect-restored': forPlannedNodes(
-      command(inspectJuju, { ...asClient, Purpose: 'rescue' }, { seconds: inspectionSeconds }),
+      command(inspectJuju, { ...asClient, OnProblem: 'report' }, { seconds: inspectionSeconds }),
       [client],
     ),
     finish: [client, ...controllers.map(({ node }) => node)]

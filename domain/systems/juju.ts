@@ -86,7 +86,7 @@ const checkSame = (
 
 const planJujuBackup = (of: BackupOf, config: Juju): readonly PhaseNamed<BackupPhase>[] => {
   const nodes = jujuNodes(of.nodes);
-  if (!of.rescue) for (const one of nodes) check(one);
+  if (!of.safety) for (const one of nodes) check(one);
   const servers = serversOf(nodes);
   const client = clientOf(nodes);
   const version = servers[0]?.server.version ?? client?.client.status?.version ?? client?.client.version ?? '';
@@ -94,7 +94,7 @@ const planJujuBackup = (of: BackupOf, config: Juju): readonly PhaseNamed<BackupP
   if (driver === undefined)
     throw new CommandFailedError(`Juju ${version || '(none)'} was found; Holdfast backs up Juju from 1.16 on.`);
   if (!client) throw new WrongRoleError('No node holds a Juju client. Correct the roles in holdfast.yaml.');
-  if (!of.rescue && numbersOf(version)[0] > 1) checkSame(client.client, servers);
+  if (!of.safety && numbersOf(version)[0] > 1) checkSame(client.client, servers);
   const timeout = collectTimeoutSeconds(of.previous);
   const date = backupMoment(of.backup).toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
   // 1.x takes no name of its own but by the environment, and the plugin's dump is of machine 0 alone.
@@ -145,7 +145,7 @@ const planJujuBackup = (of: BackupOf, config: Juju): readonly PhaseNamed<BackupP
   }
 };
 
-const incompleteJuju = ({ rescue, collected, phases }: Collection): string | undefined => {
+const incompleteJuju = ({ safety, collected, phases }: Collection): string | undefined => {
   const archives = collected.flatMap(({ collected: one }) => (one.kind === 'juju' ? [one] : []));
   const creation = backupState(phases, 'create-archive');
   const created = answersOf(creation, createJujuArchive)[0]?.answer;
@@ -157,7 +157,7 @@ const incompleteJuju = ({ rescue, collected, phases }: Collection): string | und
   if (archives.length > 1) return `${archives.length} controllers have an archive of this run; one was expected.`;
   if (created && created.sha1 !== '' && created.sha1 !== archive.sha1)
     return `the archive that was stored has the SHA-1 ${archive.sha1}, Juju printed ${created.sha1}. Nothing was committed; start the backup again.`;
-  if (!rescue && !collected.some(({ collected: one }) => one.kind === 'files' && one.group === 'client'))
+  if (!safety && !collected.some(({ collected: one }) => one.kind === 'files' && one.group === 'client'))
     return "the client's directory was not collected.";
   return undefined;
 };
@@ -169,10 +169,10 @@ export const juju = (config: Juju): Kind => ({
       ? config.nodes.map((one) => ({ ...one, optional: one.optional || !one.roles.includes('juju-client') }))
       : config.nodes,
   samples: () => [],
-  inspect: ({ purpose, nodes, upgrade }) => {
+  inspect: ({ onProblem, nodes, upgrade }) => {
     const asClient = { Controller: config.controller ?? '', ClientUser: config.user };
     const seconds = inspectionSeconds;
-    const inspection = forPlannedNodes(command(inspectJuju, { ...asClient, Purpose: purpose }, { seconds }), nodes);
+    const inspection = forPlannedNodes(command(inspectJuju, { ...asClient, OnProblem: onProblem }, { seconds }), nodes);
     const clients = nodes.filter(({ roles }) => roles.includes('juju-client')).slice(0, 1);
     const preflight = upgrade
       ? forNodes(

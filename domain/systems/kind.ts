@@ -28,7 +28,7 @@ export interface BackupOf {
   /** The newest good backup: sizes and durations are expected to be like its own. */
   readonly previous: Manifest | undefined;
   /** A safety backup takes what there is: what is broken is told by `missingFrom`. */
-  readonly rescue: boolean;
+  readonly safety: boolean;
 }
 
 /** The phases of a backup, in their order; a kind plans those that it needs. */
@@ -46,7 +46,7 @@ export const backupState = (phases: readonly PhaseState[], name: BackupPhase): P
 
 /** What a run has found and collected. */
 export interface Collection {
-  readonly rescue: boolean;
+  readonly safety: boolean;
   readonly nodes: readonly Inspected[];
   readonly collected: readonly { readonly instanceId: string; readonly collected: Collected }[];
   readonly phases: readonly PhaseState[];
@@ -54,7 +54,7 @@ export interface Collection {
 
 export interface InspectionOf {
   readonly run: string;
-  readonly purpose: 'backup' | 'rescue';
+  readonly onProblem: 'fail' | 'report';
   readonly nodes: readonly PlannedNode[];
   /** What is against it is asked as well. */
   readonly upgrade: UpgradeRequest | undefined;

@@ -12,7 +12,7 @@ const installation = { Name: p.fetchedFile, AnswersFile: p.answersFile, Version:
 export const inspectPuppet = document('puppet/inspect-puppet', {
   does: 'Tells what a node of Puppet Enterprise holds.',
   onlyLooks: true,
-  takes: { Purpose: p.purpose },
+  takes: { OnProblem: p.onProblem },
   answers: PuppetInspection,
 });
 

@@ -87,7 +87,7 @@ const notHeld = ({ inspection }: InspectedNode, mine: readonly Collected[]): rea
 
 /**
  * Tells of a discovered database, of roles and tablespaces beside it, or of /etc/puppetlabs, that were not collected. A
- * rescue may lack the last. Throws a BackupNotWholeError when a regular backup lacks the certificate authority or a key.
+ * safety backup may lack the last. Throws a BackupNotWholeError when a regular backup lacks the certificate authority or a key.
  */
 export const incompletePuppet = (of: Collection & { readonly nodes: readonly InspectedNode[] }): string | undefined => {
   for (const { node, inspection } of of.nodes) {
@@ -100,9 +100,9 @@ export const incompletePuppet = (of: Collection & { readonly nodes: readonly Ins
     if (missing) return `the database ${missing.name} of ${node.name} was found and not collected.`;
     if (inspection.postgres && !mine.some(({ kind }) => kind === 'globals'))
       return `roles and tablespaces of ${node.name} were not collected.`;
-    if (!of.rescue && !node.optional && !mine.some((one) => one.kind === 'files' && one.group === 'configuration'))
+    if (!of.safety && !node.optional && !mine.some((one) => one.kind === 'files' && one.group === 'configuration'))
       return `/etc/puppetlabs of ${node.name} was not collected.`;
-    const lacking = of.rescue || node.optional ? [] : notHeld({ node, inspection }, mine);
+    const lacking = of.safety || node.optional ? [] : notHeld({ node, inspection }, mine);
     if (lacking.length > 0)
       throw new BackupNotWholeError(
         `${lacking.join(', ')} of ${node.name} is in no archive of this backup. Nothing was committed. Look where it really lies, then start the backup again.`,
@@ -149,7 +149,7 @@ const archiving = (of: PuppetBackup, { node, inspection }: InspectedNode, second
  * WrongRoleError when a node does not hold what the configuration says.
  */
 export const planPuppetBackup = (of: PuppetBackup): readonly PhaseNamed<BackupPhase>[] => {
-  for (const node of of.rescue ? [] : of.nodes) {
+  for (const node of of.safety ? [] : of.nodes) {
     checkVersion(node);
     checkRoles(node);
   }
@@ -159,7 +159,7 @@ export const planPuppetBackup = (of: PuppetBackup): readonly PhaseNamed<BackupPh
     commands: of.nodes.flatMap((node) => [...dumpsOf(of, node, timeout), ...archiving(of, node, timeout)]),
   };
   // What is broken may run and yet not start again: a look at it before a restore stops nothing.
-  if (of.config.consistency === 'live' || of.rescue) return [collect];
+  if (of.config.consistency === 'live' || of.safety) return [collect];
   const nodes = of.nodes.map(({ node }) => node);
   const seconds = servicesTimeoutSeconds;
   const WatchdogSeconds = timeout + watchdogMarginSeconds;

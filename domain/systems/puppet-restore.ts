@@ -232,7 +232,7 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): CommandsOf<Puppet
         ),
     ),
     ...certificateCommands(of, target),
-    'inspect-restored': [command(inspectPuppet, { Purpose: 'rescue' })],
+    'inspect-restored': [command(inspectPuppet, { OnProblem: 'report' })],
     'start-services': [command(startServices, { Services: started })],
     // From 2015.2 on the product mends rights and settings by itself when it is told to.
     configure:

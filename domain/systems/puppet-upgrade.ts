@@ -116,7 +116,7 @@ export const planCoreUpgrade = (of: PuppetUpgrade): readonly Phase[] => {
     'run-puppet-console': runAgent('console'),
     'release-agents': core.map((target) => on(target)(startServices, { Services: [] })),
     'inspect-upgraded': forPlannedNodes(
-      command(inspectPuppet, { Purpose: 'backup' }, { seconds: inspectionSeconds }),
+      command(inspectPuppet, { OnProblem: 'fail' }, { seconds: inspectionSeconds }),
       coreOf(of.nodes).map(({ node }) => node),
     ),
   };

@@ -32,9 +32,9 @@ export const puppetNodes = (nodes: readonly Inspected[]): readonly InspectedNode
 export const puppetEnterprise = (config: PuppetEnterprise): Kind => ({
   selectors: () => config.nodes.filter(isInfrastructure),
   samples: (request) => (isWanted({ request }, 'agents') ? agentSelectors({ config }) : []),
-  inspect: ({ purpose, nodes, upgrade, sampled }) => {
+  inspect: ({ onProblem, nodes, upgrade, sampled }) => {
     const seconds = inspectionSeconds;
-    const inspection = forPlannedNodes(command(inspectPuppet, { Purpose: purpose }, { seconds }), nodes);
+    const inspection = forPlannedNodes(command(inspectPuppet, { OnProblem: onProblem }, { seconds }), nodes);
     const ids = nodes.map(({ instanceId }) => instanceId);
     const preflight = upgrade
       ? [

@@ -33,7 +33,7 @@ export type Request =
  */
 const checkClaims = (
   config: Config,
-  { system, schedule, scheduledTime, lockedBy, rescue }: BackupRequest,
+  { system, schedule, scheduledTime, lockedBy, safety }: BackupRequest,
   startedAt: string,
 ): void => {
   const configured = config.systems[system];
@@ -41,8 +41,8 @@ const checkClaims = (
     throw new InvalidInputError(
       'schedule and scheduledTime come together, from a schedule. Leave both out to back up now.',
     );
-  if (rescue && lockedBy === undefined)
-    throw new InvalidInputError('rescue is for the backup before a restore. Leave it out to back up now.');
+  if (safety && lockedBy === undefined)
+    throw new InvalidInputError('safety is for the backup before a restore. Leave it out to back up now.');
   if (!configured || schedule === undefined || scheduledTime === undefined) return;
   const timing = timingsOf(config, configured).find(({ name }) => name === schedule)?.timing;
   const fault = timing ? slotFault(timing, new Date(scheduledTime), new Date(startedAt)) : 'is of no schedule of it';
@@ -79,13 +79,13 @@ const detailsOf = (
   { operation, request }: Request,
   startedAt: string,
 ): Omit<RunRecord, 'system' | 'operation' | 'run' | 'kind' | 'execution' | 'startedAt' | 'attempt'> => {
-  const started = { backup: backupId(new Date(startedAt)), scheduled: false, rescue: false };
+  const started = { backup: backupId(new Date(startedAt)), scheduled: false, safety: false };
   switch (operation) {
     case 'backup':
       return {
         backup: backupId(new Date(request.scheduledTime ?? startedAt)),
         scheduled: request.schedule !== undefined,
-        rescue: request.rescue,
+        safety: request.safety,
         ...(request.lockedBy !== undefined && { lockedBy: request.lockedBy }),
         ...(request.partial && { partial: true }),
         ...(request.planOnly && { planOnly: true }),

@@ -146,7 +146,7 @@ const gathered = async (state: StateBucketOf<'commit-backup'>, run: string, kind
     ...plan.absent,
     ...(plan.unreachable ?? []),
     ...failed,
-    ...(record.rescue
+    ...(record.safety
       ? inspected.flatMap((one) => kind.missingFrom(one).map((what) => `${one.node.name}: ${what}`))
       : []),
   ];
@@ -159,7 +159,7 @@ const gathered = async (state: StateBucketOf<'commit-backup'>, run: string, kind
     );
     return { instanceId, collected: answer };
   });
-  const lacking = kind.incomplete({ rescue: record.rescue, nodes: inspected, collected, phases });
+  const lacking = kind.incomplete({ safety: record.safety, nodes: inspected, collected, phases });
   if (lacking !== undefined) throw new ArtifactMismatchError(lacking);
   return { record, plan, phases, inspected, missing, collected };
 };
@@ -214,7 +214,7 @@ export const commitBackup = async (
   if (!configured) throw new UnknownSystemError(`holdfast.yaml has no system ${system}.`);
   const kind = kindOf(configured);
   const { record, plan, phases, inspected, missing, collected } = await gathered(state, run, kind);
-  const { backup, rescue, lockedBy } = record;
+  const { backup, safety, lockedBy } = record;
   const versions = await vault.versions(vaultKeys.backup(system, backup));
   const artifacts = collected.map((one) => artifactOf(versions, one.instanceId, one.collected));
   const catalog = await allBackups({ vault }, system);
@@ -230,7 +230,7 @@ export const commitBackup = async (
     operation: record.operation,
     state: missing.length === 0 ? 'complete' : 'partial',
     missing,
-    purpose: rescue ? 'safety' : plan.unreachable?.length ? 'partial' : 'regular',
+    purpose: safety ? 'safety' : plan.unreachable?.length ? 'partial' : 'regular',
     retentionClass: classify(backup, record.scheduled, sound),
     scheduled: record.scheduled,
     consistency: kind.consistency(collected.map((one) => one.collected)),

@@ -26,7 +26,7 @@ export const concludeCheck = async (
   const { execution } = await readRun(state, run);
   const of = {
     ...{ system, run, execution, backup: plan.backup, vaultBucket },
-    ...{ nodes: inspected, previous: undefined, rescue: false },
+    ...{ nodes: inspected, previous: undefined, safety: false },
   };
   const { phases, fault } = foreseen(kindOf(configured), of);
   const states = await Promise.all(plan.phases.map(({ name }) => readPhase(state, run, name)));

@@ -26,7 +26,7 @@ export const planBackup = async (
   const configured = config.systems[system];
   if (!configured) throw new UnknownSystemError(`holdfast.yaml has no system ${system}.`);
   const plan = await readPlan(state, run);
-  const { execution, rescue, planOnly = false } = await readRun(state, run);
+  const { execution, safety, planOnly = false } = await readRun(state, run);
   const kind = kindOf(configured);
   const of = {
     system,
@@ -36,7 +36,7 @@ export const planBackup = async (
     vaultBucket,
     nodes: await inspectedNodes(state, plan, 'inspect'),
     previous: (await newestGood({ vault }, system)).good?.manifest,
-    rescue,
+    safety,
   };
   const phases = planOnly ? [checkPhase(of, foreseen(kind, of).phases)] : kind.planBackup(of);
   await writePlan(state, { ...plan, phases: [...plan.phases.slice(0, 1), ...(await pinned(documents, phases))] });

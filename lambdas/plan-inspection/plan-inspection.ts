@@ -93,9 +93,9 @@ const merged = (nodes: readonly PlannedNode[]): PlannedNode[] => {
 const nodesOf = async (
   { state, runCommand }: Services,
   own: readonly Selector[],
-  { system, restore, rescue, lockedBy, partial = false, planOnly = false }: RunRecord,
+  { system, restore, safety, lockedBy, partial = false, planOnly = false }: RunRecord,
 ): Promise<Pick<Plan, 'nodes' | 'absent' | 'unreachable'>> => {
-  if (rescue && lockedBy !== undefined) {
+  if (safety && lockedBy !== undefined) {
     const { nodes, replaced = [] } = await readPlan(state, lockedBy);
     return { nodes: nodes.filter(({ instanceId }) => replaced.includes(instanceId)), absent: [] };
   }
@@ -121,7 +121,7 @@ export const planInspection = async (services: Services, ref: RunRef): Promise<P
   const system = config.systems[ref.system];
   if (!system) throw new UnknownSystemError(`holdfast.yaml has no system ${ref.system}.`);
   const record = await readRun(state, ref.run);
-  const { backup, rescue, restore, upgrade, attempt, planOnly = false } = record;
+  const { backup, safety, restore, upgrade, attempt, planOnly = false } = record;
   const kind = kindOf(system);
   const found = await nodesOf(services, kind.selectors(restore ? 'restore' : 'other'), record);
   const samples = await Promise.all(
@@ -129,7 +129,7 @@ export const planInspection = async (services: Services, ref: RunRef): Promise<P
   );
   const inspection = kind.inspect({
     run: ref.run,
-    purpose: restore || rescue || planOnly ? 'rescue' : 'backup',
+    onProblem: restore || safety || planOnly ? 'report' : 'fail',
     nodes: found.nodes,
     upgrade,
     sampled: samples.flatMap(({ nodes: [first] }) => first ?? []),

@@ -168,7 +168,7 @@ export const verifyBackup = async (
     const record: RunRecord = {
       ...{ system: request.system, operation: 'verify', run, execution, startedAt, attempt: 0 },
       ...{ backup: request.backup === undefined ? backupId(new Date(startedAt)) : todo[0] },
-      ...{ scheduled: request.backup === undefined, rescue: false },
+      ...{ scheduled: request.backup === undefined, safety: false },
     };
     await state.write(stateKeys.run(run), record);
     const total = await bytesOf(services.vault, request.system, todo);

@@ -25,7 +25,7 @@ setup() {
   printf '[main]\ncertname = master.example.com\n' >"$etc/puppet/puppet.conf"
 }
 
-inspect() { RUN=run PURPOSE=${1:-backup} bash "$node/documents/puppet/inspect-puppet.sh" 2>"$node/inspect.log" | tee "$node/inspection"; }
+inspect() { RUN=run ON_PROBLEM=${1:-fail} bash "$node/documents/puppet/inspect-puppet.sh" 2>"$node/inspect.log" | tee "$node/inspection"; }
 
 # told EXPRESSION: what the last inspection, d, says; one line per word.
 told() {
@@ -127,7 +127,7 @@ CONF
   rm "$node/srv/keys/deploy"
   inspect || true
   [[ $(told 'd["error"] + d["message"]') == SecretMissingError*r10k.yaml*keys/deploy* ]]
-  inspect rescue
+  inspect report
   [[ $(told 'd["problems"]') == *keys/deploy* ]]
 }
 
@@ -241,7 +241,7 @@ TAR
   sed -i 's/--xattrs\* |/--no-unquote* |/' "$node/bin/tar"
   inspect || true
   [[ $(told 'd["error"] + d["message"]') == UnfitToolError*'Install GNU tar 1.20 or newer'* ]]
-  inspect rescue
+  inspect report
   [[ $(told 'd["problems"]') == *'can not keep every file name'* ]]
 }
 

@@ -44,7 +44,7 @@ const world = async (plan: Plan, approval = 'required') => {
   await state.write(stateKeys.plan('run-1'), plan);
   await state.write(stateKeys.run('run-1'), {
     ...{ system: 'pe-main', operation: plan.operation, run: 'run-1', backup: plan.backup, execution: 'arn' },
-    ...{ startedAt: '2026-11-20T02:00:00Z', scheduled: false, attempt: plan.attempt, rescue: false },
+    ...{ startedAt: '2026-11-20T02:00:00Z', scheduled: false, attempt: plan.attempt, safety: false },
   });
   const sent: string[] = [];
   const unused = (): never => {

@@ -84,7 +84,7 @@ export const backupsInMemory = (vault = memoryBucket()) => {
     const ref = { system: 'pe-main', operation: 'backup' as const, run };
     const execution = `arn:aws:states:eu-central-1:111122223333:execution:holdfast-backup:${run}`;
     await state.write(stateKeys.run(run), {
-      ...{ ...ref, backup, execution, startedAt, scheduled: true, attempt: 0, rescue: false },
+      ...{ ...ref, backup, execution, startedAt, scheduled: true, attempt: 0, safety: false },
       ...record,
     });
     const inspect: PinnedPhase = {

@@ -40,7 +40,7 @@ const answers = async (vault: ReturnType<typeof memoryBucket>) => {
   const ref = { system: 'pe-main', operation: 'restore' as const, run: 'run-1' };
   await jsonState(state).write(stateKeys.run('run-1'), {
     ...{ ...ref, backup: newest, execution: 'arn', startedAt: noon.toISOString(), scheduled: false, attempt: 0 },
-    ...{ rescue: false, restore: RestoreRequest.parse({ system: 'pe-main', backup: 'latest', confirm: 'pe-main' }) },
+    ...{ safety: false, restore: RestoreRequest.parse({ system: 'pe-main', backup: 'latest', confirm: 'pe-main' }) },
   });
   const chosen = await chooseBackup({ state: jsonState(state), vault }, ref);
   const { choiceWarnings } = JSON.parse((await state.read(stateKeys.run('run-1')))?.text ?? '');
@@ -132,7 +132,7 @@ describe('a damaged backup', () => {
     const ref = { system: 'pe-main', operation: 'restore' as const, run: 'run-1' };
     await state.write(stateKeys.run('run-1'), {
       ...{ ...ref, backup: newest, execution: 'arn', startedAt: noon.toISOString(), scheduled: false, attempt: 0 },
-      ...{ rescue: false, restore: RestoreRequest.parse({ system: 'pe-main', backup: newest, confirm: 'pe-main' }) },
+      ...{ safety: false, restore: RestoreRequest.parse({ system: 'pe-main', backup: newest, confirm: 'pe-main' }) },
     });
     expect(await chooseBackup({ state, vault }, ref)).toMatchObject({ backup: newest });
     expect(await state.read(stateKeys.run('run-1'), RunRecord)).toMatchObject({

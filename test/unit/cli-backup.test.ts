@@ -29,7 +29,7 @@ const acquired =
       startedAt: new Date().toISOString(),
       scheduled: false,
       attempt: 0,
-      rescue: false,
+      safety: false,
     };
     await connection.state.write(stateKeys.run(run), JSON.stringify({ ...record, ...details }));
     return { ...record, attempt: 0, outcome };

@@ -48,7 +48,7 @@ beforeEach(async () => {
         startedAt: '2026-11-21T10:11:12Z',
         scheduled: false,
         attempt: 0,
-        rescue: false,
+        safety: false,
         restore: request,
       };
       await write(stateKeys.run(run), { ...record, ...details });

@@ -46,7 +46,7 @@ beforeEach(async () => {
     'acquire-lock': async (payload) => {
       const { run, execution, operation, request } = payload;
       const record = { system: request.system, operation, run, backup: chosen };
-      const details = { execution, startedAt: now.toISOString(), scheduled: false, attempt: 0, rescue: false };
+      const details = { execution, startedAt: now.toISOString(), scheduled: false, attempt: 0, safety: false };
       await write(stateKeys.run(run), { ...record, ...details });
       await lock(payload);
       return { ...record, attempt: 0, outcome: 'acquired' };

@@ -77,7 +77,7 @@ describe('a commit', () => {
 
   it('of a safety backup takes no place among the kept, lacks what is broken, and is known to its restore', async () => {
     const { vault, state, backUp } = backupsInMemory();
-    const manifest = await backUp(at, { rescue: true, scheduled: false, lockedBy: 'restore-1' });
+    const manifest = await backUp(at, { safety: true, scheduled: false, lockedBy: 'restore-1' });
     expect(manifest).toMatchObject({ purpose: 'safety', retentionClass: 'manual' });
     expect(await vault.tags({ key: vaultKeys.manifest('pe-main', id) })).toEqual({ [tagKeys.retention]: 'manual' });
     expect(await jsonState(state).read(stateKeys.safety('restore-1'), Safety)).toEqual({ backup: id });
@@ -98,7 +98,7 @@ describe('a restore chooses', () => {
     const state = jsonState(memoryBucket());
     await state.write(stateKeys.run('run-1'), {
       ...{ system: 'pe-main', operation: 'restore', run: 'run-1', backup: id, execution: 'arn', attempt: 0 },
-      ...{ startedAt: at.toISOString(), scheduled: false, rescue: false },
+      ...{ startedAt: at.toISOString(), scheduled: false, safety: false },
       ...(request && { restore: RestoreRequest.parse({ system: 'pe-main', ...request }) }),
     });
     return chooseBackup({ state, vault }, { system: 'pe-main', operation: 'restore', run: 'run-1' });

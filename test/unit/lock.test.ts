@@ -37,7 +37,7 @@ const run = (name: string, second = '00') => ({
 });
 const request = {
   operation: 'backup' as const,
-  request: { system: 'pe-main', rescue: false, partial: false, planOnly: false },
+  request: { system: 'pe-main', safety: false, partial: false, planOnly: false },
 };
 
 describe("a system's lock", () => {
@@ -67,7 +67,7 @@ describe("a system's lock", () => {
       operation: 'backup' as const,
       request: {
         system: 'pe-main',
-        rescue: false,
+        safety: false,
         partial: false,
         planOnly: false,
         schedule: 'nightly',
@@ -89,7 +89,7 @@ describe("a system's lock", () => {
     ['a schedule that the system has not', { schedule: 'weekly', scheduledTime: '2026-11-20T02:00:00Z' }],
     ['a slot of no schedule', { scheduledTime: '2026-11-20T02:00:00Z' }],
     ['a schedule without a slot', { schedule: 'nightly' }],
-    ['a rescue that is nobody’s', { rescue: true }],
+    ['a safety backup without a run before which it is taken', { safety: true }],
   ])('is not taken for %s', async (_, claim) => {
     const services = world();
     const asked = { ...request, request: { ...request.request, ...claim } };
@@ -116,14 +116,14 @@ describe("a system's lock", () => {
   });
 
   it.each([false, true])(
-    'lets a backup (rescue: %s) work under it that its holder has started, and nobody else’s',
-    async (rescue) => {
+    'lets a backup (safety: %s) work under it that its holder has started, and nobody else’s',
+    async (safety) => {
       const services = world(['arn:r']);
       await acquireLock(services, run('r'), {
         operation: 'restore',
         request: RestoreRequest.parse({ system: 'pe-main', backup: 'latest' }),
       });
-      const under = { ...request, request: { ...request.request, lockedBy: 'r', rescue } };
+      const under = { ...request, request: { ...request.request, lockedBy: 'r', safety } };
       const byHand = acquireLock(services, run('b', '01'), under);
       await expect(byHand).rejects.toMatchObject({
         name: 'InvalidInputError',
@@ -209,7 +209,7 @@ describe('cleaning up', () => {
   it('of a restore tells what its nodes could not remove', async () => {
     const services = world();
     const { startedAt } = run('r');
-    const flags = { scheduled: false, rescue: false, planOnly: false };
+    const flags = { scheduled: false, safety: false, planOnly: false };
     const record = { ...run('r'), ...flags, system: 'pe-main', operation: 'restore', backup: '20261120T020000Z' };
     await services.state.write(stateKeys.run('r'), JSON.stringify(record));
     expect(await cleanUp(services, 'r')).toMatchObject({ left: [] });

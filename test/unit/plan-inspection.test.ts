@@ -39,7 +39,7 @@ const nodes: RunCommand['nodes'] = async (of) =>
 const begin = (run: string, record: Partial<RunRecord> = {}): Promise<void> =>
   state.write(stateKeys.run(run), {
     ...{ system: 'pe-main', kind: 'puppet-enterprise', operation: 'backup', run, execution: 'arn', attempt: 0 },
-    ...{ backup: '20261120T020000Z', startedAt: '2026-11-20T02:00:00Z', scheduled: false, rescue: false, ...record },
+    ...{ backup: '20261120T020000Z', startedAt: '2026-11-20T02:00:00Z', scheduled: false, safety: false, ...record },
   });
 
 const planned = async (run: string): Promise<Plan> => {
@@ -86,7 +86,7 @@ describe('a restore', () => {
     const plan = await planned('restore-1');
     await state.write(stateKeys.plan('restore-1'), { ...plan, replaced: [ids.spare] });
     online = new Set([ids.spare]);
-    await begin('safety-1', { rescue: true, lockedBy: 'restore-1' });
+    await begin('safety-1', { safety: true, lockedBy: 'restore-1' });
     const safety = await planned('safety-1');
     expect(inspected(safety)).toEqual([ids.spare]);
     expect(safety).toMatchObject({ absent: [], nodes: [{ instanceId: ids.spare, roles: ['console'] }] });

@@ -45,11 +45,11 @@ describe('the plan of a backup', () => {
   const plan = (
     configured: System,
     nodes: readonly Inspected[],
-    changes: { rescue?: boolean; previous?: Manifest } = {},
+    changes: { safety?: boolean; previous?: Manifest } = {},
   ) =>
     kindOf(configured).planBackup({
       ...{ ...sent, system: 'it-self', backup: backupTaken, nodes, previous: changes.previous },
-      rescue: changes.rescue ?? false,
+      safety: changes.safety ?? false,
     });
 
   it.each([
@@ -71,7 +71,7 @@ describe('the plan of a backup', () => {
   it('of a node that a restore is about to replace stops nothing', () => {
     const quiesced = puppet(', consistency: quiesced');
     const broken = found('2040.1', monolith, { roles: ['console'], problems: ['its disk is full'] });
-    expect(plan(quiesced, broken, { rescue: true }).map(({ name }) => name)).toEqual(['collect']);
+    expect(plan(quiesced, broken, { safety: true }).map(({ name }) => name)).toEqual(['collect']);
     expect(
       kindOf(quiesced).missingFrom(
         broken[0] ?? { node: plannedNode({ id: '', roles: [] }), inspection: jujuInspection('1.18', 1) },
@@ -175,7 +175,7 @@ describe('the plan of a backup', () => {
     ['Puppet Enterprise', puppet(), found('3.2.3', split)],
     ['Juju', juju, jujuFound('3.6.4')],
   ])('of %s that is only checked for asks each node, and collects nothing', async (name, configured, nodes) => {
-    const wanted = { ...sent, system: 'it-self', backup: backupTaken, nodes, previous: undefined, rescue: false };
+    const wanted = { ...sent, system: 'it-self', backup: backupTaken, nodes, previous: undefined, safety: false };
     await golden(`check of ${name}`, accepted([checkPhase(wanted, foreseen(kindOf(configured), wanted).phases)]));
   });
 });

@@ -89,8 +89,8 @@ describe('a backup', () => {
         verified: 'complete to its closing line' as const,
       },
     ].map((one) => ({ instanceId: node.instanceId, collected: one }));
-  const judge = (holds: readonly string[], rescue = false) =>
-    incompletePuppet({ rescue, nodes: [{ node, inspection }], collected: collected(holds), phases: [] });
+  const judge = (holds: readonly string[], safety = false) =>
+    incompletePuppet({ safety, nodes: [{ node, inspection }], collected: collected(holds), phases: [] });
 
   it('is whole when an archive holds what it must', () => {
     expect(judge([key])).toBeUndefined();
@@ -111,7 +111,7 @@ describe('a backup', () => {
         vaultBucket: 'vault',
         execution: 'arn:aws:states:eu-central-1:111122223333:execution:holdfast-backup:run',
         previous: undefined,
-        rescue: false,
+        safety: false,
       },
       config: { consistency: 'live', extraPaths: [] },
       nodes: [{ node, inspection }],

@@ -238,7 +238,7 @@ describe('an upgrade of a large environment', () => {
     const asked = (upgrade: UpgradeRequest) =>
       puppetEnterprise(config)
         .inspect({
-          ...{ run: 'run', purpose: 'backup', upgrade, nodes: nodes.map(({ node }) => node) },
+          ...{ run: 'run', onProblem: 'fail', upgrade, nodes: nodes.map(({ node }) => node) },
           sampled: puppetEnterprise(config)
             .samples(upgrade)
             .map(({ roles, optional }) => ({ instanceId: instance(99), name: 'agent99', roles: [...roles], optional })),

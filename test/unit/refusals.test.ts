@@ -574,7 +574,7 @@ describe('an upgrade is refused', () => {
 
 describe('a backup is not whole', () => {
   const collection = (nodes: readonly Inspected[], collected: readonly Collected[], more: object = {}) => ({
-    ...{ rescue: false, nodes, phases: [] },
+    ...{ safety: false, nodes, phases: [] },
     collected: collected.map((one) => ({ instanceId: nodes[0]?.node.instanceId ?? '', collected: one })),
     ...more,
   });
@@ -607,7 +607,7 @@ describe('a backup is not whole', () => {
     expect(() => kindOf(puppet()).incomplete(collection(nodes, parts))).toThrow(
       /ca_key.pem of master is in no archive/,
     );
-    expect(kindOf(puppet()).incomplete(collection(nodes, parts, { rescue: true }))).toBeUndefined();
+    expect(kindOf(puppet()).incomplete(collection(nodes, parts, { safety: true }))).toBeUndefined();
   });
 
   const created = (sha1: string): PhaseState => ({
@@ -644,7 +644,7 @@ describe('a run begins with', () => {
       kindOf(configured)
         .inspect({
           run: 'run-1',
-          purpose: 'backup',
+          onProblem: 'fail',
           nodes: nodes.map(({ node }) => node),
           sampled: [],
           upgrade: undefined,
@@ -763,7 +763,7 @@ describe('a check tells', () => {
       system: 'it-self',
       backup: backupTaken,
       previous: undefined,
-      rescue: false,
+      safety: false,
     };
     expect(foreseen(kindOf(puppet()), { ...of, nodes: found('2040.1', monolith) })).toMatchObject({
       phases: [{ name: 'collect' }],

@@ -79,7 +79,7 @@ it('the end of a run with any legal name is told by that name', async () => {
   const run = 'restore.friday';
   await state.write(stateKeys.run(run), {
     ...{ system: 'pe-main', operation: 'backup', run, backup, execution: executionArn('backup', run) },
-    ...{ startedAt: '2026-11-20T02:00:00Z', scheduled: false, attempt: 0, rescue: false },
+    ...{ startedAt: '2026-11-20T02:00:00Z', scheduled: false, attempt: 0, safety: false },
   });
   await tell(failed('backup', { name: run, executionArn: executionArn('backup', run) }));
   await tell(failed('undo', { input: JSON.stringify({ run }) }));
@@ -160,7 +160,7 @@ Next:   npx holdfast watch run-1
     const { tell, mails, state } = await bench();
     await state.write(stateKeys.run('run-0'), {
       ...{ system: 'pe-main', operation: 'backup', run: 'run-0', backup, execution: 'arn', attempt: 0 },
-      ...{ startedAt: '2026-11-20T02:00:00Z', scheduled: true, rescue: false },
+      ...{ startedAt: '2026-11-20T02:00:00Z', scheduled: true, safety: false },
     });
     await tell(failed('undo', { input: '{"run":"run-0"}' }));
     expect(mails).toMatchObject([{ subject: 'Holdfast: undo of pe-main failed: CommandFailedError' }]);
@@ -170,7 +170,7 @@ Next:   npx holdfast watch run-1
 
   it('of a run that another one waits for is told by that one, and is an event all the same', async () => {
     const { tell, mails, events } = await bench();
-    await tell(failed('backup', { input: '{"system":"pe-main","lockedBy":"run-0","rescue":true}' }));
+    await tell(failed('backup', { input: '{"system":"pe-main","lockedBy":"run-0","safety":true}' }));
     expect(events).toMatchObject([{ of: 'run-0' }]);
     expect(mails).toEqual([]);
   });
@@ -232,7 +232,7 @@ describe('a decision on a plan', () => {
     const { state, tell, events, mails } = await bench();
     await state.write(stateKeys.run('run-1'), {
       ...{ system: 'pe-main', operation: 'restore', run: 'run-1', backup, execution: executionArn('restore') },
-      ...{ startedAt: '2026-11-20T02:00:00Z', scheduled: false, attempt: 0, rescue: false },
+      ...{ startedAt: '2026-11-20T02:00:00Z', scheduled: false, attempt: 0, safety: false },
       decision: { by: 'AROAX:alice', at: '2026-11-20T02:01:00Z', digest: 'ab'.repeat(32), approve },
     });
     await tell(failed('restore'));
