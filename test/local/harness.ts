@@ -93,6 +93,13 @@ export interface Traces {
 
 export const noTraces: Traces = { manifests: [], objects: [], uploads: [], lock: false, onNode: '', servicesDown: [] };
 
+/**
+ * A command that prints what runs have left on a node. What is meant to stay there is not among it: marks of undone runs, used tickets,
+ * logs of installers.
+ */
+export const remainders = `find /var/lib/holdfast -mindepth 2 ${['undone', 'tickets', 'logs'].map((kept) => `! -path '/var/lib/holdfast/${kept}/*'`).join(' ')} 2>/dev/null
+grep -zahE '^HOLDFAST_(RUN|WATCHDOG)=' /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'`;
+
 /** The states of a machine that do something, in their order, but for the way out. */
 export const statesOf = (machine: StateMachineName): readonly string[] => {
   const { States } = z
@@ -173,11 +180,7 @@ export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions,
       ({ Key }) => Key ?? '',
     ),
     lock: (await state.read(stateKeys.lock('pe-main'))) !== undefined,
-    onNode: (
-      await everywhere(
-        "find /var/lib/holdfast -mindepth 2 ! -path '/var/lib/holdfast/undone/*' ! -path '/var/lib/holdfast/logs/*' 2>/dev/null; grep -zahE '^HOLDFAST_(RUN|WATCHDOG)=' /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'",
-      )
-    ).join('\n'),
+    onNode: (await everywhere(remainders)).join('\n'),
     servicesDown: await everywhere(
       ({ roles }) =>
         `for s in ${servicesOf(product, roles).join(' ')}; do service $s status >/dev/null 2>&1 || echo $s; done`,

@@ -12,7 +12,7 @@ import { signed } from '#domain/vault/signature';
 import type { JujuEra } from '#local/lab/juju/node';
 import type { LabNode } from '#local/lab/node';
 import { type Lab, type LabOptions, startLab } from '#local/runtime/lab';
-import type { Ending } from './harness.ts';
+import { type Ending, remainders } from './harness.ts';
 
 /** A holdfast.yaml with a client and state servers, one or three; these by their names, since a restore makes new ones. */
 export const environment = (servers: 1 | 3, of: 'my-env' | 'controller', controller?: string): string => `
@@ -134,9 +134,7 @@ export const startJujuBench = async (era: JujuEra, servers: 1 | 3 = 1, options: 
       onNodes: (
         await Promise.all(
           running().map(async (node) => {
-            const { stdout } = await node.exec(
-              "find /var/lib/holdfast -mindepth 2 ! -path '/var/lib/holdfast/undone/*' 2>/dev/null; find /tmp -name 'juju-backup-*.tar.gz' 2>/dev/null; grep -zahE '^HOLDFAST_(RUN|WATCHDOG)=' /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'",
-            );
+            const { stdout } = await node.exec(`${remainders}\nfind /tmp -name 'juju-backup-*.tar.gz' 2>/dev/null`);
             return stdout.split('\n').filter((line) => line !== '');
           }),
         )
