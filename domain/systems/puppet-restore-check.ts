@@ -90,40 +90,57 @@ const differences = (of: PuppetRestore, { node, inspection, source, whole }: Res
   return said;
 };
 
+type Postgres = NonNullable<PuppetInspection['postgres']>;
+
+/** Directories of the backup's tablespaces that can't take its files. */
+const tablespaceFaults = (of: PuppetRestore, { source }: RestoreTarget, { tablespaces }: Postgres): string[] => {
+  const used = new Set((source.inspection.postgres?.tablespaces ?? []).map(({ name }) => name));
+  return tablespaces
+    .filter(({ name }) => used.has(name))
+    .flatMap(({ name, location, directory }) => {
+      if (directory === 'foreign')
+        return [`the tablespace ${name} at ${location} holds files that are not PostgreSQL's: move them away`];
+      if (directory === 'missing' && of.request.databases === 'keep')
+        return [`the directory ${location} of the tablespace ${name} is missing: restore with databases globals`];
+      return [];
+    });
+};
+
+/** What stands on roles and tablespaces that are dropped, and is not restored. */
+const globalsFaults = (of: PuppetRestore, target: RestoreTarget, { dependents, databases }: Postgres): string[] => {
+  if (of.request.databases !== 'globals') return [];
+  const wanted = new Set(wantedDatabases(of, target).map(({ name }) => name));
+  const roles = new Set(rolesToDrop(target));
+  const tablespaces = new Set(tablespacesToDrop(target));
+  return [
+    ...dependents
+      .filter(({ role, database }) => roles.has(role) && !wanted.has(database))
+      .map(
+        ({ role, database, objects }) =>
+          `the role ${role} owns or may use ${objects} objects of the database ${database}, which is not restored`,
+      ),
+    ...databases
+      .filter(({ name, owner, tablespace }) => !wanted.has(name) && (roles.has(owner) || tablespaces.has(tablespace)))
+      .map(
+        ({ name, owner, tablespace }) =>
+          `the database ${name} is not in the backup and belongs to ${owner} in ${tablespace}, which would have to go: move it, or restore with databases keep`,
+      ),
+  ];
+};
+
 const postgresFaults = (of: PuppetRestore, target: RestoreTarget): readonly string[] => {
   const { node, inspection, source } = target;
-  const wanted = wantedDatabases(of, target);
-  if (wanted.length === 0 || of.request.reinstall) return [];
+  if (wantedDatabases(of, target).length === 0 || of.request.reinstall) return [];
   const now = inspection.postgres;
   if (!now) return [`${node.name} has no PostgreSQL that answers. Start it, or ask for a reinstallation`];
-  const said: string[] = [];
   const then = source.inspection.postgres?.version ?? '0';
-  if (majorOf(now.version) < majorOf(then))
-    said.push(`PostgreSQL on ${node.name} is ${now.version}, older than ${then}, which made the dumps`);
-  const wantedNames = new Set(wanted.map(({ name }) => name));
-  for (const { name, location, directory } of now.tablespaces) {
-    const used = (source.inspection.postgres?.tablespaces ?? []).some((one) => one.name === name);
-    if (!used) continue;
-    if (directory === 'foreign')
-      said.push(`the tablespace ${name} at ${location} holds files that are not PostgreSQL's: move them away`);
-    if (directory === 'missing' && of.request.databases === 'keep')
-      said.push(`the directory ${location} of the tablespace ${name} is missing: restore with databases globals`);
-  }
-  if (of.request.databases === 'globals') {
-    const roles = new Set(rolesToDrop(target));
-    const tablespaces = new Set(tablespacesToDrop(target));
-    for (const { role, database, objects } of now.dependents)
-      if (roles.has(role) && !wantedNames.has(database))
-        said.push(
-          `the role ${role} owns or may use ${objects} objects of the database ${database}, which is not restored`,
-        );
-    for (const { name, owner, tablespace } of now.databases)
-      if (!wantedNames.has(name) && (roles.has(owner) || tablespaces.has(tablespace)))
-        said.push(
-          `the database ${name} is not in the backup and belongs to ${owner} in ${tablespace}, which would have to go: move it, or restore with databases keep`,
-        );
-  }
-  return said;
+  return [
+    ...(majorOf(now.version) < majorOf(then)
+      ? [`PostgreSQL on ${node.name} is ${now.version}, older than ${then}, which made the dumps`]
+      : []),
+    ...tablespaceFaults(of, target, now),
+    ...globalsFaults(of, target, now),
+  ];
 };
 
 /** A purge begins only what can be finished: answers and an installer of the backup's version must be there. */

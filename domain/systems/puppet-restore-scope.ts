@@ -204,80 +204,79 @@ const partOf = ({ path, by }: FoundPath): FilePart => {
   return 'config';
 };
 
+/** Of these paths and parts of a system, what is put back. Undefined when that is nothing. */
+const put = (
+  { extraPaths }: Pick<PuppetManifest, 'extraPaths'>,
+  paths: readonly FoundPath[],
+  parts: readonly string[] = [],
+  excludes: readonly string[] = [],
+): Replacement | undefined => {
+  const isOurs = ({ path, because }: FoundPath): boolean =>
+    because !== 'link' || extraPaths.some((extra) => isWithin(path, extra));
+  const roots = [...parts, ...paths.filter(isOurs).map(({ path }) => path)];
+  const missing = paths.filter((one) => !isOurs(one)).map(({ path }) => path);
+  return roots.length + missing.length > 0 ? { roots, missing, excludes } : undefined;
+};
+
+/** What of the archive of the configuration belongs to a scope. */
+const configurationOf = (
+  manifest: Pick<PuppetManifest, 'extraPaths'>,
+  found: readonly FoundPath[],
+  scope: readonly Scope[],
+): Replacement | undefined => {
+  const parts = [
+    ...(scope.includes('certs') ? certificatePaths : []),
+    ...(scope.includes('code') ? codePaths : []),
+    ...(scope.includes('mcollective') ? mcollectivePaths : []),
+  ];
+  // What lies elsewhere goes with the part whose link or setting leads there: a CA directory on a volume of its own.
+  const elsewhere = found.filter((one) => !isWithin(one.path, configuration) && scope.includes(partOf(one)));
+  const isFirst = found.some(({ path }) => path === configuration);
+  if (!scope.includes('config'))
+    return put(manifest, elsewhere, isFirst ? outermost(parts.map((path) => ({ path }))).map(({ path }) => path) : []);
+  return put(
+    manifest,
+    elsewhere,
+    isFirst ? [configuration] : [],
+    [...certificatePaths, ...codePaths, ...mcollectivePaths].filter((path) => !parts.includes(path)),
+  );
+};
+
+/** The part of a system that archives of each group belong to as a whole. */
+const partOfGroups: Readonly<Record<string, FilePart>> = {
+  certificates: 'certs',
+  modules: 'code',
+  extra: 'config',
+  installer: 'config',
+  mcollective: 'mcollective',
+};
+
 /** Puts an archive's part of each scope together. Undefined when nothing of it is asked for. */
 export const replacementOf = (
-  { manifest, request }: Pick<PuppetRestore, 'manifest' | 'request'>,
+  { manifest, request: { scope } }: Pick<PuppetRestore, 'manifest' | 'request'>,
   { source, whole }: RestoreTarget,
   name: string,
 ): Replacement | undefined => {
-  const { scope } = request;
-  if (!whole) return undefined;
   const archive = archivesOf(source.inspection.paths, manifest.extraPaths).find((one) => one.name === name);
-  const has = (one: Scope): boolean => !scope || scope.includes(one);
-  const put = (
-    paths: readonly FoundPath[],
-    parts: readonly string[] = [],
-    excludes: readonly string[] = [],
-  ): Replacement | undefined => {
-    const isOurs = ({ path, because }: FoundPath): boolean =>
-      because !== 'link' || manifest.extraPaths.some((extra) => isWithin(path, extra));
-    const roots = [...parts, ...paths.filter(isOurs).map(({ path }) => path)];
-    const missing = paths.filter((one) => !isOurs(one)).map(({ path }) => path);
-    return roots.length + missing.length > 0 ? { roots, missing, excludes } : undefined;
-  };
-  const found = archive?.roots ?? [];
-  const only = (wanted: boolean): Replacement | undefined => (wanted ? put(found) : undefined);
-  switch (archive?.group) {
-    case 'configuration': {
-      if (!scope) return put(found);
-      const parts = [
-        ...(has('certs') ? certificatePaths : []),
-        ...(has('code') ? codePaths : []),
-        ...(has('mcollective') ? mcollectivePaths : []),
-      ];
-      // What lies elsewhere goes with the part whose link or setting leads there: a CA directory on a volume of its own.
-      const elsewhere = found.filter((one) => !isWithin(one.path, configuration) && has(partOf(one)));
-      const isFirst = found.some(({ path }) => path === configuration);
-      if (has('config'))
-        return put(
-          elsewhere,
-          isFirst ? [configuration] : [],
-          [...certificatePaths, ...codePaths, ...mcollectivePaths].filter((path) => !parts.includes(path)),
-        );
-      return put(elsewhere, isFirst ? outermost(parts.map((path) => ({ path }))).map(({ path }) => path) : []);
-    }
-    case 'certificates':
-      return only(has('certs'));
-    case 'modules':
-      return only(has('code'));
-    case 'extra':
-    case 'installer':
-      return only(has('config'));
-    case 'mcollective':
-      return only(has('mcollective'));
-    default:
-      return undefined;
-  }
+  if (!whole || !archive) return undefined;
+  if (!scope) return put(manifest, archive.roots);
+  if (archive.group === 'configuration') return configurationOf(manifest, archive.roots, scope);
+  const part = partOfGroups[archive.group];
+  return part !== undefined && scope.includes(part) ? put(manifest, archive.roots) : undefined;
+};
+
+/** The services that must not run while one part of a system is restored. */
+const stoppedByPart = (part: Scope): readonly string[] => {
+  if (part === 'code') return ['pe-httpd', 'pe-puppetserver', 'pe-puppet'];
+  if (part === 'mcollective') return ['pe-mcollective', 'pe-activemq'];
+  if (part === 'databases:pe-puppetdb') return ['pe-puppetdb'];
+  if (part.startsWith('databases:')) return ['pe-httpd', 'pe-console-services', 'pe-puppet-dashboard-workers'];
+  return orderOfStopping;
 };
 
 /** The services that must not run while a scope is restored. */
-export const stoppedBy = (of: PuppetRestore): readonly string[] => {
-  const { scope } = of.request;
-  if (!scope) return orderOfStopping;
-  const needed = new Set<string>();
-  for (const one of scope) {
-    const services =
-      one === 'code'
-        ? ['pe-httpd', 'pe-puppetserver', 'pe-puppet']
-        : one === 'mcollective'
-          ? ['pe-mcollective', 'pe-activemq']
-          : one === 'databases:pe-puppetdb'
-            ? ['pe-puppetdb']
-            : one.startsWith('databases:')
-              ? ['pe-httpd', 'pe-console-services', 'pe-puppet-dashboard-workers']
-              : orderOfStopping;
-    for (const service of services) needed.add(service);
-  }
+export const stoppedBy = ({ request: { scope } }: PuppetRestore): readonly string[] => {
+  const needed = new Set(scope?.flatMap(stoppedByPart) ?? orderOfStopping);
   return orderOfStopping.filter((service) => needed.has(service));
 };
 
