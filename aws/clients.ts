@@ -1,9 +1,11 @@
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { KMSClient } from '@aws-sdk/client-kms';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SchedulerClient } from '@aws-sdk/client-scheduler';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { SSMClient } from '@aws-sdk/client-ssm';
+import { STSClient } from '@aws-sdk/client-sts';
 
 /** How a client reaches AWS; what is left out comes from the environment and the shared configuration files. */
 export interface Connection {
@@ -33,3 +35,7 @@ export const eventBridgeClient = (connection: Connection = {}): EventBridgeClien
   new EventBridgeClient({ ...patience, ...connection });
 
 export const snsClient = (connection: Connection = {}): SNSClient => new SNSClient({ ...patience, ...connection });
+
+export const kmsClient = (connection: Connection = {}): KMSClient => new KMSClient({ ...patience, ...connection });
+
+export const stsClient = (connection: Connection = {}): STSClient => new STSClient({ ...patience, ...connection });

@@ -1,7 +1,7 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { paginateListStateMachines, SFNClient } from '@aws-sdk/client-sfn';
 import { s3Bucket } from '#aws/bucket';
-import { type CallerId, stsCallerId } from '#aws/caller';
+import type { CallerId } from '#aws/caller';
 import { kmsSignatures } from '#aws/signatures';
 import {
   consoleUrl,
@@ -77,7 +77,7 @@ export const connect = async (options: ConnectionOptions): Promise<Connection> =
     vault: withSignedManifests({ holds }, s3Bucket(s3, vaultName)),
     vaultName,
     state: s3Bucket(s3, stateBucketName(account, region)),
-    callerId: stsCallerId(stepFunctions, options.endpointUrl),
+    callerId: async () => (await import('#aws/caller')).stsCallerId({ ...shared, region })(),
     uploads: watchUploads(s3, vaultName),
     options,
   };
