@@ -9,7 +9,8 @@ export const stsCallerId = (connection: Connection): CallerId => {
   const client = stsClient(connection);
   return async () => {
     const { UserId = '' } = await client.send(new GetCallerIdentityCommand({}));
-    if (!/^[A-Za-z0-9:+=,.@_-]{1,200}$/.test(UserId)) throw new Error(`STS returned no user ID: ${UserId.slice(0, 200)}`);
+    if (!/^[A-Za-z0-9:+=,.@_-]{1,200}$/.test(UserId))
+      throw new Error(`STS returned no user ID: ${UserId.slice(0, 200)}`);
     return UserId;
   };
 };

@@ -45,9 +45,7 @@ export const kmsTickets = (connection: Connection, KeyId: string): Tickets & { p
   return {
     sign: async (statement) => {
       const Message = sha256Digest(statement);
-      const signed = await client.send(
-        new SignCommand({ KeyId, SigningAlgorithm, MessageType: 'DIGEST', Message }),
-      );
+      const signed = await client.send(new SignCommand({ KeyId, SigningAlgorithm, MessageType: 'DIGEST', Message }));
       return base64(signed.Signature, 'signature');
     },
     /** In base64. */

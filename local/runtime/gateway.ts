@@ -33,14 +33,17 @@ export interface Gateway {
 }
 
 /** Who everybody is on the local runtime. */
-export const localCaller = 'AIDALOCALRUNTIME';
+const localCaller = 'AIDALOCALRUNTIME';
 
 /** The lab has no users: whoever calls is the one who started it. */
 const tellCaller: RequestListener = (incoming, outgoing) => {
   incoming.resume();
+  const result = `<Arn>arn:aws:iam::000000000000:user/local</Arn><UserId>${localCaller}</UserId><Account>000000000000</Account>`;
   outgoing
     .writeHead(200, { 'content-type': 'text/xml' })
-    .end(`<GetCallerIdentityResponse><UserId>${localCaller}</UserId></GetCallerIdentityResponse>`);
+    .end(
+      `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>${result}</GetCallerIdentityResult><ResponseMetadata><RequestId>local</RequestId></ResponseMetadata></GetCallerIdentityResponse>`,
+    );
 };
 
 const nobody: RequestListener = (incoming, outgoing) => {

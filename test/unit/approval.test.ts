@@ -260,4 +260,3 @@ describe('a decision', () => {
     expect(await readDecision(bucket, planOf(), sha256)).toBeUndefined();
   });
 });
-

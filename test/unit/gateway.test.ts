@@ -14,6 +14,7 @@ import {
 import { GetScheduleCommand, SchedulerClient } from '@aws-sdk/client-scheduler';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { s3Bucket } from '#aws/bucket';
+import { stsCallerId } from '#aws/caller';
 import { eventSchedules } from '#aws/schedules';
 import { parseConfig } from '#domain/config-file';
 import { readersTag, scheduleGroup, tagKeys } from '#domain/naming';
@@ -238,6 +239,13 @@ describe('an object in cold storage', () => {
     await expect(bucket.thaw({ key: twice }, 7)).resolves.toBeUndefined();
     expect(coldStorage.thawed().filter((asked) => asked === twice)).toHaveLength(1);
   });
+});
+
+it('who calls is asked as of STS', async () => {
+  vi.stubEnv('AWS_ACCESS_KEY_ID', controlCredentials.accessKeyId);
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', controlCredentials.secretAccessKey);
+  expect(await stsCallerId({ region, endpoint: gateway.url })()).toBe('AIDALOCALRUNTIME');
+  vi.unstubAllEnvs();
 });
 
 describe('who does not know the session’s token', () => {
