@@ -104,13 +104,13 @@ it('an agent whose queue is full is told', async () => {
   await expect.poll(() => agent.log.at(-1), { timeout: 30_000 }).toMatch(/CommandBufferFull$/);
   const commandId = agent.log.at(-1)?.split(':')[0] ?? '';
   clock.leap(120_000);
+  // The agent has it still, and room for it and for the undoing.
+  agent.occupy(0);
+  clock.leap(10_000);
   const { status, error, cause } = await bench.ending(run);
   expect([status, error]).toEqual(['FAILED', 'NodeUnreachableError']);
   expect(cause).toMatch(/inspect-puppet.*five in its queue/);
-  // The agent has it still.
-  agent.occupy(0);
-  clock.leap(10_000);
-  await expect.poll(() => agent.ended.get(commandId)?.status, { timeout: 60_000 }).toBe('Success');
+  await expect.poll(() => agent.ended.has(commandId), { timeout: 60_000 }).toBe(true);
   expect(await bench.traces()).toEqual(noTraces);
 });
 
