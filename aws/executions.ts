@@ -3,6 +3,7 @@ import {
   type DescribeExecutionCommandOutput,
   ExecutionAlreadyExists,
   ExecutionDoesNotExist,
+  type HistoryEvent,
   paginateGetExecutionHistory,
   SendTaskFailureCommand,
   SendTaskSuccessCommand,
@@ -25,6 +26,12 @@ const submittedLate = 30_000;
 /** What a state that starts an execution writes into its own execution's history. */
 const Submitted = z.object({ ExecutionArn: z.string() });
 
+/** The execution that a state started by this event; undefined for events of other kinds. */
+const startedBy = ({ taskSubmittedEventDetails: submitted }: HistoryEvent): string | undefined =>
+  submitted?.resourceType === 'states'
+    ? Submitted.safeParse(JSON.parse(submitted.output ?? 'null')).data?.ExecutionArn
+    : undefined;
+
 /** Step Functions. An execution that AWS has forgotten, after 90 days, is not running. */
 export const sfnExecutions = (client: SFNClient, now: () => Date = () => new Date()): Executions & DeadRuns => {
   const describe = async (executionArn: string): Promise<DescribeExecutionCommandOutput | undefined> => {
@@ -44,11 +51,7 @@ export const sfnExecutions = (client: SFNClient, now: () => Date = () => new Dat
     hasStarted: async (executionArn, { execution, startedAt }) => {
       // What it started last is what asks.
       for await (const { events = [] } of paginateGetExecutionHistory({ client }, { executionArn, reverseOrder: true }))
-        for (const { taskSubmittedEventDetails: submitted } of events)
-          if (submitted?.resourceType === 'states') {
-            const started = Submitted.safeParse(JSON.parse(submitted.output ?? 'null'));
-            if (started.data?.ExecutionArn === execution) return true;
-          }
+        if (events.some((event) => startedBy(event) === execution)) return true;
       if (now().getTime() - Date.parse(startedAt) < submittedLate)
         throw new Error(`The history of ${executionArn} does not say yet whether it started ${execution}.`);
       return false;

@@ -3,6 +3,7 @@ import {
   type ListMultipartUploadsCommandOutput,
   ListPartsCommand,
   type MultipartUpload,
+  type Part,
   paginateListObjectsV2,
   type S3Client,
 } from '@aws-sdk/client-s3';
@@ -27,33 +28,13 @@ interface Seen {
 export const watchUploads = (client: S3Client, bucket: string): ((prefix: string) => Promise<readonly Upload[]>) => {
   const seen = new Map<string, Seen>();
 
-  const arrived = async (key: string, uploadId: string): Promise<number> => {
-    let { part, bytes } = seen.get(uploadId) ?? { part: 0, bytes: 0 };
-    let marker = part === 0 ? undefined : String(part);
-    let beyond = 0;
-    // Not the SDK's paginator: S3 names a next part on the last page too, and the paginator would ask on for ever.
-    for (let more = true; more; ) {
-      const page = await client.send(
-        new ListPartsCommand({ Bucket: bucket, Key: key, UploadId: uploadId, PartNumberMarker: marker }),
-      );
-      for (const { PartNumber = 0, Size = 0 } of page.Parts ?? []) {
-        // Parts arrive out of order: only those before the first gap are done with.
-        if (PartNumber === part + 1) {
-          part = PartNumber;
-          bytes += Size;
-        } else if (PartNumber > part) beyond += Size;
-      }
-      more = page.IsTruncated === true;
-      marker = page.NextPartNumberMarker;
-    }
-    seen.set(uploadId, { part, bytes });
-    return bytes + beyond;
-  };
-
   const look = async ({ Key, UploadId }: MultipartUpload): Promise<readonly Upload[]> => {
     if (Key === undefined || UploadId === undefined) return [];
     try {
-      return [{ key: Key, bytes: await arrived(Key, UploadId), state: 'under way' }];
+      const parts = await listParts(client, { Bucket: bucket, Key, UploadId }, seen.get(UploadId)?.part ?? 0);
+      const { beyond, ...whole } = withParts(seen.get(UploadId), parts);
+      seen.set(UploadId, whole);
+      return [{ key: Key, bytes: whole.bytes + beyond, state: 'under way' }];
     } catch (error) {
       // It was completed or aborted since it was listed; a completed one is among the objects.
       if (error instanceof Error && error.name === 'NoSuchUpload') return [];
@@ -71,6 +52,40 @@ export const watchUploads = (client: S3Client, bucket: string): ((prefix: string
     }
     return [...uploads.values()];
   };
+};
+
+/** What was seen of an upload with the parts that were listed after it, and the bytes that lie beyond the first gap. */
+const withParts = (
+  before: Seen = { part: 0, bytes: 0 },
+  parts: readonly Part[],
+): Seen & { readonly beyond: number } => {
+  let { part, bytes } = before;
+  let beyond = 0;
+  // Parts arrive out of order: only those before the first gap are done with.
+  for (const { PartNumber = 0, Size = 0 } of parts)
+    if (PartNumber === part + 1) {
+      part = PartNumber;
+      bytes += Size;
+    } else if (PartNumber > part) beyond += Size;
+  return { part, bytes, beyond };
+};
+
+/** The parts of an upload that come after one. */
+const listParts = async (
+  client: S3Client,
+  upload: { readonly Bucket: string; readonly Key: string; readonly UploadId: string },
+  after: number,
+): Promise<readonly Part[]> => {
+  const parts: Part[] = [];
+  let marker = after === 0 ? undefined : String(after);
+  // Not the SDK's paginator: S3 names a next part on the last page too, and the paginator would ask on for ever.
+  for (let more = true; more; ) {
+    const page = await client.send(new ListPartsCommand({ ...upload, PartNumberMarker: marker }));
+    parts.push(...(page.Parts ?? []));
+    more = page.IsTruncated === true;
+    marker = page.NextPartNumberMarker;
+  }
+  return parts;
 };
 
 const listUploads = async (client: S3Client, bucket: string, prefix: string): Promise<readonly MultipartUpload[]> => {
