@@ -11,7 +11,7 @@ import {
   UnreadableResultError,
 } from './errors.ts';
 import { InstanceId } from './naming.ts';
-import { type Command, commandsPerNode, deliverySeconds, type Phase, type Rollout } from './plan.ts';
+import { type Command, commandsPerNode, deliverySeconds, isUndoPhase, type Phase, type Rollout } from './plan.ts';
 import { nodeWords } from './words.ts';
 
 /** How a phase goes on: what to send next, when to look again, and what its end means. Pure; advance-phase does the calls. */
@@ -278,6 +278,90 @@ export const optionalFailures = (
 
 /** True when every command has ended on every node. */
 export const isDone = (state: PhaseState): boolean => state.commands.every((command) => command.state === 'ended');
+
+type Of<S extends CommandState['state']> = Extract<CommandState, { readonly state: S }>;
+
+const whichOf = ({ id, document }: Pick<Command, 'id' | 'document'>) => ({ id, document });
+
+/** A phase in which one command has come further. */
+export const withCommand = (state: PhaseState, changed: CommandState): PhaseState => ({
+  ...state,
+  commands: state.commands.map((one) => (one.id === changed.id ? changed : one)),
+});
+
+/** A command whose sender died before telling whether it was sent: by SSM's id it was, without one it was not. */
+export const afterLoss = (lost: Of<'sending'>, commandId: string | undefined): CommandState =>
+  commandId === undefined
+    ? { ...whichOf(lost), state: 'waiting' }
+    : { ...whichOf(lost), state: 'sent', commandId, sentAt: lost.since };
+
+/** A rollout by what SSM counts of it and the failures that it lists; it counts a failure before it lists it. */
+export const afterRollout = (
+  sent: Of<'sent'>,
+  progress: Progress | undefined,
+  failures: readonly Invocation[],
+  endedAt: string,
+): CommandState => {
+  if (progress === undefined) return sent;
+  const isTold = progress.failed === 0 || failures.length > 0;
+  return isUnderWay(progress) || !isTold
+    ? { ...sent, progress }
+    : { ...sent, state: 'ended', endedAt, progress, invocations: [...failures] };
+};
+
+/**
+ * Nodes of which is asked whether SSM still reaches them: it lets a command on a node that has died be in progress until its time is
+ * over, which may be days. A command that waits for reboots is given up when it could not be delivered any more.
+ */
+export const unheardOf = (
+  command: Command,
+  { sentAt }: Pick<Of<'sent'>, 'sentAt'>,
+  invocations: readonly Invocation[],
+  now: Date,
+): readonly string[] => {
+  const isPatient = command.waitsForReboot && now.getTime() < Date.parse(sentAt) + 1000 * deliverySeconds(command);
+  return isPatient ? [] : invocations.filter((one) => !hasEnded(one)).map(({ instanceId }) => instanceId);
+};
+
+/** Invocations of which those on nodes that are lost have failed. */
+export const withLost = (invocations: readonly Invocation[], lost: ReadonlySet<string>): readonly Invocation[] =>
+  invocations.map((one) =>
+    lost.has(one.instanceId)
+      ? {
+          ...one,
+          status: 'Failed',
+          detail: 'Terminated',
+          stderr: 'The node no longer answers SSM. Look at the instance, then start the operation again.',
+        }
+      : one,
+  );
+
+/** True when a command is over: on all of its nodes, or, as one node's failure is the phase's, on one where it failed. */
+export const isOver = (command: Command, invocations: readonly Invocation[]): boolean =>
+  (invocations.length >= command.instanceIds.length && invocations.every(hasEnded)) ||
+  // The undoing cancels what the others are doing.
+  (!command.optional && invocations.some((one) => hasEnded(one) && one.status !== 'Success'));
+
+/** A command that was not sent, since SSM or we refused one of its nodes. */
+export const refused = (command: Command, { message }: NodeUnreachableError, at: string): CommandState => ({
+  ...{ ...whichOf(command), state: 'ended', commandId: '', sentAt: at, endedAt: at },
+  invocations: command.instanceIds.map((instanceId) => ({
+    ...{ instanceId, status: 'Failed', detail: 'Undeliverable', exitCode: -1, stdout: '', stderr: message },
+  })),
+});
+
+/** What is to be done about a phase, by all that is known of it. */
+export type Decision =
+  | { readonly kind: 'fail'; readonly failure: Error }
+  | { readonly kind: 'send'; readonly commands: readonly Command[] };
+
+/** Decides what is done next: an undoing goes on wherever it can, anything else ends with its first failure. */
+export const decide = (phase: Phase, state: PhaseState, nodeName: (id: string) => string): Decision => {
+  const failure = phaseFailure(phase, state, nodeName);
+  return failure && (!isUndoPhase(phase.name) || isDone(state))
+    ? { kind: 'fail', failure }
+    : { kind: 'send', commands: sendable(phase, state) };
+};
 
 /**
  * Seconds until the next look: a quarter of the time that the phase has taken so far, from 1 to 60, and after four hours a

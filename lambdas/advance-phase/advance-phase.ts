@@ -12,22 +12,27 @@ import {
 import { stateKeys, tagKeys } from '#domain/naming';
 import type { AdvancePhaseInput, AdvancePhaseOutput, RunRef } from '#domain/payloads';
 import {
+  afterLoss,
+  afterRollout,
   type CommandState,
+  type Decision,
+  decide,
   handedOver,
-  hasEnded,
   type Invocation,
   isDone,
+  isOver,
   isUnderWay,
   type PhaseState,
-  phaseFailure,
-  sendable,
+  refused,
   startPhase,
+  unheardOf,
   waitSeconds,
+  withCommand,
+  withLost,
 } from '#domain/phase';
 import {
   type Command,
   commonParameters,
-  deliverySeconds,
   instancesPerCommand,
   isUndoPhase,
   type Phase,
@@ -63,6 +68,13 @@ export const commandToken = (run: string, phase: Phase, command: Command): strin
   return token + phase.name.slice(-(commentCharacters - token.length));
 };
 
+/** A phase of a run, as it was planned. */
+interface Step {
+  readonly ref: RunRef;
+  readonly plan: Plan;
+  readonly phase: PinnedPhase;
+}
+
 /** The nodes among these that are not the system's, or that SSM does not know. */
 const strangers = async (
   runCommand: Pick<Services['runCommand'], 'nodes'>,
@@ -89,9 +101,7 @@ const needsNoDecision = ({ commands }: Phase): boolean =>
  */
 const checkApproval = async (
   { state, answers, config }: Pick<Services, 'state' | 'answers' | 'config'>,
-  { system, operation, run }: RunRef,
-  plan: Plan,
-  phase: PinnedPhase,
+  { ref: { system, operation, run }, plan, phase }: Step,
 ): Promise<void> => {
   if ((operation !== 'restore' && operation !== 'upgrade') || needsNoDecision(phase)) return;
   if (!needsApproval(config, system) && (await readRun(state, run)).decision === undefined) return;
@@ -101,16 +111,9 @@ const checkApproval = async (
     );
 };
 
-/**
- * Moves one phase of a run one step: looks at what was sent, sends what may be sent, and says when to look again. Any
- * number of repetitions sends each command once. Throws the error of the first command that failed.
- */
-export const advancePhase = async (
-  { state, config, answers, stateBucket, runCommand, tickets, now }: Services,
-  { phase: name, ...ref }: AdvancePhaseInput,
-): Promise<AdvancePhaseOutput> => {
-  const { run, system } = ref;
-  const plan = await readPlan(state, run);
+/** The phase of that name, if it may go on. */
+const stepOf = (ref: RunRef, plan: Plan, name: string): Step => {
+  const { run } = ref;
   const phase = plan.phases.find((candidate) => candidate.name === name);
   if (!phase) throw new InvalidInputError(`The plan of run ${run} has no phase ${name}.`);
   if (!isUndoPhase(name) && plan.phases.some((other) => isUndoPhase(other.name)))
@@ -120,144 +123,150 @@ export const advancePhase = async (
     throw new InvalidInputError(
       `Nothing of the phase ${name} was sent: ${foreign}. Look who has written ${stateKeys.plan(run)}, then start the operation again.`,
     );
+  return { ref, plan, phase };
+};
 
-  const nodeName = (id: string): string => plan.nodes.find(({ instanceId }) => instanceId === id)?.name ?? id;
-  const commands = new Map(phase.commands.map((command) => [command.id, command]));
-  const stored = await readPhase(state, run, name);
-  // What an earlier attempt of the run did is told anew: its nodes may have changed since.
-  let current: PhaseState = stored?.attempt === plan.attempt ? stored : startPhase(phase, now(), plan.attempt);
-  const whichOf = ({ id, document }: Command) => ({ id, document });
-  const put = (changed: CommandState): void => {
-    current = { ...current, commands: current.commands.map((one) => (one.id === changed.id ? changed : one)) };
+const nodeNameIn =
+  ({ nodes }: Plan) =>
+  (id: string): string =>
+    nodes.find(({ instanceId }) => instanceId === id)?.name ?? id;
+
+/** Puts an answer that was handed over in its place. A node may name only the key that it was given, and no other content. */
+const withAnswer = async (
+  answers: Services['answers'],
+  plan: Plan,
+  commandId: string,
+  invocation: Invocation,
+): Promise<Invocation> => {
+  const handed = handedOver(invocation);
+  if (handed === undefined) return invocation;
+  const { instanceId } = invocation;
+  const key = stateKeys.answer(plan.system, plan.run, commandId, instanceId);
+  const text = handed.key === key ? (await answers.read(key))?.text : undefined;
+  if (text === undefined || sha256(text) !== handed.sha256)
+    throw new UnreadableResultError(
+      `${nodeNameIn(plan)(instanceId)} answered that its answer is ${handed.key}, which is not there, is not its own, or was changed. Start the operation again.`,
+    );
+  return { ...invocation, stdout: text };
+};
+
+/** Those of these nodes that SSM does not reach. */
+const lostAmong = async (
+  runCommand: Pick<Services['runCommand'], 'nodes'>,
+  instanceIds: readonly string[],
+): Promise<ReadonlySet<string>> => {
+  if (instanceIds.length === 0) return new Set();
+  const nodes = await runCommand.nodes({ instanceIds });
+  return new Set(instanceIds.filter((id) => !nodes.some(({ instanceId, online }) => instanceId === id && online)));
+};
+
+/** Asks SSM how far a command is that was sent. */
+const look = async (
+  { runCommand, answers, now }: Services,
+  plan: Plan,
+  command: Command,
+  sent: Extract<CommandState, { readonly state: 'sent' }>,
+): Promise<CommandState> => {
+  const { commandId } = sent;
+  const endedAt = now().toISOString();
+  if (command.rollout) {
+    const progress = await runCommand.progress(commandId);
+    const failures = progress === undefined || isUnderWay(progress) ? [] : await runCommand.failures(commandId);
+    return afterRollout(sent, progress, failures, endedAt);
+  }
+  const said = await runCommand.invocations(commandId);
+  const invocations = withLost(said, await lostAmong(runCommand, unheardOf(command, sent, said, now())));
+  if (!isOver(command, invocations)) return sent;
+  return {
+    ...{ ...sent, state: 'ended', endedAt },
+    invocations: await Promise.all(invocations.map((one) => withAnswer(answers, plan, commandId, one))),
   };
-  const save = (): Promise<void> => state.write(stateKeys.phase(run, name), current);
+};
 
-  // Sent or not? Whoever was to send it died before telling.
+/** Where the phase stands: first which of the commands were sent whose sender died, then how far all of them are. */
+const observe = async (services: Services, { ref, plan, phase }: Step): Promise<PhaseState> => {
+  const { state, runCommand, now } = services;
+  const commands = new Map(phase.commands.map((command) => [command.id, command]));
+  const stored = await readPhase(state, ref.run, phase.name);
+  // What an earlier attempt of the run did is told anew: its nodes may have changed since.
+  let current = stored?.attempt === plan.attempt ? stored : startPhase(phase, now(), plan.attempt);
   for (const lost of current.commands) {
     const command = commands.get(lost.id);
     if (lost.state !== 'sending' || !command) continue;
-    const commandId = await runCommand.find(command.document, commandToken(run, phase, command), new Date(lost.since));
-    put(
-      commandId === undefined
-        ? { ...whichOf(command), state: 'waiting' }
-        : { ...whichOf(command), state: 'sent', commandId, sentAt: lost.since },
+    const token = commandToken(ref.run, phase, command);
+    current = withCommand(
+      current,
+      afterLoss(lost, await runCommand.find(command.document, token, new Date(lost.since))),
     );
   }
-
-  /** A node that SSM refuses is the command's failure, not the end of this step: the other commands are sent all the same. */
-  const send = async (command: Command, foreigners: ReadonlySet<string>): Promise<CommandState> => {
-    const sentAt = now().toISOString();
-    const document = phase.documents[command.document];
-    if (!document)
-      throw new InvalidInputError(`${command.id} does not say which version of its document it was planned with.`);
-    try {
-      const [stranger] = command.instanceIds.filter((id) => foreigners.has(id));
-      if (stranger !== undefined)
-        throw new NodeUnreachableError(
-          `${nodeName(stranger)} (${stranger}) is no instance under SSM with the tag ${tagKeys.system}=${system}, so nothing was sent to it. Look at the instance and its tags.`,
-        );
-      const parameters = { ...command.parameters, ...commonParameters(plan, command, stateBucket, now()) };
-      const whole = await withTicket(tickets, { ...command, parameters }, randomUUID());
-      const commandId = await runCommand.send(whole, document, commandToken(run, phase, command));
-      return { ...whichOf(command), state: 'sent', commandId, sentAt };
-    } catch (error) {
-      if (!(error instanceof NodeUnreachableError)) throw error;
-      const refused = {
-        status: 'Failed',
-        detail: 'Undeliverable',
-        exitCode: -1,
-        stdout: '',
-        stderr: error.message,
-      } as const;
-      const invocations = command.instanceIds.map((instanceId) => ({ instanceId, ...refused }));
-      return { ...whichOf(command), state: 'ended', commandId: '', sentAt, endedAt: sentAt, invocations };
-    }
-  };
-
-  /** Puts an answer that was handed over in its place. A node may name only the key that it was given, and no other content. */
-  const withAnswer = async (commandId: string, invocation: Invocation): Promise<Invocation> => {
-    const handed = handedOver(invocation);
-    if (handed === undefined) return invocation;
-    const { instanceId } = invocation;
-    const key = stateKeys.answer(plan.system, run, commandId, instanceId);
-    const text = handed.key === key ? (await answers.read(key))?.text : undefined;
-    if (text === undefined || sha256(text) !== handed.sha256)
-      throw new UnreadableResultError(
-        `${nodeName(instanceId)} answered that its answer is ${handed.key}, which is not there, is not its own, or was changed. Start the operation again.`,
-      );
-    return { ...invocation, stdout: text };
-  };
-
-  /**
-   * SSM lets a command on a node that has died be in progress until its time is over, which may be days. A command that waits for
-   * reboots is given up when it could not be delivered any more.
-   */
-  const withoutTheLost = async (
-    command: Command,
-    sentAt: string,
-    invocations: readonly Invocation[],
-  ): Promise<readonly Invocation[]> => {
-    const instanceIds = invocations.filter((one) => !hasEnded(one)).map(({ instanceId }) => instanceId);
-    const isPatient = command.waitsForReboot && now().getTime() < Date.parse(sentAt) + 1000 * deliverySeconds(command);
-    if (instanceIds.length === 0 || isPatient) return invocations;
-    const nodes = await runCommand.nodes({ instanceIds });
-    return invocations.map((one) =>
-      hasEnded(one) || nodes.some(({ instanceId, online }) => instanceId === one.instanceId && online)
-        ? one
-        : {
-            ...one,
-            status: 'Failed',
-            detail: 'Terminated',
-            stderr: 'The node no longer answers SSM. Look at the instance, then start the operation again.',
-          },
-    );
-  };
-
   for (const sent of current.commands) {
     const command = commands.get(sent.id);
-    if (sent.state !== 'sent' || !command) continue;
-    const endedAt = now().toISOString();
-    if (command.rollout) {
-      const progress = await runCommand.progress(sent.commandId);
-      if (progress === undefined) continue;
-      const failures = isUnderWay(progress) ? [] : await runCommand.failures(sent.commandId);
-      // SSM counts a failure before it lists it.
-      const isTold = progress.failed === 0 || failures.length > 0;
-      put(
-        isUnderWay(progress) || !isTold
-          ? { ...sent, progress }
-          : { ...sent, state: 'ended', endedAt, progress, invocations: [...failures] },
+    if (sent.state === 'sent' && command) current = withCommand(current, await look(services, plan, command, sent));
+  }
+  return current;
+};
+
+/** A node that SSM refuses is the command's failure, not the end of this step: the other commands are sent all the same. */
+const send = async (
+  { stateBucket, runCommand, tickets, now }: Services,
+  { ref, plan, phase }: Step,
+  command: Command,
+  foreigners: ReadonlySet<string>,
+): Promise<CommandState> => {
+  const { id, document: name } = command;
+  const sentAt = now().toISOString();
+  const document = phase.documents[name];
+  if (!document) throw new InvalidInputError(`${id} does not say which version of its document it was planned with.`);
+  try {
+    const [stranger] = command.instanceIds.filter((one) => foreigners.has(one));
+    if (stranger !== undefined)
+      throw new NodeUnreachableError(
+        `${nodeNameIn(plan)(stranger)} (${stranger}) is no instance under SSM with the tag ${tagKeys.system}=${ref.system}, so nothing was sent to it. Look at the instance and its tags.`,
       );
-      continue;
-    }
-    const invocations = await withoutTheLost(command, sent.sentAt, await runCommand.invocations(sent.commandId));
-    const ended = invocations.length >= command.instanceIds.length && invocations.every(hasEnded);
-    // One node's failure is the phase's: the undoing cancels what the others are doing.
-    if (ended || (!command.optional && invocations.some((one) => hasEnded(one) && one.status !== 'Success')))
-      put({
-        ...{ ...sent, state: 'ended', endedAt },
-        invocations: await Promise.all(invocations.map((one) => withAnswer(sent.commandId, one))),
-      });
+    const parameters = { ...command.parameters, ...commonParameters(plan, command, stateBucket, now()) };
+    const whole = await withTicket(tickets, { ...command, parameters }, randomUUID());
+    const commandId = await runCommand.send(whole, document, commandToken(ref.run, phase, command));
+    return { id, document: name, state: 'sent', commandId, sentAt };
+  } catch (error) {
+    if (error instanceof NodeUnreachableError) return refused(command, error, sentAt);
+    throw error;
   }
+};
 
-  const failure = phaseFailure(phase, current, nodeName);
-  // The undoing goes on wherever it can; anything else ends with its first failure.
-  if (failure && (!isUndoPhase(name) || isDone(current))) {
-    await save();
-    throw failure;
+/** Does what was decided, and writes down before each sending that it may have happened. */
+const act = async (services: Services, step: Step, observed: PhaseState, decision: Decision): Promise<PhaseState> => {
+  const { state, runCommand, now } = services;
+  const { ref, phase } = step;
+  const save = (changed: PhaseState): Promise<void> => state.write(stateKeys.phase(ref.run, phase.name), changed);
+  if (decision.kind === 'fail') {
+    await save(observed);
+    throw decision.failure;
   }
+  const { commands } = decision;
+  if (commands.length > 0) await checkApproval(services, step);
+  const foreigners = await strangers(runCommand, ref.system, commands);
+  let current = observed;
+  for (const { id, document } of commands)
+    current = withCommand(current, { id, document, state: 'sending', since: now().toISOString() });
+  await save(current);
+  for (const command of commands) current = withCommand(current, await send(services, step, command, foreigners));
+  if (commands.length > 0) await save(current);
+  return current;
+};
 
-  const toSend = sendable(phase, current);
-  if (toSend.length > 0) await checkApproval({ state, answers, config }, ref, plan, phase);
-  const foreigners = await strangers(runCommand, system, toSend);
-  for (const command of toSend) put({ ...whichOf(command), state: 'sending', since: now().toISOString() });
-  await save();
-  for (const command of toSend) {
-    put(await send(command, foreigners));
-  }
-  if (toSend.length > 0) await save();
-
+/**
+ * Moves one phase of a run one step: looks at what was sent, sends what may be sent, and says when to look again. Any
+ * number of repetitions sends each command once. Throws the error of the first command that failed.
+ */
+export const advancePhase = async (
+  services: Services,
+  { phase: name, ...ref }: AdvancePhaseInput,
+): Promise<AdvancePhaseOutput> => {
+  const plan = await readPlan(services.state, ref.run);
+  const step = stepOf(ref, plan, name);
+  const observed = await observe(services, step);
+  const current = await act(services, step, observed, decide(step.phase, observed, nodeNameIn(plan)));
   return isDone(current)
     ? { status: 'done', waitSeconds: 0 }
-    : { status: 'running', waitSeconds: waitSeconds(current, now()) };
+    : { status: 'running', waitSeconds: waitSeconds(current, services.now()) };
 };
