@@ -132,6 +132,16 @@ export const progressChanges = (before: RunProgress | undefined, now: RunProgres
     .map((line) => `[${formatDuration(now.seconds)}] ${line}`);
 };
 
+/** What has moved, in one line; undefined when no bytes do. */
+const movedText = ({ uploaded, read, estimate }: RunProgress): string | undefined =>
+  uploaded || read
+    ? [
+        ...(uploaded ? [uploadedText(uploaded)] : []),
+        ...(read ? [readText(read)] : []),
+        ...(estimate ? [estimateText(estimate)] : []),
+      ].join(', ')
+    : undefined;
+
 /** How often the bytes are told where nothing can be drawn again, in seconds. */
 const bytesEverySeconds = 30;
 
@@ -151,15 +161,10 @@ export const progressDisplay = (
     if (output.isTerminal) output.draw(progressBlock(progress));
     else {
       for (const line of progressChanges(before, progress)) output.note(line);
-      const { uploaded, read, estimate, seconds } = progress;
-      const moved = [
-        ...(uploaded ? [uploadedText(uploaded)] : []),
-        ...(read ? [readText(read)] : []),
-        ...(estimate ? [estimateText(estimate)] : []),
-      ];
-      if ((uploaded || read) && seconds - bytesTold >= bytesEverySeconds) {
-        bytesTold = seconds;
-        note(moved.join(', '));
+      const moved = movedText(progress);
+      if (moved !== undefined && progress.seconds - bytesTold >= bytesEverySeconds) {
+        bytesTold = progress.seconds;
+        note(moved);
       }
     }
     waitedFor = waiting;

@@ -64,33 +64,42 @@ const requestOf = (system: string, version: string, options: UpgradeOptions) => 
   throw new CliError('usage', said, 'All options: holdfast upgrade --help');
 };
 
-/** Tells what an upgrade has come to. */
-export const concludeUpgrade: Conclude = (_, { system, run }, { outcome, seconds }, json, output) => {
+/** What an upgrade that ended well has come to; undefined for what no upgrade ends with. */
+const upgradeLines = (system: string, { outcome, seconds }: Parameters<Conclude>[2]): readonly string[] | undefined => {
   switch (outcome?.kind) {
     case 'upgraded':
-      if (json) return 'ok';
-      output.line(`${system} has version ${outcome.summary.to}, after ${formatDuration(seconds)}`);
-      output.line(`What was there before: backup ${system}/${outcome.before}`);
-      return 'ok';
+      return [
+        `${system} has version ${outcome.summary.to}, after ${formatDuration(seconds)}`,
+        `What was there before: backup ${system}/${outcome.before}`,
+      ];
     case 'upgrade-not-needed':
-      if (!json) output.line(`${system} has version ${outcome.summary.to} already: there was nothing to do`);
-      return 'ok';
+      return [`${system} has version ${outcome.summary.to} already: there was nothing to do`];
     case 'upgrade-planned': {
-      if (json) return 'ok';
       const { from, to, warnings, steps } = outcome.summary;
-      for (const [version, nodes] of Object.entries(from))
-        output.line(`${nodes} ${nodes === 1 ? 'node' : 'nodes'} with ${version}, to ${to}`);
-      for (const warning of warnings) output.line(`warning: ${warning}`);
-      for (const step of steps) output.line(step);
-      return 'ok';
+      return [
+        ...Object.entries(from).map(
+          ([version, nodes]) => `${nodes} ${nodes === 1 ? 'node' : 'nodes'} with ${version}, to ${to}`,
+        ),
+        ...warnings.map((warning) => `warning: ${warning}`),
+        ...steps,
+      ];
     }
-    case 'failed':
-      throw runFailed('upgrade', { run, system }, outcome);
     default:
-      throw new CliError(
-        'unexpected',
-        `run ${run} ended as no upgrade does`,
-        'Look at its execution. A newer Holdfast may know.',
-      );
+      return undefined;
   }
+};
+
+/** Tells what an upgrade has come to. */
+export const concludeUpgrade: Conclude = (_, { system, run }, progress, json, output) => {
+  const { outcome } = progress;
+  if (outcome?.kind === 'failed') throw runFailed('upgrade', { run, system }, outcome);
+  const lines = upgradeLines(system, progress);
+  if (lines === undefined)
+    throw new CliError(
+      'unexpected',
+      `run ${run} ended as no upgrade does`,
+      'Look at its execution. A newer Holdfast may know.',
+    );
+  if (!json) for (const line of lines) output.line(line);
+  return 'ok';
 };

@@ -55,6 +55,12 @@ export const withSignedManifests = (
 ): Bucket => {
   const isManifest = (key: string): boolean => parseManifestKey(key) !== undefined;
   const { holds, sign } = signatures;
+  /** Puts a signed manifest in the place of one that is not what was signed there. */
+  const replaceForged = async (key: string, manifest: string, taken: AlreadyExistsError): Promise<void> => {
+    const there = await bucket.read(key);
+    if (!there || (await authenticated({ holds }, key, there.text)).authentic) throw taken;
+    await bucket.replace(key, manifest, there.etag);
+  };
   return {
     ...bucket,
     read: async (key) => {
@@ -72,9 +78,7 @@ export const withSignedManifests = (
         await bucket.create(key, manifest, tags);
       } catch (error) {
         if (!(error instanceof AlreadyExistsError)) throw error;
-        const there = await bucket.read(key);
-        if (!there || (await authenticated({ holds }, key, there.text)).authentic) throw error;
-        await bucket.replace(key, manifest, there.etag);
+        await replaceForged(key, manifest, error);
         if (tags) await bucket.tag({ key }, tags);
       }
     },

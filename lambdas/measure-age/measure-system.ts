@@ -14,6 +14,12 @@ const newestGoodOnes = async (vault: VaultOf<'measure-age'>, system: string): Pr
   return found;
 };
 
+/** The moments at which a backup was found sound. */
+const soundAt = (history: Awaited<ReturnType<typeof readHistory>>): readonly Date[] =>
+  (history ?? []).flatMap((entry) =>
+    entry.change === 'verified' && entry.outcome === 'sound' ? [new Date(entry.at)] : [],
+  );
+
 /** When a backup was last found sound. Histories that were written last are read first: a few are enough. */
 const lastSound = async (vault: VaultOf<'measure-age'>, system: string): Promise<Date | undefined> => {
   const objects = await vault.listObjects(vaultKeys.catalog(system));
@@ -23,11 +29,7 @@ const lastSound = async (vault: VaultOf<'measure-age'>, system: string): Promise
     if (!of) continue;
     // An entry is written after the moment that it tells.
     if (last && modifiedAt < last) break;
-    for (const entry of (await readHistory({ vault }, system, of.backup)) ?? []) {
-      if (entry.change !== 'verified' || entry.outcome !== 'sound') continue;
-      const at = new Date(entry.at);
-      if (!last || at > last) last = at;
-    }
+    for (const at of soundAt(await readHistory({ vault }, system, of.backup))) if (!last || at > last) last = at;
   }
   return last;
 };

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Config } from '#domain/config';
-import { isWaitedFor, mailOf, type RunEnded, runEndedEvent, type StatusChange } from '#domain/events';
+import { isWaitedFor, type Known, mailOf, type RunEnded, runEndedEvent, type StatusChange } from '#domain/events';
 import { storedBytes } from '#domain/manifest';
 import { stateKeys } from '#domain/naming';
 import { RunRecord } from '#domain/payloads';
@@ -19,6 +19,34 @@ export interface Services {
 /** The run that an undoing was asked to undo. */
 const Undone = z.object({ run: z.string() });
 
+/** What an undoing has undone, and what was decided on a plan that waited for it: what only the record of a run says. */
+const recorded = async (
+  state: Services['state'],
+  { operation, run }: RunEnded,
+  change: StatusChange,
+): Promise<Pick<Known, 'undone' | 'decision'>> => {
+  const recordOf = (id: string): Promise<RunRecord | undefined> => state.read(stateKeys.run(id), RunRecord);
+  switch (operation) {
+    case 'undo': {
+      const undone = await recordOf(Undone.parse(JSON.parse(change.detail.input ?? '{}')).run);
+      return undone ? { undone } : {};
+    }
+    case 'restore':
+    case 'upgrade': {
+      const decision = (await recordOf(run))?.decision;
+      return decision ? { decision } : {};
+    }
+    default:
+      return {};
+  }
+};
+
+/** The backup that a run has committed. */
+const committedBy = async (vault: Services['vault'], { result, system, backup }: RunEnded) =>
+  result === 'committed' && system !== null && backup !== null
+    ? await readBackup({ vault }, system, backup)
+    : undefined;
+
 /**
  * Tells of the end of a run: an event for programs, a mail for people when it did not succeed and nobody else tells of it, and a
  * ping after a backup that a restore of `latest` may choose. A ping that fails is passed over: what it would have told is true all the same.
@@ -31,21 +59,12 @@ export const tellEnd = async (
   const known = runEndedEvent(change, { runbook });
   // Undoings that end well are part of what failed.
   if (!known || (known.operation === 'undo' && known.outcome === 'succeeded')) return undefined;
-  const undone =
-    known.operation === 'undo'
-      ? await state.read(stateKeys.run(Undone.parse(JSON.parse(change.detail.input ?? '{}')).run), RunRecord)
-      : undefined;
-  const waited = known.operation === 'restore' || known.operation === 'upgrade';
-  const decision = waited ? (await state.read(stateKeys.run(known.run), RunRecord))?.decision : undefined;
-  const committed =
-    known.result === 'committed' && known.system !== null && known.backup !== null
-      ? await readBackup({ vault }, known.system, known.backup)
-      : undefined;
+  const ofRecord = await recorded(state, known, change);
+  const committed = await committedBy(vault, known);
   const event =
     runEndedEvent(change, {
       runbook,
-      ...(undone && { undone }),
-      ...(decision && { decision }),
+      ...ofRecord,
       ...(committed?.readable && {
         committed: {
           bytes: storedBytes(committed.manifest),

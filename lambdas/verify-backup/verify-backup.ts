@@ -82,8 +82,8 @@ const look = async (
 
 /** Takes one backup a range, or one of its objects, further. */
 const advance = async (services: Services, run: string, before: Verification): Promise<Verification> => {
-  const { vault, now, rangeBytes: range } = services;
-  const { system, total, todo, object, hash, bytes, faults, cold, done } = before;
+  const { vault, now } = services;
+  const { system, total, todo, object, bytes, faults, cold, done } = before;
   const [backup = '', ...rest] = todo;
   const begun = await readBackup({ vault }, system, backup);
   const next = (ended: readonly Verification['done'][number][]): Verification => ({
@@ -104,6 +104,16 @@ const advance = async (services: Services, run: string, before: Verification): P
     await enterVerification(vault, manifest, verified);
     return next([{ backup, outcome, bytes, faults }]);
   }
+  return advanceObject(services, before, upload);
+};
+
+/** Takes one object a range further: to its end when it is no longer than that, or can't be read. */
+const advanceObject = async (
+  { vault, rangeBytes }: Services,
+  before: Verification,
+  upload: StoredUpload,
+): Promise<Verification> => {
+  const { system, total, todo, object, hash, bytes, faults, cold, done } = before;
   const onward = { system, total, todo, done, object: object + 1, bytes, faults, cold };
   const withFault = (fault: string): string[] => [...faults, fault].slice(0, faultsTold);
   if (!hash) {
@@ -113,7 +123,7 @@ const advance = async (services: Services, run: string, before: Verification): P
   }
   const sha256 = await resumableSha256(hash);
   const from = sha256.bytes();
-  const end = Math.min(from + range, upload.bytes);
+  const end = Math.min(from + rangeBytes, upload.bytes);
   for await (const chunk of vault.stream(upload, from, end - 1)) sha256.update(chunk);
   if (sha256.bytes() !== end) throw new Error(`${upload.key} was cut off at ${sha256.bytes()} of ${end} bytes.`);
   const read = bytes + end - from;
