@@ -134,15 +134,16 @@ const productOf = (inspection: Inspection): string => {
 /** Where a run's small files lie: inspections tell of it first. */
 const workSpace = ({ space }: Inspection) => space[0];
 
-/** What was found on one node. */
-const checkedNode = (
-  system: string,
-  node: PlannedNode,
-  inspection: Inspection | undefined,
-  state: PhaseState | undefined,
-  failed: readonly string[],
-  now: Date,
-): CheckReport['nodes'][number] => {
+/** What the check of one node has told: of its clock, of its way to the vault, and of what it can't read. */
+interface Told {
+  readonly answered: boolean;
+  readonly clockSeconds: number | null;
+  /** Why the vault took no upload. */
+  readonly refusal: string | undefined;
+  readonly unreadable: readonly string[];
+}
+
+const toldBy = (node: PlannedNode, state: PhaseState | undefined): Told => {
   const command = state?.commands.find(
     (one) =>
       one.state === 'ended' &&
@@ -152,9 +153,24 @@ const checkedNode = (
     instanceId === node.instanceId ? [told] : [],
   );
   const [answer] = answers;
-  const refusal = answers.map(({ vault }) => vault).find((said) => said !== '');
-  const clockSeconds =
-    answer && command?.state === 'ended' ? clockOff(answer.clock, command.sentAt, command.endedAt) : null;
+  return {
+    answered: answer !== undefined,
+    clockSeconds: answer && command?.state === 'ended' ? clockOff(answer.clock, command.sentAt, command.endedAt) : null,
+    refusal: answers.map(({ vault }) => vault).find((said) => said !== ''),
+    unreadable: [...new Set(answers.flatMap(({ unreadable }) => unreadable))],
+  };
+};
+
+/** What was found on one node. */
+const checkedNode = (
+  system: string,
+  node: PlannedNode,
+  inspection: Inspection | undefined,
+  state: PhaseState | undefined,
+  failed: readonly string[],
+  now: Date,
+): CheckReport['nodes'][number] => {
+  const { answered, clockSeconds, refusal, unreadable } = toldBy(node, state);
   const space = inspection && workSpace(inspection);
   const problems = [
     ...failed,
@@ -172,7 +188,7 @@ const checkedNode = (
           `the vault took no upload: ${refusal} Look whether its instance profile has the policy holdfast-node-${system}, and at its way to S3 (route, endpoint, proxy).`,
         ]
       : []),
-    ...[...new Set(answers.flatMap(({ unreadable }) => unreadable))].map((key) => `${key}. Mount or mend it.`),
+    ...unreadable.map((key) => `${key}. Mount or mend it.`),
   ];
   const warnings = inspection ? [...inspection.warnings, ...expiryWarnings(inspection, now)] : [];
   return {
@@ -180,7 +196,7 @@ const checkedNode = (
     product: inspection ? productOf(inspection) : null,
     tools: inspection?.tools ?? null,
     freeBytes: space?.freeBytes ?? null,
-    vault: answer ? refusal === undefined : null,
+    vault: answered ? refusal === undefined : null,
     // A backup goes on without an optional node.
     ...(node.optional ? { problems: [], warnings: [...problems, ...warnings] } : { problems, warnings }),
   };

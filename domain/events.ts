@@ -122,6 +122,14 @@ const resultIn = (operation: RunEnded['operation'], ended: Ended | undefined): R
   return ended ? resultOf(ended) : null;
 };
 
+const storedIn = (committed: Known['committed']): Pick<RunEnded, 'bytes' | 'state' | 'purpose'> =>
+  committed
+    ? { bytes: committed.bytes, state: committed.state, purpose: committed.purpose }
+    : { bytes: null, state: null, purpose: null };
+
+const decisionIn = (decision: Known['decision']): string | null =>
+  decision ? `${decision.approve ? 'approved' : 'rejected'} by ${decision.by}` : null;
+
 /** The event that tells of the end of a run; undefined for what nobody waits for. */
 export const runEndedEvent = (
   { detail }: StatusChange,
@@ -145,10 +153,8 @@ export const runEndedEvent = (
     endedAt: new Date(detail.stopDate).toISOString(),
     seconds: Math.max(0, Math.round((detail.stopDate - detail.startDate) / 1000)),
     backup: (ended && backupOf(ended)) ?? null,
-    bytes: committed?.bytes ?? null,
-    state: committed?.state ?? null,
-    purpose: committed?.purpose ?? null,
-    decision: decision ? `${decision.approve ? 'approved' : 'rejected'} by ${decision.by}` : null,
+    ...storedIn(committed),
+    decision: decisionIn(decision),
     error: good ? null : (detail.error ?? { failed: 'Failed', cancelled: 'Aborted', 'timed out': 'TimedOut' }[outcome]),
     cause: good ? null : (detail.cause ?? 'No reason was given.'),
     console: consoleUrl(execution) ?? '',

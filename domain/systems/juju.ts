@@ -84,7 +84,15 @@ const checkSame = (
       );
 };
 
-const planJujuBackup = (of: BackupOf, config: Juju): readonly PhaseNamed<BackupPhase>[] => {
+/** What is backed up: by which driver, from where, and who works with it. */
+interface JujuFound {
+  readonly servers: readonly (JujuNode & { readonly server: Server })[];
+  readonly client: JujuNode & { readonly client: Client };
+  readonly driver: JujuDriver;
+}
+
+/** Throws an error that a person can act on when these nodes can't be backed up. */
+const findJuju = (of: BackupOf): JujuFound => {
   const nodes = jujuNodes(of.nodes);
   if (!of.safety) for (const one of nodes) check(one);
   const servers = serversOf(nodes);
@@ -95,6 +103,21 @@ const planJujuBackup = (of: BackupOf, config: Juju): readonly PhaseNamed<BackupP
     throw new CommandFailedError(`Juju ${version || '(none)'} was found; Holdfast backs up Juju from 1.16 on.`);
   if (!client) throw new WrongRoleError('No node holds a Juju client. Correct the roles in holdfast.yaml.');
   if (!of.safety && numbersOf(version)[0] > 1) checkSame(client.client, servers);
+  return { servers, client, driver };
+};
+
+/** The state server whose archive alone a restore by the plugin takes: it has the credentials of machine 0. */
+const initialOf = (servers: JujuFound['servers']): JujuNode => {
+  const initial = servers.find(({ server }) => server.machine === '0');
+  if (!initial)
+    throw new CommandFailedError(
+      `The initial state server, machine 0, is not among the nodes that answer (${servers.map(({ server }) => server.machine).join(', ') || 'none'}): juju restore takes only its archive.`,
+    );
+  return initial;
+};
+
+const planJujuBackup = (of: BackupOf, config: Juju): readonly PhaseNamed<BackupPhase>[] => {
+  const { servers, client, driver } = findJuju(of);
   const timeout = collectTimeoutSeconds(of.previous);
   const date = backupMoment(of.backup).toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
   // 1.x takes no name of its own but by the environment, and the plugin's dump is of machine 0 alone.
@@ -119,15 +142,8 @@ const planJujuBackup = (of: BackupOf, config: Juju): readonly PhaseNamed<BackupP
     'client',
   );
   switch (driver) {
-    case 'plugin': {
-      // Restoring takes the credentials of machine 0, so the archive of another one would be of no use.
-      const initial = servers.find(({ server }) => server.machine === '0');
-      if (!initial)
-        throw new CommandFailedError(
-          `The initial state server, machine 0, is not among the nodes that answer (${servers.map(({ server }) => server.machine).join(', ') || 'none'}): juju restore takes only its archive.`,
-        );
-      return [{ name: 'collect', commands: [backup(initial, driver), directory] }];
-    }
+    case 'plugin':
+      return [{ name: 'collect', commands: [backup(initialOf(servers), driver), directory] }];
     case 'stored':
       return [{ name: 'collect', commands: [backup(client, driver), directory] }];
     case 'file':

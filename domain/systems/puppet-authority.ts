@@ -101,6 +101,40 @@ const tell = (node: string, merged: MergedAuthority): readonly string[] => {
   ];
 };
 
+/** What a restored authority has less of than it may. */
+const authorityFaults = (
+  found: CertificateAuthority,
+  expected: CertificateAuthority,
+  { known, merged }: { readonly known: string; readonly merged: MergedAuthority },
+  wrong: (what: string, is: string | number, than: string | number) => string,
+): readonly string[] => [
+  ...(found.fingerprint === expected.fingerprint
+    ? []
+    : [wrong('fingerprint', found.fingerprint, expected.fingerprint)]),
+  ...(serialNumber(found.serial) < serialNumber(known) || serialNumber(found.serial) === 0n
+    ? [wrong('serial', found.serial || 'nothing', `${known} or more`)]
+    : []),
+  ...(found.serial === merged.serial ? [] : [wrong('serial', found.serial || 'nothing', merged.serial)]),
+  ...(found.inventoryLines < expected.inventoryLines
+    ? [wrong('inventory', `of ${found.inventoryLines} lines`, `${expected.inventoryLines} or more`)]
+    : []),
+  ...(expected.revocations ? revocationFaults(found, expected.revocations, wrong) : []),
+];
+
+const revocationFaults = (
+  found: CertificateAuthority,
+  expected: NonNullable<CertificateAuthority['revocations']>,
+  wrong: (what: string, is: string | number, than: string | number) => string,
+): readonly string[] => {
+  const { count: revoked, number } = { count: 0, number: '', ...found.revocations };
+  return [
+    ...(revoked < expected.count ? [wrong('the number of revocations', revoked, `${expected.count} or more`)] : []),
+    ...(serialNumber(number) < serialNumber(expected.number)
+      ? [wrong("the revocation list's number", number || 'nothing', `${expected.number} or more`)]
+      : []),
+  ];
+};
+
 /** Compares a restored authority with the backup's and with all that is known of it: it may have gone on, never back. */
 export const proveAuthority = (
   of: Authorities,
@@ -121,28 +155,10 @@ export const proveAuthority = (
   const known = knownSerial(of, target);
   const wrong = (what: string, is: string | number, than: string | number): string =>
     `certificate authority of ${name}: ${what} is ${is}, expected ${than}`;
-  const revoked = { count: 0, number: '', ...found.revocations };
-  const faults = [
-    ...(found.fingerprint === expected.fingerprint
-      ? []
-      : [wrong('fingerprint', found.fingerprint, expected.fingerprint)]),
-    ...(serialNumber(found.serial) < serialNumber(known) || serialNumber(found.serial) === 0n
-      ? [wrong('serial', found.serial || 'nothing', `${known} or more`)]
-      : []),
-    ...(found.serial === merged.serial ? [] : [wrong('serial', found.serial || 'nothing', merged.serial)]),
-    ...(found.inventoryLines < expected.inventoryLines
-      ? [wrong('inventory', `of ${found.inventoryLines} lines`, `${expected.inventoryLines} or more`)]
-      : []),
-    ...(expected.revocations && revoked.count < expected.revocations.count
-      ? [wrong('the number of revocations', revoked.count, `${expected.revocations.count} or more`)]
-      : []),
-    ...(expected.revocations && serialNumber(revoked.number) < serialNumber(expected.revocations.number)
-      ? [wrong("the revocation list's number", revoked.number || 'nothing', `${expected.revocations.number} or more`)]
-      : []),
-  ];
+  const faults = authorityFaults(found, expected, { known, merged }, wrong);
   return {
     faults,
-    proof: `certificate authority of ${name}: fingerprint ${expected.fingerprint.slice(0, 23)}… is equal; serial ${found.serial}, inventory of ${found.inventoryLines} lines and ${count(revoked.count, 'revocation')} hold all that the backup has (${expected.serial}, ${expected.inventoryLines}, ${expected.revocations?.count ?? 0})`,
+    proof: `certificate authority of ${name}: fingerprint ${expected.fingerprint.slice(0, 23)}… is equal; serial ${found.serial}, inventory of ${found.inventoryLines} lines and ${count(found.revocations?.count ?? 0, 'revocation')} hold all that the backup has (${expected.serial}, ${expected.inventoryLines}, ${expected.revocations?.count ?? 0})`,
     told: tell(name, merged),
   };
 };

@@ -151,25 +151,14 @@ const fetchModules = (of: PuppetUpgrade): readonly Command[] =>
 /** Master, PuppetDB and console as they are after their upgrade. */
 export type Upgraded = Pick<InspectedNode, 'node' | 'inspection'>;
 
-/**
- * The phases of everything but master, PuppetDB and console, with the agent's version that the upgraded master brings.
- * Throws a CheckFailedError when one of these three does not have the version.
- */
-export const planRollout = (of: PuppetUpgrade, upgraded: readonly Upgraded[]): readonly Phase[] => {
-  const { request, config } = of;
-  const behind = upgraded.filter(({ inspection }) => inspection.version !== request.version);
-  if (behind.length > 0)
-    throw new CheckFailedError(
-      `${behind.map(({ node, inspection }) => `${node.name} has ${inspection.version}`).join(', ')}, not ${request.version}: upgrade it first, without "from".`,
-    );
-  const master = inStage(upgraded, 'master')[0]?.inspection;
-  if (!master) throw new CheckFailedError('No master was found.');
+/** The commands by which nodes get the agent's version that the upgraded master brings. */
+const rolloutCommands = (of: PuppetUpgrade, agentVersion: string) => {
+  const { config } = of;
   const nodes = of.nodes.map(({ node }) => node);
   const upgradeOf = (id: string, Url: string, ServerVersion = ''): CommandTemplate => ({
-    ...command(upgradeAgent, { Url, AgentVersion: master.agentVersion, ServerVersion }, { seconds: fetchSeconds }),
+    ...command(upgradeAgent, { Url, AgentVersion: agentVersion, ServerVersion }, { seconds: fetchSeconds }),
     id,
   });
-  const oneByOne = (atOnce = 1): Rollout => ({ maxConcurrency: String(atOnce), maxErrors: '0' });
   const stage = (name: 'compile-masters' | 'hubs' | 'spokes', ServerVersion: string, rollout: Rollout): Command[] =>
     isWanted(of, name)
       ? byHost(
@@ -179,7 +168,7 @@ export const planRollout = (of: PuppetUpgrade, upgraded: readonly Upgraded[]): r
             .filter(
               ({ inspection, preflight }) =>
                 preflight.interrupted !== '' ||
-                inspection.agentVersion !== master.agentVersion ||
+                inspection.agentVersion !== agentVersion ||
                 inspection.version !== (ServerVersion || inspection.version),
             )
             .map(({ node }) => node),
@@ -198,6 +187,24 @@ export const planRollout = (of: PuppetUpgrade, upgraded: readonly Upgraded[]): r
       : { instanceIds: [selector.instance] }),
     rollout,
   });
+  return { stage, agents };
+};
+
+/**
+ * The phases of everything but master, PuppetDB and console, with the agent's version that the upgraded master brings.
+ * Throws a CheckFailedError when one of these three does not have the version.
+ */
+export const planRollout = (of: PuppetUpgrade, upgraded: readonly Upgraded[]): readonly Phase[] => {
+  const { request } = of;
+  const behind = upgraded.filter(({ inspection }) => inspection.version !== request.version);
+  if (behind.length > 0)
+    throw new CheckFailedError(
+      `${behind.map(({ node, inspection }) => `${node.name} has ${inspection.version}`).join(', ')}, not ${request.version}: upgrade it first, without "from".`,
+    );
+  const master = inStage(upgraded, 'master')[0]?.inspection;
+  if (!master) throw new CheckFailedError('No master was found.');
+  const { stage, agents } = rolloutCommands(of, master.agentVersion);
+  const oneByOne = (atOnce = 1): Rollout => ({ maxConcurrency: String(atOnce), maxErrors: '0' });
   const selectors = isWanted(of, 'agents') ? agentSelectors(of) : [];
   const isCanary = (selector: NodeSelector): boolean => 'tag' in selector && selector.canary;
   const archives = of.request.modules.map(({ name }) => name);
