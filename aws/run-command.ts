@@ -77,7 +77,7 @@ const requestOf = ([command, { version, sha256 }, token]: Sent): SendCommandComm
     Object.entries({ ...command.parameters, ...timeoutParameter(command) }).map(([name, value]) => [name, [value]]),
   ),
   TimeoutSeconds: deliverySeconds(command),
-  // Without a rollout one node's failure is the phase's to judge: the others are told by the undoing, not by SSM.
+  // Without a rollout one node's failure is the phase's to judge: the others are told by the undo, not by SSM.
   MaxErrors: command.rollout?.maxErrors ?? '100%',
   ...(command.rollout && { MaxConcurrency: command.rollout.maxConcurrency }),
   Comment: token,
@@ -87,11 +87,11 @@ const requestOf = ([command, { version, sha256 }, token]: Sent): SendCommandComm
 const refusalOf = ([command, { version, sha256 }]: Sent, error: unknown): unknown => {
   if (error instanceof InvalidInstanceId)
     return new NodeUnreachableError(
-      `${command.id}: SSM does not accept ${command.instanceIds.join(', ')}: ${error.message || 'not a managed, running instance'}. Look at the nodes' SSM agent, instance profile and state.`,
+      `${command.id}: SSM does not accept ${command.instanceIds.join(', ')}: ${error.message || 'not a managed, running instance'}. Look at the nodes' state, SSM agent and instance profile.`,
     );
   if (error instanceof InvalidDocument || error instanceof InvalidDocumentVersion)
     return new DocumentChangedError(
-      `${command.id}: SSM has no version ${version} of ${command.document} with the SHA-256 ${sha256} any more (${error.name}: ${error.message}). Look who has changed it, then start the operation again.`,
+      `${command.id}: SSM has no version ${version} of ${command.document} with the SHA-256 ${sha256} any more (${error.name}: ${error.message}). Find out who changed it, then start the operation again.`,
     );
   return error;
 };

@@ -33,7 +33,7 @@ export const backup = async (
   return seeThrough(connection, started, { watch, json, ...follow }, concludeBackup, output);
 };
 
-/** Tells what a backup has come to. */
+/** Prints the result of a backup. */
 export const concludeBackup: Conclude = (connection, { system, run }, { outcome, seconds }, json, output) => {
   switch (outcome?.kind) {
     case 'committed': {
@@ -45,7 +45,7 @@ export const concludeBackup: Conclude = (connection, { system, run }, { outcome,
       );
       for (const what of manifest.missing) output.note(`missing: ${what}`);
       for (const warning of manifest.warnings) output.note(`warning: ${warning}`);
-      output.note(`Look at it: ${sameConnection(connection, `holdfast show ${id}`)}`);
+      output.note(`Details: ${sameConnection(connection, `holdfast show ${id}`)}`);
       return 'ok';
     }
     case 'checked':
@@ -56,7 +56,7 @@ export const concludeBackup: Conclude = (connection, { system, run }, { outcome,
         throw new CliError(
           'busy',
           `another run is making ${id} already`,
-          `Look whether it is complete: ${sameConnection(connection, `holdfast backups ${system}`)}`,
+          `See whether it is complete: ${sameConnection(connection, `holdfast backups ${system}`)}`,
         );
       if (!json) output.line(`${id} exists already: another run made it, this one had nothing to do`);
       return 'ok';
@@ -71,8 +71,8 @@ export const concludeBackup: Conclude = (connection, { system, run }, { outcome,
     default:
       throw new CliError(
         'unexpected',
-        `run ${run} ended as no backup does`,
-        'Look at its execution. A newer Holdfast may know.',
+        `run ${run} ended without the result of a backup`,
+        'Open its execution in the Step Functions console. A newer version of Holdfast may understand it.',
       );
   }
 };

@@ -24,7 +24,7 @@ export const cancel = async (
   if (state !== 'running')
     throw new CliError(
       'not-found',
-      `${run} is over already: ${state}`,
+      `${run} has ended already: ${state}`,
       `How it ended: ${sameConnection(connection, `holdfast watch ${run}`)}`,
     );
   const step = await readStep(connection, run, execution);
@@ -32,13 +32,13 @@ export const cancel = async (
   const undoing =
     step?.approvalUntil === undefined
       ? operations[operation].undoing
-      : 'nothing was touched: it waited for an approval';
+      : 'nothing was changed: it waited for an approval';
   if (json) {
     output.document({ run, operation, system: system ?? null, state: 'cancelled', undoing });
     return 'ok';
   }
   output.line(`${run} is cancelled.`);
-  output.line(`What becomes of it: ${undoing}.`);
+  output.line(`Now: ${undoing}.`);
   if (lockedBy !== undefined) output.line(`${lockedBy}, for which it was made, fails with it.`);
   output.note(
     `${system ?? 'Its system'} is shown as undoing until that is done: ${sameConnection(connection, 'holdfast systems')}`,

@@ -54,7 +54,7 @@ export const listBackups = async (vault: Bucket, system: string): Promise<readon
 export type Finding = Pick<Connection, 'vault' | 'state' | 'options'>;
 
 /**
- * Returns the backup that was typed; `latest` is the newest good one, as for a restore, and what it passes over is told. Throws a CliError
+ * Returns the backup that was typed; `latest` is the newest good one, as for a restore, and what it skips is told. Throws a CliError
  * when there is none, or when its manifest can't be read.
  */
 export const typedBackup = async (
@@ -64,7 +64,7 @@ export const typedBackup = async (
 ): Promise<ReadableBackup> => {
   if (backup === 'latest') {
     const { good, passedOver } = await newestGood(connection, system);
-    for (const { backup: id, reason } of passedOver) output.note(`${system}/${id} is passed over: ${reason}`);
+    for (const { backup: id, reason } of passedOver) output.note(`${system}/${id} is skipped: ${reason}`);
     if (good) return good;
     throw await noGoodBackup(connection, system);
   }
@@ -94,10 +94,10 @@ const noGoodBackup = async (connection: Finding, system: string): Promise<CliErr
     return new CliError(
       'not-found',
       `${system} has no good backup yet; run ${run} is under way`,
-      `When it is complete it is listed: ${list}`,
+      `List it when it is complete: ${list}`,
     );
   if ((await committedBackups(connection, system)).length === 0) return noBackups(connection.vault, system);
-  return new CliError('not-found', `${system} has no good backup`, `Look what there is: ${list}`);
+  return new CliError('not-found', `${system} has no good backup`, `List the backups: ${list}`);
 };
 
 /** The run that holds a system's lock, or undefined. */
@@ -121,7 +121,7 @@ export const assertSystem = (text: string): void => {
   if (SystemId.safeParse(text).success) return;
   throw new CliError(
     'usage',
-    `not the id of a system: ${text}`,
+    `not a system id: ${text}`,
     'Give one as in holdfast.yaml: 2 to 32 lower-case letters, digits and hyphens.',
   );
 };
@@ -152,6 +152,6 @@ export const noBackups = async (vault: Bucket, system: string): Promise<CliError
   return new CliError(
     'not-found',
     `the vault has no backup of ${system}, and none is under way; it has ${others.length === 0 ? 'none of any system' : `backups of ${others.join(', ')}`}`,
-    `If the name is right, make its first: holdfast backup ${system} --watch`,
+    `If the name is right, make the first one: holdfast backup ${system} --watch`,
   );
 };

@@ -28,7 +28,7 @@ const row = (node: CheckReport['nodes'][number]): readonly string[] => [
   node.vault === null ? '-' : node.vault ? 'ok' : 'refuses',
 ];
 
-/** Tells what a check has found. Throws a CliError when there is something that a backup would fail by. */
+/** Reports what a check has found. Throws a CliError when there is something that a backup would fail by. */
 export const concludeCheck = (report: CheckReport, json: boolean, output: Output): Exit => {
   const { system, nodes, steps } = report;
   const problems = problemsOf(report);
@@ -40,8 +40,8 @@ export const concludeCheck = (report: CheckReport, json: boolean, output: Output
   if (problems.length > 0)
     throw new CliError(
       'failed',
-      `${system} can not be backed up now: ${formatAmount(problems.length, 'problem')}`,
-      `Mend what is told, then look again: holdfast check ${system}`,
+      `${system} cannot be backed up now: ${formatAmount(problems.length, 'problem')}`,
+      `Fix each problem, then run: holdfast check ${system}`,
     );
   if (!json)
     output.note(

@@ -16,13 +16,14 @@ export class CliError extends Error {
 /** What helps against an error of AWS or of the way to it, by the error's name. */
 const remedy = (name: string): string => {
   if (/credential|expired|InvalidClientTokenId|UnrecognizedClient|InvalidAccessKeyId|Signature/i.test(name))
-    return 'Sign in again (aws sso login), or name another --profile.';
-  if (/AccessDenied|Forbidden/i.test(name)) return 'Ask for the permission that is named, or name another --profile.';
-  if (name === 'NoSuchBucket') return 'Look whether every stack of Holdfast is deployed.';
-  return 'Look at the network, --region and --endpoint-url, then try again.';
+    return 'Sign in again (aws sso login), or use another --profile.';
+  if (/AccessDenied|Forbidden/i.test(name))
+    return 'Ask for the permission that the message names, or use another --profile.';
+  if (name === 'NoSuchBucket') return 'Make sure that every stack of Holdfast is deployed.';
+  return 'Check the network, --region and --endpoint-url, then try again.';
 };
 
-const report = 'Set HOLDFAST_DEBUG=1 to see where it happened, and report it.';
+const report = 'Set HOLDFAST_DEBUG=1 for a stack trace, and report it.';
 
 const field = (error: Error, name: string): unknown => Object.entries(error).find(([key]) => key === name)?.[1];
 

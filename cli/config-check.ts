@@ -22,7 +22,7 @@ export const configCheck = async (
     if (!(error instanceof InvalidConfigError)) throw error;
     if (json) output.document({ file, valid: false, faults: error.faults });
     else for (const line of error.message.split('\n')) output.line(line);
-    output.note(`${formatAmount(error.faults.length, 'mistake')} in ${file}. Mend it, then check it again.`);
+    output.note(`${formatAmount(error.faults.length, 'mistake')} in ${file}. Fix it, then check it again.`);
     return 'invalid';
   }
   const systems = Object.entries(config.systems).map(([id, { kind, nodes, schedules }]) => ({
@@ -88,7 +88,7 @@ const scheduleColumns = [
   { heading: 'STARTS' },
 ] as const;
 
-/** The text of a configuration. Throws a CliError when it can not be read. */
+/** The text of a configuration. Throws a CliError when it cannot be read. */
 export const read = async (file: string): Promise<string> => {
   try {
     return await readFile(file, 'utf8');

@@ -57,7 +57,7 @@ export const connect = async (options: ConnectionOptions): Promise<Connection> =
     throw new CliError(
       'connection',
       `Holdfast is not deployed here: ${options.endpointUrl ?? `region ${await stepFunctions.config.region()}`} has no state machine ${stateMachineName('backup')}`,
-      'Name the account and region where it is with --profile and --region, or deploy it.',
+      'Select the account and region with --profile and --region, or deploy Holdfast.',
     );
   const { account, region } = parseArn(backupMachineArn);
   const local = options.endpointUrl !== undefined;

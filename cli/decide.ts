@@ -35,15 +35,15 @@ export const decide = async (
     throw new CliError(
       'not-found',
       `no run ${run} has asked for an approval`,
-      'Look at its name. A run asks when it has its plan, within minutes; one with --confirm never asks.',
+      'Check its name. A run asks once it has its plan, within minutes; a run with --confirm never asks.',
     );
   const plan = await state.read(stateKeys.plan(run), Plan);
   const seal = plan && sealOf(plan, sha256);
   if (seal?.digest !== approval.digest)
     throw new CliError(
       'failed',
-      `the plan of ${run} is not the one that it asked about: it was changed, or the run has ended`,
-      'Look at the run. When it still waits, cancel it, and find out who changed its plan.',
+      `the plan of ${run} is not the one that it asked to approve: the plan was changed, or the run has ended`,
+      'If the run still waits, cancel it, and find out who changed its plan.',
     );
   const by = await callerId();
   const decision: Decision = { seal, ...choice, at: new Date().toISOString() };
@@ -55,13 +55,13 @@ export const decide = async (
     throw new CliError(
       'not-found',
       `${run} no longer waits; its deadline was ${approval.deadline}`,
-      'It was decided, or has ended. Start the restore again if it is still wanted.',
+      'It was decided already, or has ended. Start it again if you still want it.',
     );
   }
   if (json) output.document({ run, decision: choice.approve ? 'approved' : 'rejected', by, digest: seal.digest });
   else
     output.line(
-      `${run} is ${choice.approve ? 'approved: it goes on' : 'rejected: it ends, and nothing was touched'} (${by}, plan ${seal.digest.slice(0, 12)})`,
+      `${run} is ${choice.approve ? 'approved and continues' : 'rejected and ends; nothing was changed'} (${by}, plan ${seal.digest.slice(0, 12)})`,
     );
   return 'ok';
 };

@@ -69,7 +69,7 @@ const failureOf = ({ status, error, cause }: DescribeExecutionCommandOutput): Ru
     case 'ABORTED':
       return { error: 'Aborted', cause: cause ?? 'somebody stopped the run' };
     case 'TIMED_OUT':
-      return { error: 'TimedOut', cause: cause ?? 'the run took longer than it may' };
+      return { error: 'TimedOut', cause: cause ?? 'the run timed out' };
     default: {
       const reported = LambdaCause.safeParse(parseJson(cause));
       const told = reported.success ? reported.data.errorMessage : cause;
@@ -82,7 +82,11 @@ const operationOf = (execution: string): Run['operation'] => {
   const machine = execution.split(':').at(-2);
   const found = operations.find((operation) => stateMachineName(operation) === machine);
   if (found) return found;
-  throw new CliError('unexpected', `${execution} is no run that this version knows`, 'A newer Holdfast may know it.');
+  throw new CliError(
+    'unexpected',
+    `${execution} is no run that this version knows`,
+    'Use a newer version of Holdfast.',
+  );
 };
 
 /** A run by the ARN of its execution. Undefined when there is no such execution, or no longer. */
@@ -135,7 +139,7 @@ export const findRun = async (
   throw new CliError(
     'not-found',
     `there is no run ${run}, or it ended more than 90 days ago`,
-    `Look what there is: ${sameConnection(connection, 'holdfast runs')}`,
+    `List the runs: ${sameConnection(connection, 'holdfast runs')}`,
   );
 };
 

@@ -47,7 +47,7 @@ export type Outcome =
       /** What is not as it was, or not known. */
       readonly told: readonly string[];
     }
-  /** Nothing was touched: only a plan was asked for. */
+  /** Nothing was changed: only a plan was asked for. */
   | { readonly kind: 'planned'; readonly summary: RestoreSummary }
   /** `before` is the backup that was taken before it. */
   | { readonly kind: 'upgraded'; readonly summary: UpgradeSummary; readonly before: string }
@@ -76,7 +76,7 @@ export interface RunProgress {
   readonly uploaded?: UploadedProgress;
   /** Of a verification: absent until it has begun. */
   readonly read?: ReadProgress;
-  /** Absent when no run of this kind has ended well before, and when nothing can be said. */
+  /** Absent when no run of this kind has succeeded before, and when nothing can be said. */
   readonly estimate?: Estimate;
   /** Absent while the run is under way. */
   readonly outcome?: Outcome;
@@ -122,7 +122,7 @@ const observer = (connection: Followed, executionArn: string) => {
       throw new CliError(
         'not-found',
         `there is no execution ${executionArn}`,
-        `Look what there is: ${sameConnection(connection, 'holdfast runs')}`,
+        `List the runs: ${sameConnection(connection, 'holdfast runs')}`,
       );
     const { run, operation, startedAt } = described;
     record ??= await typed.read(stateKeys.run(run), RunRecord);
@@ -157,7 +157,7 @@ const observer = (connection: Followed, executionArn: string) => {
 
 /**
  * Where a run stands, again and again until it has ended: the last snapshot has the outcome. Throws the SDK's error when
- * AWS can't be reached; the run goes on.
+ * AWS can't be reached; the run continues.
  */
 export async function* followRun(
   connection: Followed,
@@ -213,7 +213,7 @@ const uploadReader = ({ uploads }: Followed) => {
   };
 };
 
-/** A backup that ended well is one only if its manifest says so. */
+/** A backup that succeeded is one only if its manifest says so. */
 const backupOutcome = async (
   run: string,
   { system, backup, check, ...ended }: Extract<Ended, { operation: 'backup' }>,
@@ -231,7 +231,7 @@ const backupOutcome = async (
   return {
     kind: 'failed',
     error: 'NotCommitted',
-    cause: `the run ended well, but ${backup} is no backup: ${reason}`,
+    cause: `the run succeeded, but ${backup} is no backup: ${reason}`,
   };
 };
 
@@ -244,8 +244,8 @@ const outcomeOf = async (
   if (ended === undefined)
     throw new CliError(
       'unexpected',
-      `run ${run} ended in a way that this version does not know`,
-      'A newer Holdfast may know it.',
+      `run ${run} has a result that this version does not know`,
+      'Use a newer version of Holdfast.',
     );
   switch (ended.operation) {
     case 'restore': {

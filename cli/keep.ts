@@ -46,11 +46,11 @@ const ask = async (connection: Connection, request: HoldRequest, pollMillisecond
   const { status, output, error, cause } = await ended(connection, execution, pollMilliseconds);
   if (status === 'SUCCEEDED') return HoldOutput.parse(JSON.parse(output ?? 'null'));
   if (error === 'AlreadyExistsError')
-    throw new CliError('busy', `${system}/${backup} is being changed by somebody else`, 'Try again.');
+    throw new CliError('busy', `${system}/${backup} is being changed by another command`, 'Try again.');
   throw new CliError(
     'failed',
     `${execution} failed: ${error ?? status}: ${cause ?? 'no reason was given'}`,
-    'What it has begun is finished when you do the same again.',
+    'Run the same command again to finish it.',
   );
 };
 
@@ -75,7 +75,7 @@ export const keep = async (
     throw new CliError(
       'not-found',
       `nobody holds ${id}`,
-      `Look at it: ${sameConnection(connection, `holdfast show ${id}`)}`,
+      `Details: ${sameConnection(connection, `holdfast show ${id}`)}`,
     );
   const request = {
     ...{ system, backup: manifest.backup, change, by: userInfo().username },
@@ -88,7 +88,7 @@ export const keep = async (
   }
   if (change === 'held') {
     output.line(`${id} is held: it does not expire.`);
-    output.note(`Take it back: ${sameConnection(connection, `holdfast release ${id}`)}`);
+    output.note(`Release it: ${sameConnection(connection, `holdfast release ${id}`)}`);
   } else
     output.line(
       `${id} is released: it expires as ${manifest.retentionClass}${isRegular(manifest) ? ', from the next backup on unless it is among the newest' : ''}.`,

@@ -9,7 +9,7 @@ import type { Connection } from './connection.ts';
 import { listRuns } from './executions.ts';
 import { type PhaseProgress, phaseProgress } from './phase-progress.ts';
 
-/** How far a run is, and how long it still takes, told from the last one of its kind that ended well. */
+/** How far a run is, and how long it still takes, told from the last one of its kind that succeeded. */
 
 /** What the last run of the same system and operation took. */
 export interface LastRun {
@@ -26,13 +26,13 @@ export interface Estimate {
   readonly lastSeconds: number;
 }
 
-/** Runs that are looked at for one that ended well; with more than a few systems the newest may be another's. */
+/** Runs that are looked at for one that succeeded; with more than a few systems the newest may be another's. */
 const runsLookedAt = 30;
 
 /** The phase in which a backup's bytes arrive. */
 const collecting = 'collect';
 
-/** The last run of the same system and operation that ended well. Undefined when there is none, or when it may not be read. */
+/** The last run of the same system and operation that succeeded. Undefined when there is none, or when it may not be read. */
 export const lastRun = async (
   connection: Pick<Connection, 'stepFunctions' | 'backupMachineArn' | 'state' | 'vault'>,
   { system, operation }: Pick<RunRef, 'system' | 'operation'>,

@@ -71,7 +71,7 @@ connected(program)
     }
   })
   .name('holdfast')
-  .description('Backups of Puppet control planes on AWS: scheduled, verified, off-site.')
+  .description('Scheduled, verified backups, restores and upgrades of Puppet and Juju control planes on AWS.')
   .version(packageJson.version)
   .exitOverride()
   .configureOutput({
@@ -97,8 +97,11 @@ connected(program)
 connected(
   program
     .command('systems')
-    .description('tell of every system whether it is backed up, what is running, and what failed last')
-    .option('--config <file>', 'what is configured (default: holdfast.yaml, when the folder has it)'),
+    .description('show for every system whether it is backed up, what is running, and what failed last')
+    .option(
+      '--config <file>',
+      'the configuration to compare with (default: holdfast.yaml in this folder, if it exists)',
+    ),
 )
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'invalid', 'not-found', 'connection', 'overdue']))
   .action((options) =>
@@ -109,7 +112,7 @@ program
   .command('config')
   .description('the configuration, holdfast.yaml')
   .command('check')
-  .description('tell every mistake in a configuration as file:LINE:COLUMN: path: expected, or what it means')
+  .description('list every mistake in a configuration as file:LINE:COLUMN: path: expected, or show what it configures')
   .argument('[file]', 'the configuration', 'holdfast.yaml')
   .addOption(json)
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'invalid', 'not-found']))
@@ -118,10 +121,10 @@ program
 connected(
   program
     .command('backup')
-    .description('start a backup; only with --watch does 0 mean that it is complete')
+    .description('start a backup; with --watch, exit code 0 means that it is complete')
     .argument('<system>', 'the id of a system in holdfast.yaml')
-    .option('--partial', 'back up what still lives when a node does not answer; it is never the latest')
-    .option('--watch', 'follow the run to its end; Ctrl-C detaches, the run goes on'),
+    .option('--partial', 'back up the nodes that answer when others do not; such a backup is never latest')
+    .option('--watch', 'follow the run to its end; Ctrl-C detaches, the run continues'),
 )
   .addHelpText(
     'after',
@@ -135,7 +138,7 @@ connected(
   program
     .command('check')
     .description(
-      'look whether a system could be backed up now: agents, tools, space, keys, clock, the way to S3; nothing is changed',
+      'check whether a system can be backed up now: agents, tools, space, keys, clock, access to S3; changes nothing',
     )
     .argument('<system>', 'the id of a system in holdfast.yaml'),
 )
@@ -150,30 +153,27 @@ connected(
 connected(
   program
     .command('restore')
-    .description('restore a backup; only with --watch does 0 mean that everything is proven')
+    .description('restore a backup; with --watch, exit code 0 means that everything is verified')
     .argument('<system>', 'the id of a system in holdfast.yaml')
     .argument('[backup]', 'an id, or latest (default: latest)')
     .option('--before <time>', 'the newest good backup before this time, such as 2026-11-20T02:00:00Z')
-    .option('--plan', 'tell what would be done, and touch nothing')
-    .option('--confirm <system>', "the system's name typed again; without it the run waits for an approval")
+    .option('--plan', 'print what would be done, and change nothing')
+    .option('--confirm <system>', "the system's name again; without it the run waits for an approval")
     .option('--approval-minutes <minutes>', 'how long it waits (default: 60)')
     .option('--scope <part...>', 'certs, config, code, mcollective, databases, databases:NAME (default: everything)')
     .addOption(
       new Option(
         '--databases <mode>',
-        'keep: roles and tablespaces stay; globals: they are made anew (default: keep)',
+        'keep: roles and tablespaces stay; globals: they are recreated (default: keep)',
       ).choices(['keep', 'globals']),
     )
     .option(
       '--allow <difference...>',
       'version, hostname, certname, missing-nodes; of Juju: version, stopped-server, format',
     )
-    .option('--no-safety-backup', 'take no backup of what is there before')
-    .option(
-      '--reinstall <installer>',
-      'purge, and install again from this archive below installers/SYSTEM/ in the vault',
-    )
-    .option('--sha256 <hex>', 'the SHA-256 of the installer: without it, it is not run')
+    .option('--no-safety-backup', 'take no backup of the current state first')
+    .option('--reinstall <installer>', 'purge, then reinstall from this archive below installers/SYSTEM/ in the vault')
+    .option('--sha256 <hex>', 'the SHA-256 of the installer, required with it')
     .option(
       '--answers <role=file=sha256...>',
       "answers for the installer in place of the backup's, from files below installers/SYSTEM/ in the vault",
@@ -190,7 +190,7 @@ connected(
     .option('--ensure-availability <number>', 'Juju 1.x: state servers to have afterwards, 3, 5 or 7')
     .option('--reconnect-seconds <seconds>', 'Juju: how long agents may take to report (default: 900)')
     .option('--reconnect-percent <percent>', 'Juju: how many of all machines must report (default: 100)')
-    .option('--watch', 'follow the run to its end; Ctrl-C detaches, the run goes on'),
+    .option('--watch', 'follow the run to its end; Ctrl-C detaches, the run continues'),
 )
   .addHelpText(
     'after',
@@ -205,16 +205,16 @@ connected(
 connected(
   program
     .command('upgrade')
-    .description('upgrade a system; only with --watch does 0 mean that every stage has the version')
+    .description('upgrade a system; with --watch, exit code 0 means that every stage has the version')
     .argument('<system>', 'the id of a system in holdfast.yaml')
-    .argument('<version>', 'the version to have afterwards, such as 2016.4.2')
+    .argument('<version>', 'the version to upgrade to, such as 2016.4.2')
     .option('--installer <archive>', 'its name below installers/SYSTEM/ in the vault, or an https URL')
-    .option('--sha256 <hex>', 'the SHA-256 of the archive: without it, it is not run')
-    .option('--plan', 'tell what would be done, and touch nothing')
-    .option('--confirm <system>', "the system's name typed again; without it the run waits for an approval")
+    .option('--sha256 <hex>', 'the SHA-256 of the archive, required with it')
+    .option('--plan', 'print what would be done, and change nothing')
+    .option('--confirm <system>', "the system's name again; without it the run waits for an approval")
     .option('--approval-minutes <minutes>', 'how long it waits (default: 60)')
     .addOption(
-      new Option('--from <stage>', 'stages before it are passed over').choices([
+      new Option('--from <stage>', 'stages before it are skipped').choices([
         'master',
         'puppetdb',
         'console',
@@ -227,12 +227,12 @@ connected(
     )
     .option(
       '--install-modules <archive=sha256...>',
-      'modules that compile masters get where they lack them, from archives below installers/SYSTEM/ in the vault',
+      'modules to install on compile masters that lack them, from archives below installers/SYSTEM/ in the vault',
     )
     .option('--compile-masters <number>', 'compile masters at a time (default: 1)')
     .option('--agents <share>', 'agents at a time, a number or a percentage (default: 10%)')
-    .option('--agent-errors <share>', 'agents that may fail before the rest is left alone (default: 1%)')
-    .option('--watch', 'follow the run to its end; Ctrl-C detaches, the run goes on'),
+    .option('--agent-errors <share>', 'agents that may fail before the rollout stops (default: 1%)')
+    .option('--watch', 'follow the run to its end; Ctrl-C detaches, the run continues'),
 )
   .addHelpText(
     'after',
@@ -247,7 +247,7 @@ connected(
 connected(
   program
     .command('approve')
-    .description('approve the plan of a run that waits, and let it go on')
+    .description('approve the plan of a waiting run, which then continues')
     .argument('<run>', 'its name, as holdfast runs lists it'),
 )
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'failed', 'connection']))
@@ -260,7 +260,7 @@ connected(
 connected(
   program
     .command('reject')
-    .description('end a run that waits for an approval; nothing was touched')
+    .description('reject the plan of a waiting run, which then ends; nothing was changed')
     .argument('<run>', 'its name, as holdfast runs lists it')
     .requiredOption('--reason <text>', 'why, for whoever reads the error'),
 )
@@ -274,7 +274,7 @@ connected(
 connected(
   program
     .command('runs')
-    .description('list runs of all operations, newest first, and what they have come to')
+    .description('list runs of all operations and their results, newest first')
     .argument('[system]', 'the id of a system (default: all)')
     .option('--limit <number>', 'how many (default: 20)'),
 )
@@ -286,7 +286,7 @@ connected(
 connected(
   program
     .command('watch')
-    .description('follow a run to its end, or tell how it has ended; Ctrl-C detaches, the run goes on')
+    .description('follow a run to its end, or show how it ended; Ctrl-C detaches, the run continues')
     .argument('<run>', 'its name, as holdfast runs lists it'),
 )
   .addHelpText(
@@ -300,7 +300,7 @@ connected(
 connected(
   program
     .command('cancel')
-    .description('stop a run; what it left is undone by itself')
+    .description('stop a run; Holdfast then undoes its changes')
     .argument('<run>', 'its name, as holdfast runs lists it')
     .option('--reason <text>', 'why, for whoever reads the error'),
 )
@@ -323,7 +323,7 @@ connected(
 connected(
   program
     .command('show')
-    .description('show all that is known of a backup')
+    .description('show the details of a backup')
     .argument('<backup>', 'SYSTEM/ID, SYSTEM/latest, or an ID with --system')
     .option('--system <system>', 'the system that an ID belongs to'),
 )
@@ -335,10 +335,10 @@ connected(
 connected(
   program
     .command('verify')
-    .description('read a backup back from the vault; only with --watch does 0 mean that every byte is as committed')
+    .description('read a backup back from the vault; with --watch, exit code 0 means that every byte is as committed')
     .argument('<backup>', 'SYSTEM/ID, SYSTEM/latest, or an ID with --system')
     .option('--system <system>', 'the system that an ID belongs to')
-    .option('--watch', 'follow the run to its end; Ctrl-C detaches, the run goes on'),
+    .option('--watch', 'follow the run to its end; Ctrl-C detaches, the run continues'),
 )
   .addHelpText('after', exitHelp(['ok', 'unexpected', 'usage', 'not-found', 'failed', 'connection', 'interrupted']))
   .action((backup, options) =>
@@ -357,8 +357,8 @@ program
   });
 
 const held = [
-  ['keep', 'held', 'put a hold on a backup: it does not expire'],
-  ['release', 'released', 'take the hold on a backup back'],
+  ['keep', 'held', 'put a hold on a backup, so that it does not expire'],
+  ['release', 'released', 'release the hold on a backup'],
 ] as const;
 for (const [verb, change, description] of held)
   connected(
@@ -378,13 +378,13 @@ for (const [verb, change, description] of held)
 
 program
   .command('completion')
-  .description('print what teaches a shell these verbs and options')
+  .description('print a completion script for a shell')
   .addArgument(new Argument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
   .addHelpText(
     'after',
     [
       '',
-      'Put the line of your shell where it reads its settings:',
+      'Add the line for your shell to its startup file:',
       '  bash  source <(holdfast completion bash)',
       '  zsh   source <(holdfast completion zsh)   after compinit',
       '  fish  holdfast completion fish | source',

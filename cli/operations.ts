@@ -10,7 +10,7 @@ import { concludeVerify } from './verify.ts';
 interface Operation {
   /** What is said of a run that has ended, and the exit code. */
   readonly conclude: Conclude;
-  /** What becomes of a run that is cancelled in its midst. */
+  /** What happens to a run that is cancelled. */
   readonly undoing: string;
 }
 

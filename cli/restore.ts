@@ -29,7 +29,7 @@ export interface RestoreOptions extends ApprovedOptions {
 
 /**
  * Starts a restore; with `watch` follows it to its end, where `ok` means that everything was proven. With `plan` it waits
- * for the plan, and nothing is touched.
+ * for the plan, and nothing is changed.
  */
 export const restore = async (
   connect: () => Promise<Connection>,
@@ -105,7 +105,7 @@ const ontoOf = (typedPairs: readonly string[]): Readonly<Record<string, string>>
   return Object.fromEntries(entries);
 };
 
-/** Tells what a restore has come to. */
+/** Prints the result of a restore. */
 export const concludeRestore: Conclude = (_, { system, run }, { outcome, seconds }, json, output) => {
   switch (outcome?.kind) {
     case 'planned':
@@ -127,8 +127,8 @@ export const concludeRestore: Conclude = (_, { system, run }, { outcome, seconds
     default:
       throw new CliError(
         'unexpected',
-        `run ${run} ended as no restore does`,
-        'Look at its execution. A newer Holdfast may know.',
+        `run ${run} ended without the result of a restore`,
+        'Open its execution in the Step Functions console. A newer version of Holdfast may understand it.',
       );
   }
 };

@@ -24,7 +24,7 @@ export interface Started {
   readonly reject?: string;
 }
 
-/** Says how a run has ended, to a person unless lines of JSON have said it, and with which exit code. Throws a CliError for one that did not end well. */
+/** Says how a run has ended, to a person unless lines of JSON have said it, and with which exit code. Throws a CliError for one that failed. */
 export type Conclude = (
   connection: Connection,
   started: Started,
@@ -55,7 +55,7 @@ export const startRun = async (
     throw new CliError(
       'unexpected',
       'Step Functions started a run and did not name it',
-      `Look whether it is there: ${sameConnection(connection, `holdfast runs ${request.system}`)}`,
+      `See whether it started: ${sameConnection(connection, `holdfast runs ${request.system}`)}`,
     );
   return seenAt(connection, run, execution, request.system);
 };
@@ -78,7 +78,7 @@ export const seenAt = (
 };
 
 /**
- * Tells of a run that was started; with `watch` follows it to its end, which `conclude` judges. With `json` everything is
+ * Reports on a run that was started; with `watch` follows it to its end, which `conclude` judges. With `json` everything is
  * JSON: one document, or a line per event.
  */
 export const seeThrough = async (
@@ -98,7 +98,7 @@ export const seeThrough = async (
 
 /** How a person starts what needs an approval. */
 export interface ApprovedOptions extends FollowOptions {
-  /** Only a plan: nothing is touched. */
+  /** Only a plan: nothing is changed. */
   readonly plan?: boolean;
   /** The system's name typed again: no approval is needed. */
   readonly confirm?: string;
@@ -127,7 +127,7 @@ export const startApproved = async (
   };
   if (waits)
     output.note(
-      `Once it has its plan it waits ${formatDuration(approvalSeconds)} for an approval; nothing is changed before.`,
+      `After planning, it waits ${formatDuration(approvalSeconds)} for an approval. Nothing is changed until then.`,
     );
   // A plan is one document, so what leads to it is told as to a person.
   const follow = { ...options, watch: watch || plan, json: json && !plan };
@@ -158,7 +158,7 @@ export const watchRun = async (
   const show = progressDisplay(output, connection);
   const detach = (): never => {
     if (json) output.jsonLine({ event: 'detached', run });
-    output.note(`Detached. The run goes on. ${howToFollow(started)}`);
+    output.note(`Detached. The run continues. ${howToFollow(started)}`);
     process.exit(exitCodes.interrupted.code);
   };
   process.once('SIGINT', detach);
@@ -172,7 +172,7 @@ export const watchRun = async (
     }
   } catch (error) {
     const { exit, message } = explain(error);
-    throw new CliError(exit, message, `The run goes on. ${howToFollow(started)}`);
+    throw new CliError(exit, message, `The run continues. ${howToFollow(started)}`);
   } finally {
     process.off('SIGINT', detach);
   }

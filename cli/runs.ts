@@ -41,7 +41,7 @@ const newestRuns = async (
   throw new CliError(
     'not-found',
     `nothing ${system === undefined ? '' : `of ${system} `}has run ${where}`,
-    `Look what there is: ${sameConnection(connection, 'holdfast systems')}`,
+    `List the systems: ${sameConnection(connection, 'holdfast systems')}`,
   );
 };
 
@@ -100,7 +100,7 @@ const columns = [
 const secondsOf = ({ startedAt, endedAt }: Run, now: Date): number =>
   Math.max(0, ((endedAt ?? now).getTime() - startedAt.getTime()) / 1000);
 
-/** What a run has come to, in a word or two. */
+/** Describes the result of a run in a word or two. */
 const resultText = ({ ended, failure }: Run): string => {
   if (failure) return failure.error;
   switch (ended?.operation) {

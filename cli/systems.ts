@@ -51,7 +51,7 @@ interface Status {
 }
 
 /**
- * Tells of every system whether it is backed up, how old its newest good backup is, what is running, and what failed last.
+ * Reports for every system whether it is backed up, how old its newest good backup is, what is running, and what failed last.
  * `overdue` when one has no good backup, or one that is older than its schedule allows.
  */
 export const systems = async (
@@ -75,7 +75,7 @@ export const systems = async (
     throw new CliError(
       'not-found',
       'no system has a backup, and none has run',
-      `Make the first: ${sameConnection(connection, 'holdfast backup SYSTEM --watch')}`,
+      `Make the first one: ${sameConnection(connection, 'holdfast backup SYSTEM --watch')}`,
     );
   const found = await Promise.all(
     [...known].toSorted().map(async (system): Promise<Status> => {
@@ -113,7 +113,7 @@ const configured = async (file: string, now: Date): Promise<Deployed> => {
   } catch (error) {
     if (!(error instanceof InvalidConfigError)) throw error;
     const said = `${file} has ${formatAmount(error.faults.length, 'mistake')}`;
-    throw new CliError('invalid', said, `Run holdfast config check ${file} to see every problem`);
+    throw new CliError('invalid', said, `Run holdfast config check ${file} to see every mistake`);
   }
 };
 
@@ -134,7 +134,7 @@ const atHand = async (now: Date, output: Output): Promise<Deployed | undefined> 
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     if (error.exit === 'invalid')
-      output.note(`${error.message} and is left out. Run holdfast config check to see every problem`);
+      output.note(`${error.message} and is ignored. Run holdfast config check to see every mistake`);
     return undefined;
   }
 };
@@ -155,7 +155,7 @@ const lastFailures = async (connection: Connection): Promise<ReadonlyMap<string,
 
 const newestOf = async (vault: Bucket, system: string, now: Date, output: Output): Promise<Newest | undefined> => {
   const { good, passedOver } = await newestGood({ vault }, system);
-  for (const { backup, reason } of passedOver) output.note(`${system}/${backup} is passed over: ${reason}`);
+  for (const { backup, reason } of passedOver) output.note(`${system}/${backup} is skipped: ${reason}`);
   return (
     good && {
       backup: good.backup,
@@ -268,7 +268,7 @@ const notes = (connection: Connection, expected: Deployed | undefined, found: re
     ...(expected
       ? []
       : [
-          'What is deployed is noted a quarter of an hour after it is: until then, or with --config, nothing is known of schedules and of systems that have never run.',
+          'Holdfast learns of a new deployment within 15 minutes. Until then, schedules and systems that have never run are missing here; --config adds them.',
         ]),
   ];
 };

@@ -22,7 +22,7 @@ export interface UpgradeOptions extends ApprovedOptions {
 
 /**
  * Starts an upgrade to a version; with `watch` follows it to its end, where `ok` means that every stage has it. With `plan`
- * it waits for the plan, and nothing is touched.
+ * it waits for the plan, and nothing is changed.
  */
 export const upgrade = async (
   connect: () => Promise<Connection>,
@@ -64,7 +64,7 @@ const requestOf = (system: string, version: string, options: UpgradeOptions) => 
   throw new CliError('usage', said, 'All options: holdfast upgrade --help');
 };
 
-/** What an upgrade that ended well has come to; undefined for what no upgrade ends with. */
+/** What an upgrade that succeeded gives; undefined for what no upgrade ends with. */
 const upgradeLines = (system: string, { outcome, seconds }: Parameters<Conclude>[2]): readonly string[] | undefined => {
   switch (outcome?.kind) {
     case 'upgraded':
@@ -89,7 +89,7 @@ const upgradeLines = (system: string, { outcome, seconds }: Parameters<Conclude>
   }
 };
 
-/** Tells what an upgrade has come to. */
+/** Prints the result of an upgrade. */
 export const concludeUpgrade: Conclude = (_, { system, run }, progress, json, output) => {
   const { outcome } = progress;
   if (outcome?.kind === 'failed') throw runFailed('upgrade', { run, system }, outcome);
@@ -97,8 +97,8 @@ export const concludeUpgrade: Conclude = (_, { system, run }, progress, json, ou
   if (lines === undefined)
     throw new CliError(
       'unexpected',
-      `run ${run} ended as no upgrade does`,
-      'Look at its execution. A newer Holdfast may know.',
+      `run ${run} ended without the result of an upgrade`,
+      'Open its execution in the Step Functions console. A newer version of Holdfast may understand it.',
     );
   if (!json) for (const line of lines) output.line(line);
   return 'ok';

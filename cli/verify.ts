@@ -30,7 +30,7 @@ export const verify = async (
   return seeThrough(connection, started, { watch, json, ...follow }, concludeVerify, output);
 };
 
-/** Tells what a verification has come to. */
+/** Prints the result of a verification. */
 export const concludeVerify: Conclude = (connection, { system, run }, { outcome, seconds }, json, output) => {
   const at = (command: string): string => sameConnection(connection, command);
   switch (outcome?.kind) {
@@ -54,8 +54,8 @@ export const concludeVerify: Conclude = (connection, { system, run }, { outcome,
     default:
       throw new CliError(
         'unexpected',
-        `run ${run} ended as no verification does`,
-        'Look at its execution. A newer Holdfast may know.',
+        `run ${run} ended without the result of a verification`,
+        'Open its execution in the Step Functions console. A newer version of Holdfast may understand it.',
       );
   }
 };

@@ -25,7 +25,7 @@ interface Entry {
 /** `ApprovalTimedOut` is the state machine's own. */
 type Known = (typeof errorNames)[number] | 'ApprovalTimedOut';
 
-const lookAtBackups = ({ system }: Failed): string => `Look what there is: holdfast backups ${system}`;
+const lookAtBackups = ({ system }: Failed): string => `List the backups: holdfast backups ${system}`;
 
 const startAgain = ({ operation, again }: Failed): string =>
   again === undefined ? `start the ${operation} again` : `try again: ${again}`;
@@ -38,7 +38,7 @@ const entries: Readonly<Partial<Record<Known, Entry>>> = {
   SystemBusyError: { exit: 'busy', next: (failed) => `Wait until that run has ended, then ${startAgain(failed)}` },
   UnknownSystemError: {
     exit: 'not-found',
-    next: () => 'Add it to holdfast.yaml, try holdfast config check, then deploy.',
+    next: () => 'Add it to holdfast.yaml, run holdfast config check, then deploy.',
   },
   UnknownBackupError: { exit: 'not-found', next: lookAtBackups },
   NoBackupError: { exit: 'not-found', next: lookAtBackups },
@@ -49,22 +49,22 @@ const entries: Readonly<Partial<Record<Known, Entry>>> = {
   ArtifactMissingError: { next: ({ system }) => `Choose another backup: holdfast backups ${system}` },
   BackupDamagedError: {
     next: ({ system }) =>
-      `Make a new one: holdfast backup ${system} --watch. An earlier version of the object may be sound: see docs/runbook.md, verify-failed.`,
+      `Make a new one: holdfast backup ${system} --watch. An earlier version of the object may be intact: see docs/runbook.md, verify-failed.`,
   },
   RestoreMismatchError: {
-    next: ({ system }) => `What was there before is back. Choose another backup: holdfast backups ${system}`,
+    next: ({ system }) => `The previous state is back. Choose another backup: holdfast backups ${system}`,
   },
   CheckFailedError: {
     next: ({ operation }) =>
       operation === 'upgrade'
-        ? 'Nothing was touched. Fix what it names, then look again with --plan.'
-        : 'Fix what it names, or say with --allow that a difference is meant; then look again with --plan.',
+        ? 'Nothing was changed. Fix what it names, then run it again with --plan.'
+        : 'Fix what it names, or accept a difference with --allow, then run it again with --plan.',
   },
   NodeUnreachableError: {
-    next: (failed) => `Look at the node in Fleet Manager of Systems Manager, then ${startAgain(failed)}`,
+    next: (failed) => `Look at the node in Fleet Manager (AWS Systems Manager), then ${startAgain(failed)}`,
   },
   ApprovalRejectedError: {
-    next: (failed) => `${untouched(failed)} Start the ${failed.operation} again when the reason is gone.`,
+    next: (failed) => `${untouched(failed)} Start the ${failed.operation} again when the reason no longer applies.`,
   },
   ApprovalTimedOut: {
     next: (failed) =>
@@ -84,6 +84,6 @@ export const adviceOn = (error: string, failed: Failed): Advice => {
     exit: entry?.exit ?? 'failed',
     next:
       entry?.next(failed) ??
-      `Fix the cause, then ${startAgain(failed)}${failed.operation === 'upgrade' ? ': what has the version already is passed over' : ''}. What each error asks for: docs/runbook.md, ${failed.operation}-failed`,
+      `Fix the cause, then ${startAgain(failed)}${failed.operation === 'upgrade' ? ': nodes that have the version are skipped' : ''}. docs/runbook.md explains each error: ${failed.operation}-failed`,
   };
 };

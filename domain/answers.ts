@@ -80,7 +80,7 @@ export const askedFor = (
 ): void => {
   const refuse = (what: string): UnaskedAnswerError =>
     new UnaskedAnswerError(
-      `${command?.id ?? 'A command'} on ${instanceId} answered ${what}, which it was not asked for. Nothing was committed. Look who has changed something on that node before you trust its backups.`,
+      `${command?.id ?? 'A command'} on ${instanceId} answered ${what}, which it was not asked for. Nothing was committed. Find out who changed that node before you trust its backups.`,
     );
   const quoted = (text: string | undefined): string => JSON.stringify(nodeWords((text ?? '').slice(0, 200)));
   if (!command?.instanceIds.includes(instanceId)) throw refuse('though no command was sent to it');

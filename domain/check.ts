@@ -46,7 +46,7 @@ export type CheckReport = z.infer<typeof CheckReport>;
 /** A run's small files, its lists of contents among them, take less. */
 const workBytes = 64 * 1024 ** 2;
 
-/** S3 refuses who is a quarter of an hour off; certificates and logs suffer sooner. */
+/** S3 rejects requests when the clock is more than 15 minutes off; certificates and logs suffer sooner. */
 const clockToleranceSeconds = 60;
 
 /** A phase that no failure ends: it is told what each node has to say. */
@@ -181,14 +181,16 @@ const checkedNode = (
         ]
       : []),
     ...(clockSeconds !== null && clockSeconds > clockToleranceSeconds
-      ? [`its clock is off by ${clockSeconds} s or more: S3 refuses who is 900 s off. Let chrony or ntpd set it.`]
+      ? [
+          `its clock is off by ${clockSeconds} s or more. S3 rejects requests when the clock is more than 15 minutes off. Set it with chrony or ntpd.`,
+        ]
       : []),
     ...(refusal !== undefined
       ? [
-          `the vault took no upload: ${refusal} Look whether its instance profile has the policy holdfast-node-${system}, and at its way to S3 (route, endpoint, proxy).`,
+          `the vault took no upload: ${refusal} Make sure that its instance profile has the policy holdfast-node-${system} and that it can reach S3 (route, endpoint, proxy).`,
         ]
       : []),
-    ...unreadable.map((key) => `${key}. Mount or mend it.`),
+    ...unreadable.map((key) => `${key}. Mount or fix it.`),
   ];
   const warnings = inspection ? [...inspection.warnings, ...expiryWarnings(inspection, now)] : [];
   return {

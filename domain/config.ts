@@ -172,7 +172,7 @@ export const PuppetEnterprise = z.strictObject({
   offline: z
     .boolean()
     .default(false)
-    .describe('The installation can not reach the internet: an upgrade of agents needs more modules then.'),
+    .describe('The installation cannot reach the internet: an upgrade of agents needs more modules then.'),
 });
 export type PuppetEnterprise = z.infer<typeof PuppetEnterprise>;
 

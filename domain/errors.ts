@@ -46,7 +46,7 @@ export class WrongRoleError extends Error {
   override readonly name = 'WrongRoleError';
 }
 
-/** A command on a node ended with an error of its own. Retrying helps only when its cause was mended. */
+/** A command on a node ended with an error of its own. Retrying helps only when its cause was fixed. */
 export class CommandFailedError extends Error {
   override readonly name = 'CommandFailedError';
 }
@@ -76,7 +76,7 @@ export class TicketRefusedError extends Error {
   override readonly name = 'TicketRefusedError';
 }
 
-/** A document is no longer what it was when a command was planned, and nothing was sent. Retrying helps: the run is planned anew. */
+/** A document is no longer what it was when a command was planned, and nothing was sent. Retrying helps: the run is planned again. */
 export class DocumentChangedError extends Error {
   override readonly name = 'DocumentChangedError';
 }
@@ -129,7 +129,7 @@ export class RestoreMismatchError extends Error {
   override readonly name = 'RestoreMismatchError';
 }
 
-/** Somebody rejected the run. Nothing was touched. */
+/** Somebody rejected the run. Nothing was changed. */
 export class ApprovalRejectedError extends Error {
   override readonly name = 'ApprovalRejectedError';
 }

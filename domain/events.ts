@@ -9,7 +9,7 @@ import { operations, type RunRecord } from './payloads.ts';
 /** The event's names on the account's default bus. */
 export const runEnded = { source: 'holdfast', detailType: 'Holdfast Run Ended' } as const;
 
-/** An undoing is no operation that anybody starts, but how it ends matters. */
+/** An undo is no operation that anybody starts, but how it ends matters. */
 const told = [...operations, 'undo'] as const;
 
 /** The event's detail. A field that is added does not change the version; one that is taken away, or means something else, does. */
@@ -21,7 +21,7 @@ export const RunEnded = z.strictObject({
   /** Null when the run was started without one. */
   system: z.string().nullable(),
   outcome: z.enum(['succeeded', 'failed', 'cancelled', 'timed out']),
-  /** Of one that succeeded: what it has come to. */
+  /** Of one that succeeded: its result. */
   result: z.enum([...results, 'undone']).nullable(),
   startedAt: z.iso.datetime(),
   endedAt: z.iso.datetime(),
@@ -33,7 +33,7 @@ export const RunEnded = z.strictObject({
   state: z.enum(['complete', 'partial']).nullable(),
   /** Of the same backup: only a regular one is ever the latest. */
   purpose: z.enum(purposes).nullable(),
-  /** Of a backup, the run before whose changes it was taken; of an undoing, the run that was undone. */
+  /** Of a backup, the run before whose changes it was taken; of an undo, the run that was undone. */
   of: z.string().nullable(),
   /** Who approved or rejected it, as IAM names them, and which; null when nobody was asked. */
   decision: z.string().nullable(),
@@ -114,7 +114,7 @@ export interface Known {
 
 const nextOf = (operation: RunEnded['operation'], run: string, of: string | null): string =>
   operation === 'undo'
-    ? `Start holdfast-undo again with {"run": "${of ?? run}"}, once its cause is mended. Services may be down.`
+    ? `Services may be down. Fix the cause, then start holdfast-undo again with {"run": "${of ?? run}"}.`
     : `npx holdfast watch ${run}`;
 
 const resultIn = (operation: RunEnded['operation'], ended: Ended | undefined): RunEnded['result'] => {
@@ -179,8 +179,8 @@ export interface Mail {
 export const mailOf = (event: RunEnded): Mail | undefined => {
   const { operation, system, outcome, run, of, seconds, decision, error, cause, console, next, runbook } = event;
   if (outcome === 'succeeded') return undefined;
-  const what = operation === 'undo' ? `The undoing of ${of ?? 'a run'}` : `The ${operation}`;
-  const ended = { failed: 'failed', cancelled: 'was cancelled', 'timed out': 'took longer than it may' }[outcome];
+  const what = operation === 'undo' ? `The undo of ${of ?? 'a run'}` : `The ${operation}`;
+  const ended = outcome === 'cancelled' ? 'was cancelled' : outcome;
   const subject = `Holdfast: ${operation} of ${system ?? 'an unknown system'} ${outcome}: ${error}`;
   return {
     subject: subject.replaceAll(/[^ -~]+/g, ' ').slice(0, 99),
@@ -193,7 +193,7 @@ export const mailOf = (event: RunEnded): Mail | undefined => {
       `Where:  ${run}`,
       `        ${console}`,
       `Next:   ${next}`,
-      `        What each error means and how to mend it: ${runbook}`,
+      `        What each error means and how to fix it: ${runbook}`,
       '',
     ].join('\n'),
   };

@@ -34,21 +34,21 @@ const gateFailed: Readonly<Record<RunRef['operation'], (cause: string) => string
   backup: (cause) => cause,
   verify: (cause) => cause,
   restore: (cause) =>
-    `The safety backup failed, and nothing was touched: ${cause} Mend that, or start the restore again with "safetyBackup": false.`,
+    `The safety backup failed, and nothing was changed: ${cause} Fix that, or start the restore again with "safetyBackup": false.`,
   upgrade: (cause) =>
-    `The backup before the upgrade failed, and nothing was upgraded: ${cause} Mend that, then start the upgrade again.`,
+    `The backup before the upgrade failed, and nothing was upgraded: ${cause} Fix that, then start the upgrade again.`,
 };
 
 /** A step, or a whole child execution, took longer than it may. */
 const timedOut = new StepTimedOutError().name;
 
-const rejected = 'Somebody rejected the run without a reason. Nothing was touched.';
+const rejected = 'The run was rejected without a reason. Nothing was changed.';
 
 /** What it means that a child execution ended without an error of its own. */
 const childEnded = (status: string, child: string, cause: string): Failure => {
   switch (status) {
     case 'TIMED_OUT':
-      return { error: timedOut, cause: `${child} did not end within its time.` };
+      return { error: timedOut, cause: `${child} timed out.` };
     case 'ABORTED':
       return {
         error: new StepAbortedError().name,
@@ -57,7 +57,7 @@ const childEnded = (status: string, child: string, cause: string): Failure => {
     default:
       return {
         error: new StepFailedError().name,
-        cause: `${child} ended as ${status} and gave no reason. Look at its execution.`,
+        cause: `${child} ended with status ${status} and gave no reason. Open its execution in the Step Functions console.`,
       };
   }
 };
@@ -72,11 +72,11 @@ const named = (error: string | null, cause: string): Failure => {
   if (error === 'States.Timeout' || error === 'Sandbox.Timedout')
     return {
       error: timedOut,
-      cause: `A step did not end within its time. Look at the execution for which one. ${cause}`.trim(),
+      cause: `A step timed out. The execution shows which one. ${cause}`.trim(),
     };
   if (/^(States|Lambda|Sandbox|Runtime|StepFunctions)\./.test(error))
     return { error: new StepFailedError().name, cause: `${error}: ${cause || 'no reason was given'}` };
-  return { error, cause: cause || 'No reason was given. Look at the execution.' };
+  return { error, cause: cause || 'No reason was given. Open the execution in the Step Functions console.' };
 };
 
 /** The original error inside what a state of a run caught: its name, and its message for people. */
@@ -111,13 +111,13 @@ export const withWayBack = (
     before === undefined
       ? cause
       : operation === 'upgrade' && kind === 'juju'
-        ? `${cause} Mend that and start the upgrade again: it goes on from there. The state before it is in the backup ${before}: back to it leads a restore, {"system": "${system}", "backup": "${before}", "allow": ["version"]}.`
+        ? `${cause} Fix that and start the upgrade again: it continues from there. The backup ${before} holds the state before the upgrade. To go back, start a restore with {"system": "${system}", "backup": "${before}", "allow": ["version"]}.`
         : operation === 'upgrade'
-          ? `${cause} Mend that and start the upgrade again: it goes on from there. The state before it is in the backup ${before}: back to it leads a restore with the installer of that version, {"system": "${system}", "backup": "${before}", "reinstall": {"installer": "…", "sha256": "…"}}.`
-          : `${cause} The state before this restore is in the safety backup ${before}: go back to it with {"system": "${system}", "backup": "${before}"}.`,
+          ? `${cause} Fix that and start the upgrade again: it continues from there. The backup ${before} holds the state before the upgrade. To go back, start a restore with the installer of that version: {"system": "${system}", "backup": "${before}", "reinstall": {"installer": "…", "sha256": "…"}}.`
+          : `${cause} The safety backup ${before} holds the state before this restore. To go back, start a restore with {"system": "${system}", "backup": "${before}"}.`,
 });
 
-/** The one error that a run ends with; when its undoing failed as well, both reasons are told and the worse one names it. */
+/** The one error that a run ends with; when its undo failed as well, both reasons are told and the worse one names it. */
 export const explainFailure = (
   failure: CaughtFailure,
   operation: RunRef['operation'],
@@ -128,6 +128,6 @@ export const explainFailure = (
   const undo = originalFailure(undoFailure, operation);
   return {
     error: new UndoFailedError().name,
-    cause: `${original.error}: ${original.cause.slice(0, causeLimit / 2)} And its undoing failed: ${undo.error}: ${undo.cause.slice(0, causeLimit / 2)}`,
+    cause: `${original.error}: ${original.cause.slice(0, causeLimit / 2)} And its undo failed: ${undo.error}: ${undo.cause.slice(0, causeLimit / 2)}`,
   };
 };

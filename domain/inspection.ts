@@ -8,7 +8,7 @@ const space = z.array(z.object({ path: z.string(), mount: z.string(), freeBytes:
 
 const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 1_048_576)} MiB`;
 
-/** Tells people that a file system has too little room, where it has. `what` is a sentence that ends in `needs`. */
+/** Reports people that a file system has too little room, where it has. `what` is a sentence that ends in `needs`. */
 export const spaceFault = (
   node: string,
   { mount, freeBytes }: { readonly mount: string; readonly freeBytes: number },

@@ -325,7 +325,7 @@ export const fleetMetrics = {
   namespace: systemMetrics.namespace,
   /** Days until the first certificate authority of a newest good backup, or its revocation list, ends. */
   authorityDaysLeft: 'AuthorityDaysLeft',
-  /** Committed backups whose manifest or history can not be read, or is not believed. */
+  /** Committed backups whose manifest or history cannot be read, or is not believed. */
   unreadableBackups: 'UnreadableBackups',
   dimensions: { service: 'holdfast' },
 } as const;

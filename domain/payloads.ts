@@ -117,7 +117,7 @@ export const RestoreRequest = z
     approvalSeconds: z.int().min(1).max(604_800).default(3600),
     /** Everything, unless it says otherwise. */
     scope: z.array(Scope).min(1).optional(),
-    /** keep: roles and tablespaces stay, and those missing come back. globals: they are dropped and made anew. */
+    /** keep: roles and tablespaces stay, and those missing come back. globals: they are dropped and recreated. */
     databases: z.enum(['keep', 'globals']).default('keep'),
     allow: z.array(z.enum(allowances)).default([]),
     safetyBackup: z.boolean().default(true),
@@ -147,7 +147,7 @@ export const RestoreRequest = z
     if (request.backup !== undefined && request.before !== undefined)
       issue('before', 'expected either backup or before, not both');
     if (request.confirm !== undefined && request.confirm !== request.system)
-      issue('confirm', `expected the system's name, ${request.system}, typed again; nothing was touched`);
+      issue('confirm', `expected the system's name, ${request.system}, typed again; nothing was changed`);
     if (request.reinstall && request.scope) issue('scope', 'a reinstallation restores everything: leave scope out');
   });
 export type RestoreRequest = z.infer<typeof RestoreRequest>;
@@ -197,7 +197,7 @@ export const UpgradeRequest = z
     /** The system's name typed again. Without it the run waits for an approval. */
     confirm: z.string().optional(),
     approvalSeconds: z.int().min(1).max(604_800).default(3600),
-    /** Stages before it are passed over. What has the version already is passed over in any case. */
+    /** Stages before it are skipped. What has the version already is skipped in any case. */
     from: z.enum(upgradeStages).optional(),
     /** Modules that are installed where a compile master lacks them, from archives below `installers/<system>/` in the vault. */
     modules: z
@@ -214,7 +214,7 @@ export const UpgradeRequest = z
   .superRefine((request, context) => {
     const issue = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
     if (request.confirm !== undefined && request.confirm !== request.system)
-      issue('confirm', `expected the system's name, ${request.system}, typed again; nothing was touched`);
+      issue('confirm', `expected the system's name, ${request.system}, typed again; nothing was changed`);
   });
 export type UpgradeRequest = z.infer<typeof UpgradeRequest>;
 
@@ -256,7 +256,7 @@ export const VerifyBackupInput = z.strictObject({
 export const JanitorInput = z.strictObject({
   /** Every configured one, unless it says otherwise. */
   system: SystemId.optional(),
-  /** Tells what would be done, and does nothing. */
+  /** Reports what would be done, and does nothing. */
   dryRun: z.boolean().default(false),
   /** Of a system's objects: when more would be touched, nothing is done. */
   share: z.number().min(0).max(1).default(0.1),
@@ -290,7 +290,7 @@ export const MeasureAgeOutput = z.record(z.string(), z.partialRecord(z.enum(syst
 export const Failure = z.strictObject({ error: z.string(), cause: z.string() });
 export type Failure = Readonly<z.infer<typeof Failure>>;
 
-/** What a verification has come to; its state machine ends with it. */
+/** The result of a verification; its state machine ends with it. */
 export const VerifySummary = z.object({
   operation: z.literal('verify'),
   system: z.string(),
@@ -486,7 +486,7 @@ export type CommitBackupOutput = z.infer<typeof CommitBackupOutput>;
 /** Made by release-lock, read by nobody but people. */
 export const ReleaseLockOutput = z.strictObject({ system: SystemId, run: RunId });
 
-/** What a check has come to; the whole of it lies in the state bucket. */
+/** The result of a check; the whole of it lies in the state bucket. */
 export const CheckSummary = z.object({ nodes: z.int(), problems: z.int(), warnings: z.int() });
 export type CheckSummary = z.infer<typeof CheckSummary>;
 
@@ -529,7 +529,7 @@ export const FailRunInput = z.strictObject({
 
 export type FailRunInput = z.infer<typeof FailRunInput>;
 
-/** What is known of a run before anything else happens: written by acquire-lock, read by the undoing. */
+/** What is known of a run before anything else happens: written by acquire-lock, read by the undo. */
 export const RunRecord = RunRef.extend({
   backup: BackupId,
   execution: z.string(),

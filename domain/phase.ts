@@ -170,14 +170,14 @@ export const failureOf = (
     case 'Cancelling':
       return undefined;
     case 'Cancelled':
-      return new CommandCancelledError(`${where} was cancelled. Start the operation again if that was not meant.`);
+      return new CommandCancelledError(`${where} was cancelled. If that was not intended, start the operation again.`);
     case 'TimedOut':
       return /deliver/i.test(invocation.detail)
         ? new NodeUnreachableError(
-            `${where}: SSM could not deliver the command within ${deliverySeconds(command)} s. Look at the node's SSM agent, and at what else it runs: with five commands under way and five in its queue it takes no more.`,
+            `${where}: SSM could not deliver the command within ${deliverySeconds(command)} s. Look at the node's SSM agent and its other commands: with five running and five queued it takes no more.`,
           )
         : new CommandTimedOutError(
-            `${where} did not end within ${command.executionTimeoutSeconds} s, or was killed by the node's kernel. Last words: ${lastWords || 'none'}`,
+            `${where} timed out after ${command.executionTimeoutSeconds} s, or was killed by the node's kernel. Last output: ${lastWords || 'none'}`,
           );
     case 'Failed': {
       if (/undeliverable|terminated|access ?denied/i.test(invocation.detail))
@@ -188,7 +188,7 @@ export const failureOf = (
       if (!reported.success)
         return wasKilled(invocation)
           ? new CommandTimedOutError(
-              `${where} was killed, most likely by the node's kernel for lack of memory: look at dmesg on the node. Last words: ${lastWords}`,
+              `${where} was killed, most likely by the node's kernel for lack of memory: look at dmesg on the node. Last output: ${lastWords}`,
             )
           : new CommandFailedError(
               `${where} ended with exit code ${invocation.exitCode}: ${lastWords || lastLines(invocation.stdout) || agentLog(commandId)}`,
@@ -231,7 +231,9 @@ const rolloutFailure = (
     failed: invocations.length,
   };
   if (status === 'Cancelled')
-    return new CommandCancelledError(`${command.id} was cancelled. Start the operation again if that was not meant.`);
+    return new CommandCancelledError(
+      `${command.id} was cancelled. If that was not intended, start the operation again.`,
+    );
   if (failed <= shareOf(maxErrors, nodes)) return undefined;
   const left = invocations.filter(({ detail }) => /terminated/i.test(detail)).length;
   const reasons = invocations.flatMap((one) =>
@@ -339,7 +341,7 @@ export const withLost = (invocations: readonly Invocation[], lost: ReadonlySet<s
 /** True when a command is over: on all of its nodes, or, as one node's failure is the phase's, on one where it failed. */
 export const isOver = (command: Command, invocations: readonly Invocation[]): boolean =>
   (invocations.length >= command.instanceIds.length && invocations.every(hasEnded)) ||
-  // The undoing cancels what the others are doing.
+  // The undo cancels what the others are doing.
   (!command.optional && invocations.some((one) => hasEnded(one) && one.status !== 'Success'));
 
 /** A command that was not sent, since SSM or we refused one of its nodes. */
@@ -355,7 +357,7 @@ export type Decision =
   | { readonly kind: 'fail'; readonly failure: Error }
   | { readonly kind: 'send'; readonly commands: readonly Command[] };
 
-/** Decides what is done next: an undoing goes on wherever it can, anything else ends with its first failure. */
+/** Decides what is done next: an undo goes on wherever it can, anything else ends with its first failure. */
 export const decide = (phase: Phase, state: PhaseState, nodeName: (id: string) => string): Decision => {
   const failure = phaseFailure(phase, state, nodeName);
   return failure && (!isUndoPhase(phase.name) || isDone(state))
@@ -397,7 +399,7 @@ export const answersOf = <A>(
             const answer = answers.safeParse(parsed(stdout));
             if (!answer.success)
               throw new UnreadableResultError(
-                `${command.id} on ${instanceId} answered something else than its document promises: ${nodeWords(z.prettifyError(answer.error))}`,
+                `${command.id} on ${instanceId} gave an answer that does not match its document: ${nodeWords(z.prettifyError(answer.error))}`,
               );
             return { command: command.id, instanceId, answer: answer.data };
           }),

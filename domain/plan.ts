@@ -4,7 +4,7 @@ import { undo } from './contracts/shared.ts';
 import { Concurrency, InstanceId, PhaseName, RunId, Share, SystemId, stateKeys } from './naming.ts';
 import { operations } from './payloads.ts';
 
-/** A plan is data: the ordered phases of a run and their commands, computed before anything is touched. */
+/** A plan is data: the ordered phases of a run and their commands, computed before anything is changed. */
 
 /** Commands of Holdfast that may be under way at once on one node: the SSM agent has five workers. */
 export const commandsPerNode = 4;
@@ -143,7 +143,7 @@ export const inspectionSeconds = 300;
 export const stepSeconds = 1800;
 
 interface CommandOptions {
-  /** Tells apart commands of one phase: `dump-database pe-puppetdb`. */
+  /** Reports apart commands of one phase: `dump-database pe-puppetdb`. */
   readonly what?: string | undefined;
   readonly seconds?: number;
 }

@@ -64,13 +64,13 @@ export interface Bucket {
   listObjects: (prefix: string) => Promise<readonly { readonly key: string; readonly modifiedAt: Date }[]>;
   /** Multipart uploads below a prefix that are neither complete nor aborted. */
   listUploads: (prefix: string) => Promise<readonly PendingUpload[]>;
-  /** Aborts an upload; one that was completed or aborted meanwhile is passed over. */
+  /** Aborts an upload; one that was completed or aborted meanwhile is skipped. */
   abortUpload: (key: string, uploadId: string) => Promise<void>;
   /** Aborts the multipart uploads below a prefix and tells how many there were. */
   abortUploads: (prefix: string) => Promise<number>;
 }
 
-/** A key that signs. Who may check a signature can not make one. */
+/** A key that signs. Who may check a signature cannot make one. */
 export interface Signatures {
   /** The signature of a statement, 44 characters of base64. */
   sign(statement: string): Promise<string>;
@@ -148,7 +148,7 @@ export interface Executions {
 export interface DeadRuns {
   /** When its execution ended, the beginning of time when it is unknown; undefined while it runs. */
   endedAt(owner: Owner): Promise<Date | undefined>;
-  /** Starts the undoing of a run; false when that was done before. */
+  /** Starts the undo of a run; false when that was done before. */
   undo(run: string, executionArn: string): Promise<boolean>;
 }
 
@@ -173,8 +173,8 @@ export interface Notices {
 export interface Schedules {
   /** False when it is disabled, or does not exist. */
   isEnabled(name: string): Promise<boolean>;
-  /** Disables a schedule; one that does not exist is passed over. */
+  /** Disables a schedule; one that does not exist is skipped. */
   pause(name: string): Promise<void>;
-  /** Enables a schedule; one that does not exist any more is passed over. */
+  /** Enables a schedule; one that does not exist any more is skipped. */
   resume(name: string): Promise<void>;
 }

@@ -16,7 +16,7 @@ export const uploadOrphanedAfterDays = 3;
 /** A backup is made in less than that; what has no manifest then never gets one. */
 const objectOrphanedAfter = 3 * day;
 
-/** The undoing of a run that has died ends in an hour. A lock that is there after two was never undone. */
+/** The undo of a run that has died ends in an hour. A lock that is there after two was never undone. */
 const lockOrphanedAfter = 2 * hour;
 
 /** A committed backup as it is found. */
@@ -44,7 +44,7 @@ export interface Found {
   /** Below its prefixes, manifests among them. */
   readonly objects: readonly { readonly key: string; readonly modifiedAt: Date }[];
   readonly uploads: readonly { readonly key: string; readonly uploadId: string; readonly startedAt: Date }[];
-  /** The ids of all manifests, also of those that can not be read. */
+  /** The ids of all manifests, also of those that cannot be read. */
   readonly committed: readonly string[];
   /** Those that can be read. */
   readonly backups: readonly FoundBackup[];

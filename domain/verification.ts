@@ -42,7 +42,7 @@ export const dueForVerification = (backups: readonly Verifiable[], now: Date): r
   return newest === undefined || due.includes(newest) ? due : [...due, newest];
 };
 
-/** A hash in its midst. */
+/** The state of an unfinished hash. */
 export const HashState = z.object({
   bytes: z.int().nonnegative(),
   /** As the library saves it, in base64. */
@@ -55,7 +55,7 @@ export const Verification = z.object({
   system: SystemId,
   /** Bytes of all that the run was to read. */
   total: z.int().nonnegative().optional(),
-  /** What is left, the first one in its midst. */
+  /** What is left, the first one unfinished. */
   todo: z.array(BackupId),
   /** The object of the first one that is being read, by its place in the manifest. */
   object: z.int().nonnegative(),

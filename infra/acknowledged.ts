@@ -22,8 +22,7 @@ const control: Readonly<Record<string, string>> = {
   [`${state}/answers/*`]: 'Answers that nodes of every system have handed over; one verb reads them.',
   [`${state}/locks/*`]: 'One lock per system; a verb serves all systems.',
   [`${vault}/catalog/*`]: 'One manifest per backup, named by its moment; a verb serves all systems.',
-  [`${vault}/backups/*`]:
-    'Artifacts of every system: committing tags them, the undoing deletes what was not committed.',
+  [`${vault}/backups/*`]: 'Artifacts of every system: committing tags them, the undo deletes what was not committed.',
   [`${vault}/backups/*/upgrades/*`]: 'What the nodes of any system hand to each other during an upgrade.',
   [`${vault}/installers/*`]: 'Installers of every system: a run opens one version to nodes, by its tag, and closes it.',
   [`arn:<AWS::Partition>:ec2:${here}:instance/*`]:

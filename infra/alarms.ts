@@ -70,7 +70,7 @@ export const authorityDays = (): Metric =>
     ...{ statistic: Stats.MINIMUM, period: Duration.hours(1) },
   });
 
-/** Committed backups of all systems that can not be read. The janitor counts them once a day. */
+/** Committed backups of all systems that cannot be read. The janitor counts them once a day. */
 export const unreadableBackups = (): Metric =>
   new Metric({
     namespace: fleetMetrics.namespace,
@@ -129,7 +129,7 @@ export const addAlarms = (
       ? [
           alarm({
             ...{ section: 'backup-overdue', system, metric: systemMetric(system, 'age'), above: threshold },
-            says: `The newest good backup of ${system} is older than ${threshold} s, or its age is not known.`,
+            says: `The newest good backup of ${system} is older than ${threshold} s, or its age is unknown.`,
             missing: TreatMissingData.BREACHING,
           }),
         ]
@@ -138,12 +138,12 @@ export const addAlarms = (
       ...{ section: 'backup-size-unusual', system, metric: systemMetric(system, 'deviation') },
       // At half or double.
       above: 1.99,
-      says: `The newest backup of ${system} has half of the size of the five before it or less, or double or more.`,
+      says: `The newest backup of ${system} is at most half or at least double the size of the five before it.`,
     }),
     alarm({
       ...{ section: 'verify-overdue', system, metric: systemMetric(system, 'verificationAge') },
       above: verifyOverdueSeconds,
-      says: `No backup of ${system} was read back and found sound for ${verifyOverdueSeconds / 86_400} days.`,
+      says: `No backup of ${system} has been verified for ${verifyOverdueSeconds / 86_400} days.`,
     }),
     alarm({
       section: 'uploads-orphaned',
@@ -151,19 +151,19 @@ export const addAlarms = (
       metric: systemMetric(system, 'orphanUploads', { statistic: Stats.MINIMUM, period: Duration.days(1) }),
       above: 0,
       periods: 2,
-      says: `Uploads of ${system} that nobody ends lie in the vault, and neither its lifecycle nor the janitor has removed them.`,
+      says: `The vault holds incomplete uploads of ${system} that neither its lifecycle rule nor the janitor has removed.`,
     }),
     alarm({
       ...{ section: 'janitor-refused', system, metric: systemMetric(system, 'janitorRefused') },
       above: 0,
-      says: `The janitor would have touched more than a tenth of the objects of ${system}, and did nothing.`,
+      says: `The janitor would have changed more than a tenth of the objects of ${system}, so it did nothing.`,
     }),
     alarm({
       section: 'objects-replaced',
       system,
       metric: systemMetric(system, 'replacedObjects', { period: Duration.days(1) }),
       above: 0,
-      says: `Somebody has written over objects of ${system} that belong to committed backups.`,
+      says: `Objects of ${system} that belong to committed backups have been overwritten.`,
     }),
   ];
   return [
@@ -172,11 +172,11 @@ export const addAlarms = (
       const threshold = overdueAfterSeconds(timings, now);
       return ofSystem(system, threshold !== undefined, threshold ?? 0);
     }),
-    failed('backup', 'A backup failed, took too long or was aborted, and was undone.'),
-    failed('restore', 'A restore failed, took too long or was aborted, and was undone.'),
-    failed('upgrade', 'An upgrade failed, took too long or was aborted, and was stopped where it was.'),
-    failed('verify', 'A backup could not be read back, or is no longer what was committed.'),
-    failed('undo', 'The traces of a failed run could not be removed: services may be down.'),
+    failed('backup', 'A backup failed, timed out or was aborted, and was undone.'),
+    failed('restore', 'A restore failed, timed out or was aborted, and was undone.'),
+    failed('upgrade', 'An upgrade failed, timed out or was aborted. It stopped where it was.'),
+    failed('verify', 'A backup could not be read back, or differs from what was committed.'),
+    failed('undo', 'The undo of a failed run failed: services may be down.'),
     ...(
       [
         ['authority-expiring', expiryWarnDays],
@@ -185,14 +185,14 @@ export const addAlarms = (
     ).map(([section, below]) =>
       alarm({
         ...{ section, below, metric: authorityDays() },
-        says: `The certificate authority of a system, or its revocation list, ends in less than ${below} days: no agent can connect after that.`,
+        says: `The certificate authority of a system, or its revocation list, expires in less than ${below} days. No agent can connect after that.`,
       }),
     ),
     alarm({
       section: 'backup-unreadable',
       metric: unreadableBackups(),
       above: 0,
-      says: 'Manifests of committed backups are broken, of a newer version, or not signed: these backups can not be restored.',
+      says: 'Manifests of committed backups are damaged, from a newer version, or not signed. These backups cannot be restored.',
     }),
     alarm({
       section: 'event-undelivered',
@@ -200,7 +200,7 @@ export const addAlarms = (
         ...{ period: Duration.minutes(5), statistic: Stats.MAXIMUM },
       }),
       above: 0,
-      says: 'A schedule or rule could not start what it should.',
+      says: 'A schedule or rule could not start its target.',
     }),
     alarm({
       section: 'measure-age-failed',
@@ -212,7 +212,7 @@ export const addAlarms = (
       section: 'janitor-failed',
       metric: janitor.function.metricErrors({ period: Duration.hours(1) }),
       above: 0,
-      says: 'The janitor ended with an error: a system was not tidied up.',
+      says: 'The janitor failed: a system was not cleaned up.',
     }),
   ];
 };

@@ -43,7 +43,7 @@ export const addDashboard = (stack: Stack, { config, alarms, machines, undeliver
         new TextWidget({
           width: 24,
           height: 2,
-          markdown: `# Holdfast\n\`npx holdfast systems\` tells the same in a terminal. What each alarm means and how to mend it: ${runbook}`,
+          markdown: `# Holdfast\n\`npx holdfast systems\` tells the same in a terminal. What each alarm means and how to fix it: ${runbook}`,
         }),
       ],
       ...chunks(alarms, alarmsPerWidget).map((some, number, all) => [
@@ -66,11 +66,11 @@ export const addDashboard = (stack: Stack, { config, alarms, machines, undeliver
       ],
       [
         graph('Until the first certificate authority or its revocation list ends, days', { left: [authorityDays()] }),
-        graph('Backups that can not be read', { left: [unreadableBackups()] }),
+        graph('Backups that cannot be read', { left: [unreadableBackups()] }),
       ],
       [
-        graph('Runs that ended well', { left: machineNames.map((name) => machines[name].metricSucceeded({ period })) }),
-        graph('Runs that failed, took too long or were aborted', {
+        graph('Runs that succeeded', { left: machineNames.map((name) => machines[name].metricSucceeded({ period })) }),
+        graph('Runs that failed, timed out or were aborted', {
           left: machineNames.map((name) => notSucceeded(name, machines[name], period)),
         }),
         graph('Events that were not delivered', {

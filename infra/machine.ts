@@ -44,7 +44,7 @@ export class Machine extends Construct {
     this.stateMachine = new StateMachine(this, 'StateMachine', {
       stateMachineName: stateMachineName(name),
       stateMachineType: StateMachineType.STANDARD,
-      // Without its white space: a template may have a megabyte, and the console lays it out anew.
+      // Without its white space: a template may have a megabyte, and the console lays it out again.
       definitionBody: DefinitionBody.fromString(JSON.stringify(JSON.parse(text))),
       definitionSubstitutions: {
         ...Object.fromEntries(functions.map(([verb, fn]) => [functionPlaceholder(verb), fn.functionArn])),

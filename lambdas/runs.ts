@@ -88,7 +88,7 @@ export const pinnedAsForeseen = ({ run, foreseen = [] }: Plan, phases: readonly 
     documents: Object.fromEntries(
       phase.commands.map(({ document }) => {
         const pin = found[document];
-        if (!pin) throw new InvalidInputError(`The plan of ${run} did not foresee ${document}.`);
+        if (!pin) throw new InvalidInputError(`The plan of ${run} does not contain ${document}.`);
         return [document, pin];
       }),
     ),
@@ -126,7 +126,7 @@ export const inspectedNodes = async (state: Notes, plan: Plan, phase: string): P
 export const chosenManifest = async (state: Notes, vault: Catalog, run: string): Promise<Manifest> => {
   const { system, backup } = await readRun(state, run);
   const manifest = await readManifest({ vault }, system, backup);
-  if (!manifest) throw new InvalidInputError(`The backup ${backup} of ${system} has expired meanwhile.`);
+  if (!manifest) throw new InvalidInputError(`The backup ${backup} of ${system} has expired.`);
   return manifest;
 };
 

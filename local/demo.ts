@@ -51,10 +51,8 @@ const startedRun = async (connection: Awaited<ReturnType<typeof connect>>): Prom
 };
 
 const begun = Date.now();
-tell(
-  'Holdfast backs up a Puppet Enterprise 3.2 master, here on this machine: real PostgreSQL, a real CA, real services,',
-);
-tell('real S3 and the real state machines. What stands in for AWS and for PE itself is named in docs/lab.md.');
+tell('Holdfast backs up a Puppet Enterprise 3.2 master on this machine: real PostgreSQL, a real CA, real services,');
+tell('real S3 and the real state machines. docs/lab.md lists the stand-ins for AWS and PE.');
 tell('');
 const lab = await startLab({
   configuration: configuration('{ rate: 1 day }'),
@@ -88,19 +86,19 @@ try {
   }
   if (last === undefined) throw new Error('the run ended without a backup');
   tell('');
-  tell('The backup, as `holdfast show pe-main/latest` tells it:');
+  tell('The backup, as `holdfast show pe-main/latest` shows it:');
   tell('');
   await show(() => Promise.resolve(connection), 'pe-main/latest', {}, output);
   const { stdout } = (await lab.nodes['pe-main']?.['master']?.exec(
     'for s in pe-httpd pe-puppetdb pe-activemq pe-puppet; do service $s status; done',
   )) ?? { stdout: '' };
   tell('');
-  tell(`The services that stood still for it run again: ${stdout.trim().split('\n').join(', ')}.`);
+  tell(`The services that it stopped run again: ${stdout.trim().split('\n').join(', ')}.`);
   tell('');
-  tell('Now the worst: all databases and the certificate authority are destroyed.');
+  tell('Now the worst case: all databases and the certificate authority are destroyed.');
   await lab.nodes['pe-main']?.['master']?.exec(destruction);
   tell('');
-  tell('The restore, as `holdfast restore pe-main --confirm pe-main --watch` does it:');
+  tell('The restore, as `holdfast restore pe-main --confirm pe-main --watch` shows it:');
   tell('');
   await restore(
     () => Promise.resolve(connection),
@@ -116,6 +114,6 @@ try {
   await close();
 }
 tell(
-  `Everything is taken down again, after ${Math.round((Date.now() - begun) / 1000)} seconds. To play with it: npm run local`,
+  `The lab has been removed, after ${Math.round((Date.now() - begun) / 1000)} seconds. To play with it: npm run local`,
 );
 process.exit();

@@ -39,6 +39,6 @@ Holdfast runs here until you press Ctrl-C. pe-main is backed up every ten minute
 `);
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => {
-    process.stdout.write('taking everything down\n');
+    process.stdout.write('cleaning up\n');
     void lab.close().then(() => process.exit(0));
   });

@@ -1,6 +1,6 @@
 /**
  * Reads bash as far as a contract needs it: which variables in capitals a script reads and sets, and with which fields it calls
- * a function. What it does not understand is an error and is never passed over.
+ * a function. What it does not understand is an error and is never skipped.
  */
 
 /** A field of `answer` or `json`: `KEY=TEXT` or `KEY:=JSON`. */

@@ -56,13 +56,13 @@ dump_database() {
   remember_stopped "$RUN" "$mongo_service"
   arm_watchdog "$RUN" "$WATCHDOG_SECONDS"
   change_service "$mongo_service" stop || true
-  wait_until 60 not_running "$mongo_service" || fail ServiceStopError "$mongo_service does not stop. Look at its log, then start the operation again."
+  wait_until 60 not_running "$mongo_service" || fail ServiceStopError "$mongo_service does not stop. See its log, then start the operation again."
   mongo_tool mongodump --dbpath "$database_directory"
   mongo_tool mongoexport --dbpath "$database_directory" --db juju --collection settings --out environconfig.json
   start_recorded "$RUN"
   if [ -n "$down" ]; then
     # It stays noted: the run's undoing and the watchdog try again.
-    fail DatabaseDownError "$mongo_service does not come back after the dump. Look at its log and start it by hand; the dump is not used."
+    fail DatabaseDownError "$mongo_service does not come back after the dump. See its log and start it by hand; the dump is not used."
   fi
   disarm_watchdog "$RUN"
 }
@@ -116,7 +116,7 @@ make_with_juju() {
     make_archive create-backup -m "$client_name:controller" --no-download "$juju_note $RUN"
   fi
   stored_id=$(printed_id)
-  [ -n "$stored_id" ] || fail JujuFailedError "juju told no id of its backup."
+  [ -n "$stored_id" ] || fail JujuFailedError "juju printed no id for its backup."
   note_stored "$RUN" "$stored_id"
   require_told "$stored_id"
   require_initial
@@ -126,7 +126,7 @@ make_with_juju() {
   else
     juju download-backup -m "$client_name:controller" "$stored_id" --filename "$downloaded" >"$work/download.log" 2>&1 || fail JujuFailedError "juju download-backup failed: $(juju_words "$work/download.log")"
   fi
-  open_archive "$downloaded" "$(id -u "$client_user")" || fail JujuFailedError "juju said that it has downloaded the backup, and $downloaded is no file of $client_user. Nothing was stored; start the backup again."
+  open_archive "$downloaded" "$(id -u "$client_user")" || fail JujuFailedError "juju reported a download, but $downloaded is no file of $client_user. Nothing was stored. Start the backup again."
 }
 
 # --- every driver
@@ -143,7 +143,7 @@ list_archive() {
 metadata_text() { printf '%s' "$metadata" | sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p"; }
 metadata_number() { printf '%s' "$metadata" | sed -n "s/.*\"$1\": *\([0-9][0-9]*\).*/\1/p"; }
 
-empty() { fail ArchiveEmptyError "$1 Nothing was committed; the tool said success all the same. Look at its log on the node, then start the backup again."; }
+empty() { fail ArchiveEmptyError "$1 Nothing was committed, although the tool reported success. See its log on the node, then start the backup again."; }
 
 # size_of PATH: in the archive, 0 when it is not there.
 size_of() { awk -F '\t' -v path="juju-backup/$1" '$2 == path { size = $1 } END { printf "%d\n", size }' "$work/listing"; }
@@ -206,7 +206,7 @@ main() {
   esac
   sha1=$(openssl dgst -sha1 -binary "$archive" | base64)
   if [ -n "$expected_sha1" ] && [ "$sha1" != "$expected_sha1" ]; then
-    fail ChecksumError "the archive's SHA-1 is $sha1, juju printed $expected_sha1. Nothing was stored; start the backup again."
+    fail ChecksumError "the archive's SHA-1 is $sha1, juju printed $expected_sha1. Nothing was stored. Start the backup again."
   fi
   store_packed "$BUCKET" "$KEY.tar.gz" "$EXPECTED_BYTES" produce_archive beside list_archive || fail "$stored_error" "$stored_message"
   stored=$stored_upload

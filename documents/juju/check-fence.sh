@@ -17,7 +17,7 @@ main() {
   local id state alive=''
   begin
   require_client
-  find_provider || fail WrongEnvironmentError "the client's files do not tell the control bucket of $client_name, so its instances can't be asked for. Nothing was touched."
+  find_provider || fail WrongEnvironmentError "the client's files do not name the control bucket of $client_name, so its instances can't be listed. Nothing was changed."
   # shellcheck disable=SC2046,SC2086 # lists of ids
   for id in $(printf '%s\n' $INSTANCES $(provider_instances || true) | sort -u); do
     state=$(instance_state "$id")
@@ -25,11 +25,11 @@ main() {
     case $state in
       terminated | gone) ;;
       stopped) [ "$STOPPED" = allowed ] || alive="$alive $id is stopped: started again it would be a second state server." ;;
-      unknown) alive="$alive $id can not be asked for: $(last_words "$work/ec2.log")" ;;
+      unknown) alive="$alive $id cannot be asked for: $(last_words "$work/ec2.log")" ;;
       *) alive="$alive $id is $state." ;;
     esac
   done
-  [ -z "$alive" ] || fail NotFencedError "a restore is only for when every state server is gone:$alive Terminate what is left, then start the restore again. Nothing was touched."
+  [ -z "$alive" ] || fail NotFencedError "a restore is only for when every state server is gone:$alive Terminate what is left, then start the restore again. Nothing was changed."
   answer
 }
 

@@ -28,7 +28,7 @@ main() {
   until enough; do
     if [ "$SECONDS" -ge "$deadline" ]; then
       [ -n "$reported" ] || fail UnhealthyError "Juju's API does not answer after $SECONDS_TO_WAIT s: $(juju_words "$work/juju.log")"
-      fail UnhealthyError "$reported of $machines machines report after $SECONDS_TO_WAIT s, $SHARE % are needed. Those that do not may still look for the old state server: see the addresses in their agent.conf."
+      fail UnhealthyError "$reported of $machines machines report after $SECONDS_TO_WAIT s, $SHARE % are needed. The others may still contact the old state server: see the addresses in their agent.conf."
     fi
     sleep 2
   done

@@ -1,7 +1,7 @@
 #!/bin/bash
 #/ Usage: RUN= ON_PROBLEM= CONTROLLER= CLIENT_USER= inspect-juju.sh
 #/
-#/ Tells what a node of Juju holds: a state server or controller, the client, and what Juju says of all its machines. Changes
+#/ Reports what a node of Juju holds: a state server or controller, the client, and what Juju says of all its machines. Changes
 #/ nothing.
 #/   ON_PROBLEM  fail: a problem on the node ends the command; report: the answer lists it, because a restore is to repair it
 #/   CONTROLLER  the environment's or controller's name; empty for the one that the client is switched to
@@ -69,7 +69,7 @@ inspect_client() {
     return
   fi
   if ! choose_controller "$CONTROLLER"; then
-    problem WrongEnvironmentError "the client of $CLIENT_USER is switched to no environment or controller. Name it in holdfast.yaml."
+    problem WrongEnvironmentError "the client of $CLIENT_USER has no current environment or controller. Name it in holdfast.yaml."
     client_name=''
   elif ! is_known; then
     problem WrongEnvironmentError "the client of $CLIENT_USER does not know $client_name, or it was never bootstrapped from there. Correct \"controller\" in holdfast.yaml."
@@ -93,10 +93,10 @@ main() {
     roles+=(juju-controller)
     for tool in "$mongo_service" "$agent_service"; do
       if has_service "$tool" && ! is_running "$tool"; then
-        problem ServiceDownError "$tool does not run. Look at its log and start it."
+        problem ServiceDownError "$tool does not run. See its log and start it."
       fi
     done
-    if has_service "$mongo_service" && ! wait_until 10 is_up "$mongo_service"; then problem ServiceDownError "$mongo_service takes no connections. Look at its log."; fi
+    if has_service "$mongo_service" && ! wait_until 10 is_up "$mongo_service"; then problem ServiceDownError "$mongo_service takes no connections. See its log."; fi
   fi
   if find_client "$CLIENT_USER"; then
     refuse_unsupported "$client_version"

@@ -23,10 +23,10 @@ main() {
   for candidate in juju-restore /root/juju-restore /home/ubuntu/juju-restore; do
     if tool=$(command -v "$candidate"); then break; fi
   done
-  [ -n "$tool" ] || fail MissingToolError "juju-restore is not on this controller. Put it to /usr/local/bin (github.com/juju/juju-restore), then start the restore again. Nothing was touched."
+  [ -n "$tool" ] || fail MissingToolError "juju-restore is not on this controller. Install it in /usr/local/bin (github.com/juju/juju-restore), then start the restore again. Nothing was changed."
   find_server || fail WrongNodeError "no controller of Juju on this node. Check the roles in holdfast.yaml."
   wait_until 60 is_up "$mongo_service" ||
-    fail DatabaseDownError "$mongo_service takes no connections, and juju-restore would wait for it without end. Look at its log and start it, then start the restore again. Nothing was touched."
+    fail DatabaseDownError "$mongo_service takes no connections, and juju-restore would wait for it forever. See its log and start it, then start the restore again. Nothing was changed."
   # Its own log has a default path in the working directory, and mongorestore's output stands only among its debugging lines.
   options=(--yes --verbose --temp-root "$unpacked" --restore-log "$work/mongorestore.log")
   [ "$DOWNGRADE" = refused ] || options+=(--allow-downgrade)
@@ -34,7 +34,7 @@ main() {
   cd "$work"
   if ! run_juju_restore "$tool" "${options[@]}" "$(fetched_file "$RUN" "$NAME")"; then
     rm -rf --one-file-system "$unpacked"
-    fail JujuFailedError "juju-restore failed: $restore_cause $(restore_stage) The agents are started again. Fix the cause, then start the restore again, or restore the safety backup."
+    fail JujuFailedError "juju-restore failed: $restore_cause $(restore_stage) The agents have been restarted. Fix the cause, then start the restore again, or restore the safety backup."
   fi
   rm -rf --one-file-system "$unpacked"
   answer

@@ -18,7 +18,7 @@ give_up() {
   put_back_provider_state "$RUN" "$client_user $client_name"
   begun=$(provider_instances | tr '\n' ' ')
   if [ -n "$begun" ] && ! cmp -s "$work/provider-state" "$(saved_provider_state "$RUN")"; then
-    fail JujuFailedError "juju restore failed: $(juju_words "$work/restore.log") The new state server that it has begun, ${begun% }, is of no use: terminate it, then start the restore again."
+    fail JujuFailedError "juju restore failed: $(juju_words "$work/restore.log") It left an unusable new state server, ${begun% }: terminate it, then start the restore again."
   fi
   fail JujuFailedError "juju restore failed: $(juju_words "$work/restore.log") provider-state is as before, so the restore can be started again."
 }
@@ -27,9 +27,9 @@ main() {
   local options=() constraints servers line lacks=()
   begin
   require_client
-  find_provider || fail WrongEnvironmentError "the client's files do not tell the control bucket of $client_name. Nothing was touched."
+  find_provider || fail WrongEnvironmentError "the client's files do not name the control bucket of $client_name. Nothing was changed."
   read_provider_state "$(saved_provider_state "$RUN")" ||
-    fail ProviderStateError "provider-state can not be read from the bucket $provider_bucket: $(last_words "$work/provider.log") Without it juju restore does nothing. Nothing was touched."
+    fail ProviderStateError "provider-state cannot be read from the bucket $provider_bucket: $(last_words "$work/provider.log") Without it juju restore does nothing. Nothing was changed."
   note_change "$RUN" provider-state "$client_user $client_name"
   lend_archive "$NAME"
   constraints=$(decode_text "$CONSTRAINTS")

@@ -24,7 +24,7 @@ await() {
   local left deadline=$((SECONDS + SECONDS_TO_WAIT))
   while :; do
     if left=$(behind "$1") && [ -s "$work/status" ] && [ -z "$left" ]; then return 0; fi
-    [ "$SECONDS" -lt "$deadline" ] || fail UpgradeStuckError "not every agent has $VERSION after $SECONDS_TO_WAIT s: machine ${left:-? (the API does not answer)}. Look at the agents' logs; when an upgrade hangs for good, juju's --reset-previous-upgrade lets another one begin."
+    [ "$SECONDS" -lt "$deadline" ] || fail UpgradeStuckError "not every agent has $VERSION after $SECONDS_TO_WAIT s: machine ${left:-? (the API does not answer)}. Look at the agents' logs; if an upgrade hangs, juju's --reset-previous-upgrade allows another one."
     sleep 2
   done
 }

@@ -122,7 +122,7 @@ is_signed_list() { openssl crl -in "$1" -CAfile "$2/ca_crt.pem" -noout 2>&1 | gr
 # moment_of DATE: as openssl prints it, in ISO 8601; nothing when it is none.
 moment_of() { date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || true; }
 
-# describe_authority DIRECTORY: one line of JSON; returns 1 when its certificate can not be read.
+# describe_authority DIRECTORY: one line of JSON; returns 1 when its certificate cannot be read.
 describe_authority() {
   local ends list=null quoted=null said
   ends=$(openssl x509 -in "$1/ca_crt.pem" -noout -enddate 2>/dev/null) || return 1

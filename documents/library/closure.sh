@@ -119,7 +119,7 @@ keep() {
   if [ -z "$around" ] && [ -d "$4" ] && [ ! -L "$4" ]; then unsearched+=("$4"); fi
 }
 
-# take BECAUSE GROUP ORIGIN PATH: keeps what a path leads to and the links on the way. Sets refused, to nothing where it is kept.
+# take BECAUSE GROUP ORIGIN PATH: keeps what a path points to and the links on the way. Sets refused, to nothing where it is kept.
 # Fails where nothing is.
 take() {
   local link
@@ -140,9 +140,9 @@ follow_link() {
   case $path in /*) ;; *) path=${1%/*}/$path ;; esac
   look_around link "$1"
   if ! take link "${root_groups[around]}" "$1" "$path"; then
-    note broken-link "$(shown "$1") leads to $(shown "$2"), which is not there: the link alone is backed up"
+    note broken-link "$(shown "$1") points to $(shown "$2"), which is not there: the link alone is backed up"
   elif [ -n "$refused" ]; then
-    note refused-link "$(shown "$1") leads to $(shown "$real"): it is $refused, and is not backed up"
+    note refused-link "$(shown "$1") points to $(shown "$real"): it is $refused, and is not backed up"
   fi
 }
 

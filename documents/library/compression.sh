@@ -9,6 +9,6 @@ find_compressor() {
   if [[ $(printf probe | zstd -q -1 -c 2>/dev/null | od -A n -t x1 | tr -d ' \n') == 28b52ffd* ]]; then
     compressor=(zstd -q -1 -c) compression=zstd compression_warning=''
   else
-    compression_warning='this zstd is too old, its format can not be read by a newer one: gzip is used, which takes three times the CPU and packs less'
+    compression_warning='this zstd is too old, its format cannot be read by a newer one: gzip is used, which takes three times the CPU and packs less'
   fi
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What a server of PostgreSQL holds, for an inspection: everything that a restore has to bring back and a dump does not hold, and what
-# no backup takes along. The script that sources this has `problem NAME MESSAGE`, and a line per warning in $work/warnings.
+# no backup includes. The script that sources this has `problem NAME MESSAGE`, and a line per warning in $work/warnings.
 
 # Those that a restore has left half done are its own business, not the installation's.
 readonly ours="datname ~ '^holdfast-(new|old)-[0-9a-f]{24}\$'"
@@ -113,7 +113,7 @@ unreadable() {
 inspect_databases() {
   local name one names=()
   if ! rows_of "$maintenance" "$names_sql"; then
-    problem DatabaseUnreadableError "PostgreSQL does not list its databases: $(refusal "$work/query.log")"
+    problem DatabaseUnreadableError "PostgreSQL cannot list its databases: $(refusal "$work/query.log")"
     : >"$work/rows"
   fi
   while IFS= read -r -d '' name; do names+=("$name"); done <"$work/rows"

@@ -97,7 +97,7 @@ archive_perl() {
       for (my $passed = 0; $passed < $read;) { $passed += syswrite(STDOUT, $buffer, $read - $passed, $had + $passed) || exit 2 }
       return $read;
     }
-    sub need { while (length($buffer) - $at < $_[0]) { more() or die 'it ends after ', $gone + length $buffer, " bytes, in its midst\n" } }
+    sub need { while (length($buffer) - $at < $_[0]) { more() or die 'it ends after ', $gone + length $buffer, " bytes: it is cut off\n" } }
     sub take { need($_[0]); $at += $_[0]; return substr $buffer, $at - $_[0], $_[0] }
     sub number { my ($minus, $number) = unpack 'CV', take(5); return $minus ? -$number : $number }
     sub text { my $length = number(); return $length < 0 ? undef : take($length) }

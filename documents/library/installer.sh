@@ -18,7 +18,7 @@ unpack_installer() {
   if [ ! -d "$work/installer" ]; then
     mkdir "$work/installer"
     tar --extract --no-same-owner --directory="$work/installer" --file="$1" 2>"$work/log" || {
-      installer_said="the installer can not be unpacked: $(last_words "$work/log") $(free_space "$work")"
+      installer_said="the installer cannot be unpacked: $(last_words "$work/log") $(free_space "$work")"
       return 1
     }
   fi

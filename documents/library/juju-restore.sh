@@ -16,7 +16,7 @@ run_juju_restore() {
   pid=$!
   while kill -0 "$pid" 2>/dev/null; do
     if [ -z "$(ls -A "$unpacked")" ] && [ $((SECONDS - begun)) -ge "$connect_seconds" ]; then
-      late="it did not get through to the database in $connect_seconds s, so it was ended. Nothing was touched. Look at the database's log."
+      late="it did not get through to the database in $connect_seconds s, so it was ended. Nothing was changed. Look at the database's log."
     elif grep -q 'Database restore complete' "$work/restore.out"; then
       [ -n "$restored" ] || restored=$SECONDS
       if [ $((SECONDS - restored)) -ge "$settle_seconds" ]; then
@@ -33,7 +33,7 @@ run_juju_restore() {
   wait "$pid" || status=$?
   [ "$status" -ne 0 ] || return 0
   case $status in
-    124 | 137) [ -n "$late" ] || late="it did not end within $whole_seconds s, so it was killed: the database may be half restored." ;;
+    124 | 137) [ -n "$late" ] || late="it timed out after $whole_seconds s and was killed: the database may be half restored." ;;
   esac
   # With the command line goes the password.
   grep -v 'running restore command' "$work/juju-restore.log" >"$work/restore.words" || true

@@ -8,7 +8,7 @@ readonly juju_note='holdfast'
 # setting FILE KEY: the value of a line `key: value`, quotes taken off.
 setting() { sed -n "s/^[[:space:]]*$2:[[:space:]]*[\"']\{0,1\}\([^\"']*\)[\"']\{0,1\}[[:space:]]*\$/\1/p" "$1" 2>/dev/null | sed -n 1p; }
 
-# juju_words FILE: the last words of a tool, without what it tells of passwords.
+# juju_words FILE: the last output of a tool, without passwords.
 juju_words() {
   local words secret
   words=$(last_words "$1" | sed 's/\(--\{0,1\}p\(assword\)\{0,1\}[ =]\)[^ ]*/\1…/g')
@@ -72,7 +72,7 @@ refuse_unsupported() {
   # A client adds its series and architecture.
   set -- "${1%%-*}"
   case $1 in
-    0.* | 1.[0-9] | 1.[0-9].* | 1.1[0-5] | 1.1[0-5].*) fail UnsupportedJujuError "Juju $1 is older than 1.16, from which on backups are known." ;;
+    0.* | 1.[0-9] | 1.[0-9].* | 1.1[0-5] | 1.1[0-5].*) fail UnsupportedJujuError "Juju $1 is older than 1.16, the first version with backups." ;;
   esac
 }
 
@@ -111,7 +111,7 @@ choose_controller() {
 # require_client: the client and the environment or controller that the parameters name.
 require_client() {
   find_client "$CLIENT_USER" || fail WrongNodeError "no Juju client of $CLIENT_USER on this node. Check the roles in holdfast.yaml."
-  choose_controller "$CONTROLLER" || fail WrongEnvironmentError "the client of $CLIENT_USER is switched to no environment or controller. Name it in holdfast.yaml."
+  choose_controller "$CONTROLLER" || fail WrongEnvironmentError "the client of $CLIENT_USER has no current environment or controller. Name it in holdfast.yaml."
 }
 
 # juju ARGUMENT...: the client's program, for at most $juju_seconds. Before 2.0 it is told the environment by a variable; from
@@ -121,7 +121,7 @@ juju() {
   if is_classic "$client_version"; then chosen=(JUJU_ENV="$client_name"); fi
   as_client env ${chosen[@]+"${chosen[@]}"} timeout -k 30 "$seconds" "$client_program" "$@" </dev/null 4>&- || status=$?
   # 137: by KILL, since it did not end by TERM.
-  case $status in 124 | 137) echo "juju $1 did not end within $seconds s, so it was killed." >&2 ;; esac
+  case $status in 124 | 137) echo "juju $1 timed out after $seconds s and was killed." >&2 ;; esac
   return "$status"
 }
 
@@ -215,7 +215,7 @@ make_archive() {
     if juju "$@" >"$said" 2>"$work/create.log"; then return 0; fi
     # 4.0 says so of itself; later ones take other options, keep no archive on the controller, and restore otherwise.
     if grep -qE 'not implemented|(flag|option) provided but not defined' "$work/create.log"; then
-      fail UnsupportedJujuError "Juju ${client_version%%-*} makes no backup that Holdfast knows: $(juju_words "$work/create.log") Nothing was stored. See \"Juju 4\" in docs/runbook.md."
+      fail UnsupportedJujuError "Juju ${client_version%%-*} makes no backup that Holdfast supports: $(juju_words "$work/create.log") Nothing was stored. See \"Juju 4\" in docs/runbook.md."
     fi
     if [ "$attempt" -ge 6 ] || ! grep -q 'HA not ready' "$work/create.log"; then
       fail JujuFailedError "juju $1 failed: $(juju_words "$work/create.log") Nothing was stored."
@@ -234,7 +234,7 @@ require_told() {
   if [ -n "$(printed checksum)" ]; then return 0; fi
   if is_classic "$client_version"; then show=(backups info); fi
   juju "${show[@]}" "$1" >"$said" 2>"$work/show.log" || fail JujuFailedError "juju ${show[0]} failed: $(juju_words "$work/show.log") Nothing was stored."
-  [ -n "$(printed checksum)" ] || fail JujuFailedError "juju tells no checksum of its backup $1. Nothing was stored."
+  [ -n "$(printed checksum)" ] || fail JujuFailedError "juju prints no checksum for its backup $1. Nothing was stored."
 }
 
 # require_initial: the backup was made on machine 0. Up to 1.25 any state server may answer the client, and juju restore reads

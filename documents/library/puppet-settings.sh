@@ -191,7 +191,7 @@ require() {
   if walk "$1" && [ -f "$real" ] && [ -r "$real" ]; then
     required+=("$real")
   elif ! walk "$1" || [ ! -d "$real" ]; then
-    problem SecretMissingError "$2 names $(shown "$1"), which is not there. Mend the setting or the file, then start the operation again."
+    problem SecretMissingError "$2 names $(shown "$1"), which is not there. Fix the setting or the file, then start the operation again."
   fi
 }
 
@@ -360,7 +360,7 @@ require_authority() {
   local name
   for name in cakey cacert cacrl serial cert_inventory; do
     if ! walk "${asked["$name"]-}" || [ ! -f "$real" ]; then
-      problem AuthorityUnreadableError "${asked["$name"]:-$name} of the certificate authority is not there. Mend it, or the setting $name, then start the operation again."
+      problem AuthorityUnreadableError "${asked["$name"]:-$name} of the certificate authority is not there. Fix it, or the setting $name, then start the operation again."
       continue
     fi
     required+=("$real")

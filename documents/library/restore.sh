@@ -121,7 +121,7 @@ drop_database() {
 # rename_database FROM TO
 rename_database() { without_sessions "$1" "ALTER DATABASE $(quoted_identifier "$1") RENAME TO $(quoted_identifier "$2")"; }
 
-# roll_back RUN: undoes what the journal tells, last change first; what is done already is passed over. Sets not_rolled_back
+# roll_back RUN: undoes what the journal tells, last change first; what is done already is skipped. Sets not_rolled_back
 # (text, one reason after another, empty when all is as before).
 roll_back() {
   local run=$1 kind name journal undone=()
@@ -166,7 +166,7 @@ roll_back_database() {
   find_postgres
   old=$(old_database "$1")
   if ! database_exists "$old" 2>/dev/null; then
-    database_is_back "$1" || not_rolled_back="$not_rolled_back The database $1 can not be looked at."
+    database_is_back "$1" || not_rolled_back="$not_rolled_back The database $1 cannot be looked at."
     return 0
   fi
   { drop_database "$1" && rename_database "$old" "$1"; } || not_rolled_back="$not_rolled_back The database $1 is called $old."
@@ -175,7 +175,7 @@ roll_back_database() {
 # There was none of that name before.
 roll_back_new_database() {
   find_postgres
-  drop_database "$1" || not_rolled_back="$not_rolled_back The database $1 was not there before and can not be dropped."
+  drop_database "$1" || not_rolled_back="$not_rolled_back The database $1 was not there before and cannot be dropped."
 }
 
 # remember_globals RUN: what roles and tablespaces are, before the backup's are brought back. Once a run.

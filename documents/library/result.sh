@@ -42,7 +42,7 @@ answer() {
   if [ "${#text}" -gt "$longest_answer" ]; then
     key=${ANSWERS#*/}/${SSM_COMMAND_ID-}/${AWS_SSM_INSTANCE_ID-}.json
     printf '%s\n' "$text" | aws s3 cp - "s3://${ANSWERS%%/*}/$key" --no-progress --only-show-errors 4>&- ||
-      fail AnswerLostError "an answer of ${#text} bytes could not be handed over to s3://${ANSWERS%%/*}/$key. Look whether the node's instance profile has its policy of today, and at its way to S3."
+      fail AnswerLostError "an answer of ${#text} bytes could not be written to s3://${ANSWERS%%/*}/$key. Make sure that the node's instance profile has its current policy and that it can reach S3."
     text=$(json answer:="$(json key="$key" bytes:="$((${#text} + 1))" sha256="$(printf '%s\n' "$text" | sha256sum | cut -d ' ' -f 1)")")
   fi
   printf '%s\n' "$text" >&4

@@ -25,4 +25,4 @@ secrets_by_content() {
 # broken_secrets PATH...: keys behind links that lead nowhere, a NUL behind each. They exist and can't be copied: no backup without them.
 broken_secrets() { find_secrets -xtype l -- "$@" && find "$@" -xdev -path '*/ssl/*' -xtype l -print0; }
 
-broken_words() { printf '%s leads to %s, which is not there' "$1" "$(readlink -- "$1")"; }
+broken_words() { printf '%s points to %s, which is not there' "$1" "$(readlink -- "$1")"; }

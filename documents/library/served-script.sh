@@ -24,7 +24,7 @@ fetch_script() {
       script_fault=ScriptUntrustedError
       script_said="$1 is not served by a master of this authority under that name: $(last_words "$3")"
       ;;
-    *) script_said="$1 can not be fetched (curl $status): $(last_words "$3")" ;;
+    *) script_said="$1 cannot be fetched (curl $status): $(last_words "$3")" ;;
   esac
   return 1
 }

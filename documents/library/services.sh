@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # state_directory is of work.sh, which documents source before
-# Services that are stopped for a run are recorded first and always started again: by the run, by its undoing, or by a
+# Services that are stopped for a run are recorded first and always started again: by the run, by its undo, or by a
 # watchdog on the node, since a time-out kills a script's whole process group and no trap runs.
 
 # The record of what a run stopped, in the order of stopping, one name per line.

@@ -21,7 +21,7 @@ mark_undone() {
 }
 
 # end_scripts RUN: ends the groups of the run's scripts that still live, and waits until nothing of them is left. A script
-# outlives the agent's worker, and what it began to stop would be stopped after its undoing. Ids are used again: a group counts
+# outlives the agent's worker, and what it began to stop would be stopped after its undo. Ids are used again: a group counts
 # when its script or its leader began at the noted time, or when nobody has the leader's id any more. Sets ended.
 end_scripts() {
   local file pid began group group_began boot stat own

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What an upgrade leaves on a node until it has proven itself.
 
-# Holds the version from which an upgrade was begun that has not ended well.
+# Holds the version from which an upgrade was begun that has not succeeded.
 readonly upgrade_marker=$state_directory/upgrade-from
 
 # The version from which a broken-off upgrade was begun; nothing when there is none.
@@ -15,7 +15,7 @@ running_services() {
   done
 }
 
-# guard_services RUN FILE: whatever ends this script, the undoing of the run starts those that are listed.
+# guard_services RUN FILE: whatever ends this script, the undo of the run starts those that are listed.
 guard_services() {
   local name names=()
   cp "$(stopped_file "$1")" "$work/stopped-before" 2>/dev/null || true
@@ -32,11 +32,11 @@ release_services() {
   fi
 }
 
-# expect_services FILE: those that are listed must run again; what the new version does not have any more is passed over.
+# expect_services FILE: those that are listed must run again; what the new version does not have any more is skipped.
 expect_services() {
   local name
   while IFS= read -r name; do
     has_service "$name" || continue
-    wait_until 120 is_running "$name" || fail ServicesDownError "$name ran before the upgrade and does not run after it. Look at its log, then start the upgrade again: it goes on from here."
+    wait_until 120 is_running "$name" || fail ServicesDownError "$name ran before the upgrade and does not run after it. See its log, then start the upgrade again: it continues from here."
   done <"$1"
 }

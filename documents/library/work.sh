@@ -35,7 +35,7 @@ undone_file() { printf '%s' "$state_directory/undone/$1"; }
 refuse_undone() {
   local undone
   if undone=$(cat "$(undone_file "$1")" 2>/dev/null) && [ "$ATTEMPT" -le "$undone" ]; then
-    fail RunUndoneError "the run $1 was undone on this node before this command began; it did nothing. Start the operation again."
+    fail RunUndoneError "the run $1 was undone on this node before this command began, so it did nothing. Start the operation again."
   fi
 }
 

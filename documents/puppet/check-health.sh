@@ -28,7 +28,7 @@ main() {
   authority=$(puppet_setting localcacert "$puppet_configuration/puppet/ssl/certs/ca.pem")
   for name in $SERVICES; do
     has_service "$name" || fail UnhealthyError "the node has no service $name, which ran before. The installation is not whole: install the backup's version, or restore with reinstall."
-    wait_until "$patience_seconds" is_running "$name" || fail UnhealthyError "$name is down. Look at its log."
+    wait_until "$patience_seconds" is_running "$name" || fail UnhealthyError "$name is down. See its log."
     case $name in
       pe-httpd | pe-puppetserver)
         # 3.7 and later serve agents by pe-puppetserver alone.

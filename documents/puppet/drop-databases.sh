@@ -1,7 +1,7 @@
 #!/bin/bash
 #/ Usage: DATABASES= ROLES= TABLESPACES= RUN= drop-databases.sh
 #/
-#/ Drops databases, then tablespaces, then roles, and proves of each that it is gone. What is gone already is passed over.
+#/ Drops databases, then tablespaces, then roles, and proves of each that it is gone. What is gone already is skipped.
 #/   DATABASES ROLES TABLESPACES  names, a NUL between, in base64url; may be empty
 #/ Exit status: 0 all are gone; 1 the answer says which is not, and why.
 
@@ -22,13 +22,13 @@ drop_one_database() {
   # What earlier restores have left of it would keep its role and tablespace in use.
   drop_database "$(new_database "$1")" 2>>"$work/log" || true
   drop_database "$(old_database "$1")" 2>>"$work/log" || true
-  drop_database "$1" 2>>"$work/log" || fail DropFailedError "the database $1 is still there: $(refusal "$work/log") Remove what holds it, then start the restore again."
+  drop_database "$1" 2>>"$work/log" || fail DropFailedError "the database $1 is still there: $(refusal "$work/log") Remove what depends on it, then start the restore again."
 }
 
 drop_role() {
   [ "$(roles_called "$1")" != 0 ] || return 0
   note_change "$RUN" dropped-role "$(encode_text "$1")"
-  sql "DROP ROLE $(quoted_identifier "$1")" 2>>"$work/log" || fail DropFailedError "the role $1 is still there: $(refusal "$work/log") Remove what holds it, then start the restore again."
+  sql "DROP ROLE $(quoted_identifier "$1")" 2>>"$work/log" || fail DropFailedError "the role $1 is still there: $(refusal "$work/log") Remove what depends on it, then start the restore again."
   [ "$(roles_called "$1")" = 0 ] || fail DropFailedError "the role $1 is still there."
 }
 
@@ -47,7 +47,7 @@ remove_orphans() {
 drop_tablespace() {
   [ "$(tablespaces_called "$1")" != 0 ] || return 0
   remove_orphans "$(sql "SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = $(quoted_literal "$1")")"
-  sql "DROP TABLESPACE $(quoted_identifier "$1")" 2>>"$work/log" || fail DropFailedError "the tablespace $1 is still there: $(refusal "$work/log") Remove what holds it, then start the restore again."
+  sql "DROP TABLESPACE $(quoted_identifier "$1")" 2>>"$work/log" || fail DropFailedError "the tablespace $1 is still there: $(refusal "$work/log") Remove what depends on it, then start the restore again."
   [ "$(tablespaces_called "$1")" = 0 ] || fail DropFailedError "the tablespace $1 is still there."
 }
 

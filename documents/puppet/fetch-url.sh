@@ -28,10 +28,10 @@ main() {
   mkdir -p "${target%/*}"
   if [ ! -e "$target" ]; then
     download "$work/archive" 2>"$work/log" ||
-      fail DownloadFailedError "$URL can not be fetched within $largest_bytes bytes and $longest_seconds s (status $?): $(last_words "$work/log") $(free_space "$work") Nothing was touched."
+      fail DownloadFailedError "$URL cannot be fetched within $largest_bytes bytes and $longest_seconds s (status $?): $(last_words "$work/log") $(free_space "$work") Nothing was changed."
     sum=$(sha256sum "$work/archive" | cut -d ' ' -f 1)
-    [ "$sum" = "$SHA256" ] || fail ArtifactDamagedError "$URL is not what was asked for: its SHA-256 is $sum, not $SHA256. Nothing was touched."
-    gzip -d -c <"$work/archive" >"$work/unpacked" 2>"$work/log" || fail ArtifactDamagedError "$URL can not be unpacked: $(last_words "$work/log") $(free_space "$work")"
+    [ "$sum" = "$SHA256" ] || fail ArtifactDamagedError "$URL is not the requested file: its SHA-256 is $sum, not $SHA256. Nothing was changed."
+    gzip -d -c <"$work/archive" >"$work/unpacked" 2>"$work/log" || fail ArtifactDamagedError "$URL cannot be unpacked: $(last_words "$work/log") $(free_space "$work")"
     mv "$work/unpacked" "$target"
   fi
   answer

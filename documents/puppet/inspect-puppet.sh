@@ -1,7 +1,7 @@
 #!/bin/bash
 #/ Usage: RUN= ON_PROBLEM= inspect-puppet.sh
 #/
-#/ Tells what a node of Puppet Enterprise holds: version, names, roles, services, databases, paths, space, tools. Changes
+#/ Reports what a node of Puppet Enterprise holds: version, names, roles, services, databases, paths, space, tools. Changes
 #/ nothing.
 #/   ON_PROBLEM  fail: a problem on the node ends the command; report: the answer lists it, because a restore is to repair it
 #/ Exit status: 0 inspected; 1 failed, the answer says why.
@@ -29,7 +29,7 @@ problem() {
 
 inspect_space() { { printf '%s\n' "$state_directory" "$puppet_configuration" "$puppet_home" "$postgres_data" && cat "$work/locations"; } | space_of; }
 
-# An authority whose certificate can't be read is none that a backup may pass over.
+# An authority whose certificate can't be read is none that a backup may skip.
 inspect_authority() {
   local directory
   directory=${asked[cadir]-}
@@ -37,7 +37,7 @@ inspect_authority() {
     printf 'null' >"$work/authority"
   elif ! describe_authority "$directory" >"$work/authority"; then
     printf 'null' >"$work/authority"
-    problem AuthorityUnreadableError "$directory/ca_crt.pem can not be read as a certificate. Mend it, then start the operation again."
+    problem AuthorityUnreadableError "$directory/ca_crt.pem cannot be read as a certificate. Fix it, then start the operation again."
   fi
 }
 
@@ -68,7 +68,7 @@ has_authority() {
 find_paths() {
   load_mounts
   if [ -L "$puppet_configuration" ] && [ ! -e "$puppet_configuration" ]; then
-    problem MissingPathError "$puppet_configuration leads to $(readlink "$puppet_configuration"), which is not there. Mount or mend it, then start the operation again."
+    problem MissingPathError "$puppet_configuration points to $(readlink "$puppet_configuration"), which is not there. Mount or fix it, then start the operation again."
   fi
   own configuration "$puppet_configuration"
   own certificates /opt/puppet/share/puppet-dashboard/certs /opt/puppet/share/console-services/certs \
@@ -133,7 +133,7 @@ check_tools() {
   find_tar_options
   fault=$(tar_fault)
   if [ -n "$fault" ]; then
-    problem UnfitToolError "the tar of this node ($(tar --version 2>&1 | sed -n 1p)) can not keep every file name: $fault. Install GNU tar 1.20 or newer, then start the operation again."
+    problem UnfitToolError "the tar of this node ($(tar --version 2>&1 | sed -n 1p)) cannot keep every file name: $fault. Install GNU tar 1.20 or newer, then start the operation again."
   fi
   if ! printf '' | openssl dgst -sha256 >/dev/null 2>&1; then
     problem UnfitToolError "the openssl of this node ($(openssl version 2>&1)) knows no SHA-256. Install 0.9.8 or newer, then start the operation again."

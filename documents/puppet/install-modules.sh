@@ -23,10 +23,10 @@ main() {
     name=${name%%-*}
     ! has_module "$name" || continue
     as_operator "$puppet_program" module install "$(fetched_file "$RUN" "$archive")" --ignore-dependencies >"$work/log" 2>&1 </dev/null 4>&- ||
-      fail ModulesMissingError "puppet module install $archive failed: $(last_words "$work/log") Fix the cause, then start the upgrade again: it goes on from here."
+      fail ModulesMissingError "puppet module install $archive failed: $(last_words "$work/log") Fix the cause, then start the upgrade again: it continues from here."
   done
   for name in $MODULES; do has_module "$name" || missing="$missing $name"; done
-  [ -z "$missing" ] || fail ModulesMissingError "this node lacks the modules:$missing. Install them (puppet module install puppetlabs-NAME, or holdfast upgrade --install-modules), then start the upgrade again: it goes on from here."
+  [ -z "$missing" ] || fail ModulesMissingError "this node lacks the modules:$missing. Install them (puppet module install puppetlabs-NAME, or holdfast upgrade --install-modules), then start the upgrade again: it continues from here."
   answer
 }
 

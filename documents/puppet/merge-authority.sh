@@ -36,7 +36,7 @@ put() {
 # read to the end, which leaves nothing to guess.
 choose_living() {
   local copy found fingerprint
-  fingerprint=$(fingerprint_of "$directory/ca_crt.pem") || fail AuthorityDamagedError "$directory/ca_crt.pem of the backup can not be read. Restore another backup."
+  fingerprint=$(fingerprint_of "$directory/ca_crt.pem") || fail AuthorityDamagedError "$directory/ca_crt.pem of the backup cannot be read. Restore another backup."
   same=() living=missing whole=no nameless=()
   for copy in "$kept"/living*; do
     case $copy in *.part) continue ;; esac
@@ -98,7 +98,7 @@ merge_inventory() {
   if ! cmp -s "$work/inventory" "$directory/inventory.txt"; then put "$work/inventory" "$directory/inventory.txt"; fi
   for file in "${files[@]}"; do
     awk 'NR == FNR { there[$0] = 1; next } NF && !($0 in there) { exit 1 }' "$directory/inventory.txt" "$file" ||
-      fail AuthorityMergeError "$directory/inventory.txt lacks lines of $file. Nothing is lost: what was there before is put back."
+      fail AuthorityMergeError "$directory/inventory.txt lacks lines of $file. Nothing is lost: the previous state is put back."
   done
 }
 
@@ -133,7 +133,7 @@ CONFIG
   key_options
   openssl ca -config "$ca/ca.cnf" -cert "$directory/ca_crt.pem" -keyfile "$directory/ca_key.pem" ${key_option[@]+"${key_option[@]}"} \
     -gencrl -crldays "$list_days" -out "$ca/list.pem" >"$work/log" 2>&1 </dev/null ||
-    fail AuthorityMergeError "the list of all revocations can not be signed: $(last_words "$work/log")"
+    fail AuthorityMergeError "the list of all revocations cannot be signed: $(last_words "$work/log")"
 }
 
 # merge_revocations: the list that revokes all that any of them does and has the highest number; where there is none, a new one.

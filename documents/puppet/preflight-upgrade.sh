@@ -1,7 +1,7 @@
 #!/bin/bash
 #/ Usage: RUN= preflight-upgrade.sh
 #/
-#/ Tells what on this node is against an upgrade of Puppet Enterprise, as far as a node can tell, and which modules it has.
+#/ Reports what on this node is against an upgrade of Puppet Enterprise, as far as a node can tell, and which modules it has.
 #/ Changes nothing.
 #/ Exit status: 0 looked, the answer has every problem at once.
 
@@ -20,7 +20,7 @@ check_temporary_directory() {
   free=$(df -P -k /tmp | awk 'NR == 2 { print $4 }')
   [ "$free" -ge "$unpacked_kib" ] || problem "/tmp has $((free / 1024)) MiB free, the installer needs $((unpacked_kib / 1024)) MiB"
   printf '#!/bin/sh\n' >"/tmp/holdfast.$$" && chmod 0700 "/tmp/holdfast.$$"
-  "/tmp/holdfast.$$" 2>/dev/null || problem "programs can not be run from /tmp (noexec): mount it without"
+  "/tmp/holdfast.$$" 2>/dev/null || problem "programs cannot be run from /tmp (noexec): mount it without"
   rm -f "/tmp/holdfast.$$"
 }
 

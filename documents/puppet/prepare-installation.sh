@@ -56,17 +56,17 @@ main() {
   answers=$directory/${ANSWERS_FILE##*/}
   if [ -n "$HANDED_ANSWERS" ]; then
     cp "$(fetched_file "$RUN" "$HANDED_ANSWERS")" "$work/answers"
-    [ -s "$work/answers" ] || fail InstallFailedError "the answers that were handed in are empty. Nothing was touched. Put the right file into the vault."
+    [ -s "$work/answers" ] || fail InstallFailedError "the answers that were passed are empty. Nothing was changed. Put the right file into the vault, then start the restore again."
   else
     archived "$ANSWERS_FILE" >"$work/answers"
-    [ -s "$work/answers" ] || fail InstallFailedError "the backup holds no $ANSWERS_FILE, or an empty one. $(last_words "$work/log") Nothing was touched. Hand answers in, restore without reinstall, or restore another backup."
+    [ -s "$work/answers" ] || fail InstallFailedError "the backup holds no $ANSWERS_FILE, or an empty one. $(last_words "$work/log") Nothing was changed. Pass answers, restore without reinstall, or restore another backup."
   fi
   while IFS= read -r name; do differing+=("$name"); done < <(differing_passwords "$work/answers")
   # The backup's own may be older than its configuration, whose passwords come back with it: that is told at the end.
   [ -z "$HANDED_ANSWERS" ] || [ "${#differing[@]}" -eq 0 ] ||
-    fail InstallFailedError "the answers that were handed in have other database passwords than the backup, for: ${differing[*]}. Nothing was touched. Give them the backup's passwords."
-  unpack_installer "$(fetched_file "$RUN" "$NAME")" || fail InstallFailedError "$installer_said Nothing was touched. Put the right installer into the vault."
-  judge_installer "$VERSION" || fail InstallFailedError "$installer_said Nothing was touched. Put the right installer into the vault."
+    fail InstallFailedError "the answers that were passed have other database passwords than the backup, for: ${differing[*]}. Nothing was changed. Put the backup's passwords into the answers."
+  unpack_installer "$(fetched_file "$RUN" "$NAME")" || fail InstallFailedError "$installer_said Nothing was changed. Put the right installer into the vault, then start the restore again."
+  judge_installer "$VERSION" || fail InstallFailedError "$installer_said Nothing was changed. Put the right installer into the vault, then start the restore again."
   mv "$work/answers" "$answers"
   answer differing:="$(json_list ${differing[@]+"${differing[@]}"})"
 }

@@ -23,7 +23,7 @@ stop_signing() {
     if has_service "$name" && is_running "$name"; then
       remember_stopped "$RUN" "$name"
       change_service "$name" stop || true
-      wait_until 60 not_running "$name" || fail ServicesUpError "$name does not stop. Look at its log, then start the restore again."
+      wait_until 60 not_running "$name" || fail ServicesUpError "$name does not stop. See its log, then start the restore again."
     fi
   done
 }
@@ -53,7 +53,7 @@ main() {
       [ -e "$path" ] || [ -L "$path" ] || continue
       aside=$(mktemp -u "$path.left-XXXXXX")
       mv -T -- "$path" "$aside" 2>"$work/log" ||
-        fail PurgeFailedError "$path is still there after the uninstaller, and can not be moved aside: $(last_words "$work/log"). Unmount or remove it, then start the restore again."
+        fail PurgeFailedError "$path is still there after the uninstaller, and cannot be moved aside: $(last_words "$work/log"). Unmount or remove it, then start the restore again."
       echo "$path lies at $aside now"
     done
   fi

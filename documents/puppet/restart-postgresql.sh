@@ -51,10 +51,10 @@ main() {
   service=$(postgres_service) || fail RestartFailedError "no service of this node starts PostgreSQL: neither pe-postgresql nor postgresql is there. Restart it by hand, then start the restore again."
   # Down already, it is another one in any case.
   before=$(started_at) || before=''
-  # Killed between stop and start, it would stay down: the record makes the undoing start it, before all others.
+  # Killed between stop and start, it would stay down: the record makes the undo start it, before all others.
   remember_stopped "$RUN" "$service"
   change_service "$service" restart || true
-  # A script may answer before the old process has ended, and one that says it failed may have restarted it all the same.
+  # A script may answer before the old process has ended, and one that says it failed may have restarted it anyway.
   wait_until 30 is_another || restarted=no
   require_postgres
   if [ "$restarted" = no ]; then
@@ -62,9 +62,9 @@ main() {
   fi
   end=$((SECONDS + quiet_seconds))
   while :; do
-    found=$(sessions) || fail PostgresDownError "PostgreSQL does not say who uses it. Look at its log, then start the restore again."
+    found=$(sessions) || fail PostgresDownError "PostgreSQL does not list its sessions. See its log, then start the restore again."
     if [ -n "$found" ]; then
-      fail SessionsLeftError "somebody still uses a database that is to be replaced: $(printf '%s' "$found" | tr '\n' ';'). End what holds it, on every node, then start the restore again."
+      fail SessionsLeftError "sessions still use a database that is to be replaced: $(printf '%s' "$found" | tr '\n' ';'). End them on every node, then start the restore again."
     fi
     [ "$SECONDS" -lt "$end" ] || break
     sleep 0.2

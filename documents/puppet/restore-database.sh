@@ -47,7 +47,7 @@ grant_access() {
   } >"$work/grants" && run_sql "$maintenance" <"$work/grants"
 }
 
-# apply_settings ROLE NAME=VALUE...: as they were stored. ALTER DATABASE would read a list's value anew, and take it for one name.
+# apply_settings ROLE NAME=VALUE...: as they were stored. ALTER DATABASE would read a list's value again, and take it for one name.
 apply_settings() {
   local role=$1 of=0 setting list=''
   shift

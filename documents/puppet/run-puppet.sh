@@ -2,7 +2,7 @@
 #/ Usage: RUN= run-puppet.sh
 #/
 #/ Runs the agent once, after a run that is under way. Changes are no failure.
-#/ Exit status: 0 the run ended well; 1 the answer says why not.
+#/ Exit status: 0 the run succeeded; 1 the answer says why not.
 
 . "$(dirname "$0")/../library/begin.sh"
 . "$(dirname "$0")/../library/services.sh"

@@ -21,7 +21,7 @@ give() {
   if ! id "${1%%:*}" >/dev/null 2>&1; then
     # An agent alone has files of root and none of the product's users. Another owner stands for one that is not there.
     stranger=$(find "$place" -xdev ! -user root -print -quit)
-    [ -z "$stranger" ] || fail OwnerMissingError "the user ${1%%:*} is not on this node, and $stranger would belong to nobody that the product knows. Install the backup's version of Puppet Enterprise here, or restore with reinstall."
+    [ -z "$stranger" ] || fail OwnerMissingError "the user ${1%%:*} is not on this node, and $stranger would belong to no user of the product. Install the backup's version of Puppet Enterprise here, or restore with reinstall."
     return 0
   fi
   give_tree "$1" "$place" || fail OwnerError "$place can't be given to $1: $refused."

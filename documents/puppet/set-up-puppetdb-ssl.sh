@@ -17,7 +17,7 @@ main() {
     [ -x "$tool" ] || fail PuppetdbSslError "$tool is not there, and without it PuppetDB gets no certificates. Install the backup's version of Puppet Enterprise here, or restore with reinstall."
     "$tool" -f >"$work/log" 2>&1 </dev/null || fail PuppetdbSslError "puppetdb-ssl-setup -f: $(last_words "$work/log")"
     certificate=$puppet_configuration/puppet/ssl/certs/$(puppet_setting certname "$(hostname -f)").pem
-    cmp -s "$certificate" "$copy" || fail PuppetdbSslError "PuppetDB's certificate $copy is not $certificate although puppetdb-ssl-setup -f ended well."
+    cmp -s "$certificate" "$copy" || fail PuppetdbSslError "PuppetDB's certificate $copy is not $certificate although puppetdb-ssl-setup -f reported success."
   fi
   answer
 }

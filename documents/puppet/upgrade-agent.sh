@@ -21,7 +21,7 @@
 # Longer than the command may take.
 readonly watchdog_seconds=7800
 
-# A version proves nothing while the script that brought it has not ended well.
+# A version proves nothing while the script that brought it has not succeeded.
 has_versions() { [ "$(agent_version)" = "$AGENT_VERSION" ] && { [ -z "$SERVER_VERSION" ] || [ "$(installed_version)" = "$SERVER_VERSION" ]; }; }
 
 # give_up MESSAGE: what ran before runs again, as far as it can.
@@ -44,10 +44,10 @@ main() {
     guard_services "$RUN" "$work/running"
     arm_watchdog "$RUN" "$watchdog_seconds"
     printf '%s\n' "$before" >"$upgrade_marker"
-    as_operator bash "$work/script" >"$work/log" 2>&1 </dev/null 4>&- || give_up "the script of $URL ended with $?. Its last words: $(last_words "$work/log")"
+    as_operator bash "$work/script" >"$work/log" 2>&1 </dev/null 4>&- || give_up "the script of $URL ended with $?. Its last output: $(last_words "$work/log")"
     # The script brings the agent and the packages; a compile master's own are installed by a run of the agent.
-    if [ -n "$SERVER_VERSION" ]; then run_agent "$work/log" || give_up "the script of $URL ended well, and the run of the agent that installs Puppet Enterprise failed: $agent_said"; fi
-    has_versions || give_up "the script of $URL ended well, and the agent is $(agent_version), expected $AGENT_VERSION${SERVER_VERSION:+; Puppet Enterprise is $(installed_version), expected $SERVER_VERSION}. Last words: $(last_words "$work/log")"
+    if [ -n "$SERVER_VERSION" ]; then run_agent "$work/log" || give_up "the script of $URL succeeded, and the run of the agent that installs Puppet Enterprise failed: $agent_said"; fi
+    has_versions || give_up "the script of $URL succeeded, and the agent is $(agent_version), expected $AGENT_VERSION${SERVER_VERSION:+; Puppet Enterprise is $(installed_version), expected $SERVER_VERSION}. Last output: $(last_words "$work/log")"
     expect_services "$work/running"
     rm -f "$upgrade_marker"
     release_services "$RUN"

@@ -46,7 +46,7 @@ main() {
     if [ -n "$SETTINGS" ]; then
       # Another node has written it: it is looked through as that of a backup.
       check_archive "$(fetched_file "$RUN" "$SETTINGS")" "$work/list" || fail ArchiveRefusedError "the master's settings are not unpacked: $refused."
-      tar --extract --directory=/ --file="$(fetched_file "$RUN" "$SETTINGS")" etc/puppetlabs/enterprise/conf.d 2>"$work/log" || fail UpgradeFailedError "the master's settings can not be unpacked: $(last_words "$work/log")"
+      tar --extract --directory=/ --file="$(fetched_file "$RUN" "$SETTINGS")" etc/puppetlabs/enterprise/conf.d 2>"$work/log" || fail UpgradeFailedError "the master's settings cannot be unpacked: $(last_words "$work/log")"
     fi
     [ -r "$ANSWERS_FILE" ] || fail UpgradeFailedError "$ANSWERS_FILE is not there, and without it the installer would ask. Write it as the manual of $VERSION says, then start the upgrade again."
     rewind_version

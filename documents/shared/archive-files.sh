@@ -24,7 +24,7 @@ archive() { tar_files / "$work/paths"; }
 refuse_broken_links() {
   local broken
   while IFS= read -r -d '' broken; do
-    fail SecretUnreadableError "$(broken_words "$broken"). Mount or mend it, then start the operation again."
+    fail SecretUnreadableError "$(broken_words "$broken"). Mount or fix it, then start the operation again."
   done < <(broken_secrets "$@")
 }
 
@@ -57,7 +57,7 @@ require_secrets() {
   { find_secrets -type f -- "$@" && secrets_by_content "$@"; } | listed | sed 's|^/||' | LC_ALL=C sort -u >"$work/secrets"
   missing=$(LC_ALL=C comm -23 "$work/secrets" "$work/held" | sed -n 1p)
   if [ -n "$missing" ]; then
-    fail SecretMissingError "/$missing exists and is not in the archive. Nothing was committed; start the operation again."
+    fail SecretMissingError "/$missing exists and is not in the archive. Nothing was committed. Start the operation again."
   fi
 }
 
@@ -78,7 +78,7 @@ main() {
   load_mounts
   while IFS= read -r -d '' path; do
     if [ ! -e "$path" ] && [ ! -L "$path" ]; then
-      fail MissingPathError "$(shown "$path") is not there. Take it out of holdfast.yaml, or mend the node."
+      fail MissingPathError "$(shown "$path") is not there. Remove it from holdfast.yaml, or fix the node."
     fi
     paths+=("$path")
   done < <(decode_list "$PATHS")

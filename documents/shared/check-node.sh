@@ -1,7 +1,7 @@
 #!/bin/bash
 #/ Usage: BUCKET= KEY= KEYS= RUN= check-node.sh
 #/
-#/ Tells whether this node could be backed up now: what its clock says, whether the vault takes an upload, and which keys can
+#/ Reports whether this node could be backed up now: what its clock says, whether the vault takes an upload, and which keys can
 #/ not be read. Changes nothing: the upload is begun and taken back.
 #/   KEY   where in the vault the upload is begun
 #/   KEYS  absolute paths that a backup would archive, a NUL between, in base64url
@@ -32,7 +32,7 @@ unreadable_keys() {
     fi
     broken_secrets "$path" | while IFS= read -r -d '' key; do printf '%s\n' "$(broken_words "$key")"; done
     find_secrets -type f -- "$path" | while IFS= read -r -d '' key; do
-      head -c 1 "$key" >/dev/null 2>"$work/read.log" || printf '%s can not be read: %s\n' "$key" "$(last_words "$work/read.log")"
+      head -c 1 "$key" >/dev/null 2>"$work/read.log" || printf '%s cannot be read: %s\n' "$key" "$(last_words "$work/read.log")"
     done
   done < <(decode_list "$KEYS")
 }

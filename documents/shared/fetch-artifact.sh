@@ -69,15 +69,15 @@ main() {
       fail NoSpaceError "can't unpack $OBJECT. $(free_space "$work") Free some space, then start the restore again."
     fi
     if [ "${statuses[0]}" -ne 0 ]; then
-      fail DownloadFailedError "s3://$BUCKET/$OBJECT can not be read: $(last_words "$work/download.log") Nothing was touched. Look whether the instance has its profile, the right time and a way to S3, then start the restore again."
+      fail DownloadFailedError "s3://$BUCKET/$OBJECT cannot be read: $(last_words "$work/download.log") Nothing was changed. Make sure that the instance has its profile, the right time and access to S3, then start the restore again."
     fi
     if [ "$bytes" != "$BYTES" ]; then
-      fail ArtifactDamagedError "s3://$BUCKET/$OBJECT has $bytes bytes, its manifest says $BYTES. Nothing was touched. Restore another backup."
+      fail ArtifactDamagedError "s3://$BUCKET/$OBJECT has $bytes bytes, its manifest says $BYTES. Nothing was changed. Restore another backup."
     fi
     if [ "$sum" != "$SHA256" ]; then
-      fail ArtifactDamagedError "s3://$BUCKET/$OBJECT is not what was backed up: its SHA-256 is $sum, its manifest says $SHA256. Nothing was touched. Restore another backup."
+      fail ArtifactDamagedError "s3://$BUCKET/$OBJECT is not what was backed up: its SHA-256 is $sum, its manifest says $SHA256. Nothing was changed. Restore another backup."
     fi
-    [ "${statuses[2]}" -eq 0 ] || fail ArtifactDamagedError "s3://$BUCKET/$OBJECT can not be unpacked: $(last_words "$work/unpack.log")"
+    [ "${statuses[2]}" -eq 0 ] || fail ArtifactDamagedError "s3://$BUCKET/$OBJECT cannot be unpacked: $(last_words "$work/unpack.log")"
     mv "$work/artifact" "$target"
     printf '%s' "$SHA256" >"$known"
   fi

@@ -21,9 +21,9 @@ absent=() kept=0
 # live_place PATH: sets place to where it lies on this node.
 live_place() {
   local link replaced
-  case $1 in *$'\n'* | *$'\t'*) fail RestoreRefusedError "$1 has a tab or a line feed in its name. Leave it out of the restore with a scope, and put it back by hand." ;; esac
+  case $1 in *$'\n'* | *$'\t'*) fail RestoreRefusedError "$1 has a tab or a line feed in its name. Exclude it from the restore with a scope, and restore it by hand." ;; esac
   if ! place_in '' "$1"; then
-    [ -z "$forbidden_link" ] || fail RestoreRefusedError "$1 is reached through the link $forbidden_link, which others than root could point elsewhere. Make it a directory, or let root alone own and write the directory that it is in, then start the restore again."
+    [ -z "$forbidden_link" ] || fail RestoreRefusedError "$1 is reached through the link $forbidden_link, which users other than root could redirect. Make it a directory, or let only root own and write its parent directory, then start the restore again."
     place=$1
   fi
   # What an archive of this run has brought may lead anywhere.
@@ -35,7 +35,7 @@ live_place() {
   done < <(cat "$(journal_file "$RUN")" 2>/dev/null)
 }
 
-# find_places LIST NEEDED: of each path; nothing is touched yet.
+# find_places LIST NEEDED: of each path; nothing is changed yet.
 find_places() {
   local root target
   while IFS= read -r -d '' root; do
@@ -56,9 +56,9 @@ find_places() {
 refuse_obstacles() {
   local found
   found=$(mounts_within "$@" | on_one_line)
-  [ -z "$found" ] || fail MountedError "$found is mounted at or below what would be replaced. Unmount it, or leave it out of the restore with a scope, then start the restore again."
+  [ -z "$found" ] || fail MountedError "$found is mounted at or below what would be replaced. Unmount it, or exclude it from the restore with a scope, then start the restore again."
   found=$(fixed_within "$@" | on_one_line)
-  [ -z "$found" ] || fail FixedFilesError "$found can't be moved, since chattr has set +i or +a. Run chattr -i -a on it, then start the restore again."
+  [ -z "$found" ] || fail FixedFilesError "$found can't be moved, because chattr has set +i or +a. Run chattr -i -a on it, then start the restore again."
 }
 
 # refuse_narrow TARGET SOURCE: a new tree that lies on another file system is copied.
@@ -98,7 +98,7 @@ replace() {
   aside=$(kept_aside "$target")
   if [ -n "$aside" ]; then
     # An attempt broke off: what lies aside is the original, what is here is not.
-    remove_tree "$target" || fail RestoreFailedError "$target is of a restore that broke off, and can't be removed: $refused."
+    remove_tree "$target" || fail RestoreFailedError "$target is left over from an interrupted restore and can't be removed: $refused."
     note_change "$RUN" path "$target"$'\t'"$aside"
   elif is_there "$target"; then
     aside=$(free_aside "$target")
@@ -108,7 +108,7 @@ replace() {
     note_change "$RUN" new-path "$target"
     (umask 022 && mkdir -p "$(parent_of "$target")")
   fi
-  said=$(in_directory "$(parent_of "$target")" mv -T -- "$2" "./${target##*/}" 2>&1) || fail RestoreFailedError "$target can't be put in place: $(printf '%s' "$said" | on_one_line)"
+  said=$(in_directory "$(parent_of "$target")" mv -T -- "$2" "./${target##*/}" 2>&1) || fail RestoreFailedError "$target can't be moved into place: $(printf '%s' "$said" | on_one_line)"
   if command -v restorecon >/dev/null && [ ! -L "$target" ]; then restorecon -R "$target" || true; fi
 }
 
@@ -119,8 +119,8 @@ main() {
   directory=$(restore_directory "$RUN")
   stage=$directory/staged/$NAME
   mkdir -p "$directory/staged" "$directory/lists"
-  check_archive "$archive" "$directory/lists/$NAME" || fail ArchiveRefusedError "$NAME is not unpacked: $refused. Restore another backup, and look who could write to this one."
-  extract_archive "$archive" "$stage" || fail RestoreFailedError "$NAME can not be unpacked: $refused $(free_space "$stage")"
+  check_archive "$archive" "$directory/lists/$NAME" || fail ArchiveRefusedError "$NAME is not unpacked: $refused. Restore another backup, and find out who could write to this one."
+  extract_archive "$archive" "$stage" || fail RestoreFailedError "$NAME cannot be unpacked: $refused $(free_space "$stage")"
   find_places "$ROOTS" always
   find_places "$MISSING_ROOTS" if-missing
   refuse_obstacles ${targets[@]+"${targets[@]}"}

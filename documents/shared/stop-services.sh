@@ -2,7 +2,7 @@
 #/ Usage: SERVICES= WATCHDOG_SECONDS= RUN= stop-services.sh
 #/
 #/ Stops services in the given order and remembers which of them were running, for start-services.
-#/   SERVICES          names with spaces between; one that the node does not have, or that is down, is passed over
+#/   SERVICES          names with spaces between; one that the node does not have, or that is down, is skipped
 #/   WATCHDOG_SECONDS  when the node starts them itself if nobody else did
 #/ Exit status: 0 all are down; 1 failed, what was stopped is started again, the answer says why.
 
@@ -26,7 +26,7 @@ main() {
     if ! wait_until 60 not_running "$name"; then
       start_recorded "$RUN"
       [ -n "$down" ] || disarm_watchdog "$RUN"
-      fail ServiceStopError "$name does not stop.${down:+ Down now:$down.} Look at its log, then start the operation again."
+      fail ServiceStopError "$name does not stop.${down:+ Down now:$down.} See its log, then start the operation again."
     fi
   done
   answer

@@ -29,7 +29,7 @@ main() {
   rm -rf --one-file-system "$state_directory/runs/$RUN".???????? "/root/.holdfast-$RUN"
   if [ -n "$not_rolled_back" ]; then
     disarm_watchdog "$RUN"
-    fail ServicesLeftDownError "these services stay down:${down:+ $down}, because:$not_rolled_back Start the restore again: it goes on from here."
+    fail ServicesLeftDownError "these services stay down:${down:+ $down}, because:$not_rolled_back Start the restore again: it continues from here."
   fi
   if [ -n "$down" ]; then fail ServicesDownError "still down:$down. Start them by hand (service NAME start) and look at their logs."; fi
   disarm_watchdog "$RUN"

@@ -101,7 +101,7 @@ export const encoded = <P extends Takes>(
       const value = encode(given.get(name));
       if (value.length > maxChars || !new RegExp(allowedPattern).test(value))
         throw new CommandFailedError(
-          `${verb} can not be given ${JSON.stringify(value.slice(0, 200))} as ${name}: it takes ${allowedPattern}${maxChars < Number.POSITIVE_INFINITY ? ` of at most ${maxChars} characters` : ''}.`,
+          `${verb} cannot be given ${JSON.stringify(value.slice(0, 200))} as ${name}: it takes ${allowedPattern}${maxChars < Number.POSITIVE_INFINITY ? ` of at most ${maxChars} characters` : ''}.`,
         );
       return [name, value];
     }),

@@ -94,7 +94,7 @@ export const Ended = z.discriminatedUnion('operation', [
 ]);
 export type Ended = z.infer<typeof Ended>;
 
-/** What a run has come to, in a word. `planned` touched nothing. */
+/** The result of a run, in a word. `planned` touched nothing. */
 export const results = [
   'committed',
   'duplicate',
@@ -105,7 +105,7 @@ export const results = [
   'verified',
 ] as const;
 
-/** Returns what a run that succeeded has come to. */
+/** Returns the result of a run that succeeded. */
 export const resultOf = (ended: Ended): (typeof results)[number] => {
   switch (ended.operation) {
     case 'backup':

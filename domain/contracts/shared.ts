@@ -23,7 +23,7 @@ export const checkNode = document('shared/check-node', {
     clock: z.int(),
     /** What was said to an upload; nothing when the vault took it. */
     vault: z.string(),
-    /** Keys that a backup must have and can not read, each with the reason. */
+    /** Keys that a backup must have and cannot read, each with the reason. */
     unreadable: z.array(z.string()),
   }),
 });

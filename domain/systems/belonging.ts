@@ -16,9 +16,9 @@ const collecting = [
 const standing = [shared.stopServices, shared.startServices];
 
 /** What is looked at after a node was changed. */
-const proving = [juju.holdAgents, puppet.checkHealth, juju.checkJuju];
+const proving = [juju.guardAgents, puppet.checkHealth, juju.checkJuju];
 
-/** The documents of each operation, its undoing apart. */
+/** The documents of each operation, its undo apart. */
 export const documentsOf = {
   backup: [...inspecting, ...standing, ...collecting],
   restore: [

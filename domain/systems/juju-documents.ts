@@ -51,7 +51,7 @@ export const ensureAvailability = document('juju/ensure-availability', {
   takes: { ...client, Count: p.serverCount },
 });
 
-export const holdAgents = document('juju/hold-agents', {
+export const guardAgents = document('juju/guard-agents', {
   does: "Notes a controller's agent as one that is to be started again.",
   takes: { WatchdogSeconds: p.watchdogSeconds },
 });

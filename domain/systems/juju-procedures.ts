@@ -10,7 +10,7 @@ export const jujuRestore = {
     {
       phase: 'fetch',
       state: 'FetchBackup',
-      does: 'Downloads and checks the archive. A damaged one ends the restore before anything is touched.',
+      does: 'Downloads and checks the archive. A damaged one ends the restore before anything is changed.',
     },
     {
       phase: 'restore-client',
@@ -26,7 +26,7 @@ export const jujuRestore = {
     },
     { phase: 'ensure-availability', does: '1.x: only when asked for.' },
     {
-      phase: 'hold-agents',
+      phase: 'guard-agents',
       does: "2.0 to 3.6: from here on every controller's agent is started again whatever happens.",
     },
     {

@@ -26,7 +26,7 @@ const checkGone = (of: JujuRestore): readonly string[] => {
               `the state server ${instanceId} is stopped, not terminated: started again it would be a second one. Terminate it, or see to it that nobody can start it and allow stopped-server`,
             ];
       case 'unknown':
-        return [`EC2 can not be asked for the state server ${instanceId} with Juju's own account`];
+        return [`EC2 cannot be asked for the state server ${instanceId} with Juju's own account`];
       default:
         return [`the state server ${instanceId} is ${state}: terminate it first`];
     }
@@ -38,7 +38,7 @@ const checkGone = (of: JujuRestore): readonly string[] => {
     ...(machine === '0'
       ? []
       : [`the backup was made on machine ${machine}, and juju restore takes only one of machine 0: restore another`]),
-    ...(of.now && !provider ? [`the client's files do not tell the control bucket of ${of.then.name}`] : []),
+    ...(of.now && !provider ? [`the client's files do not name the control bucket of ${of.then.name}`] : []),
     ...(of.now && provider?.instances.length === 0
       ? [
           `the control bucket ${provider.bucket} has no provider-state, without which juju restore does nothing. See "Juju: provider-state is lost" in docs/runbook.md`,

@@ -18,7 +18,7 @@ import {
   checkFence,
   checkJuju,
   ensureAvailability,
-  holdAgents,
+  guardAgents,
   inspectJuju,
   restoreController,
   restoreEnvironment,
@@ -93,7 +93,7 @@ const plan = (of: JujuRestore): readonly Phase[] => {
       classic && options.ensureAvailability !== undefined
         ? [on(client)(ensureAvailability, { ...asClient, Count: options.ensureAvailability })]
         : [],
-    'hold-agents': controllers.map(({ node }) => on(node)(holdAgents, { WatchdogSeconds: watchdogSeconds })),
+    'guard-agents': controllers.map(({ node }) => on(node)(guardAgents, { WatchdogSeconds: watchdogSeconds })),
     'restore-controller': primary ? [intoController(of, primary.node)] : [],
     'start-primary': primary ? [on(primary.node)(startServices, { Services: [] })] : [],
     'start-secondaries': controllers.slice(1).map(({ node }) => on(node)(startServices, { Services: [] })),
@@ -128,7 +128,7 @@ const lacking = (system: string, instance: string) =>
     aws: `the AWS CLI (juju ssh 0 'sudo apt-get install -y unzip && curl -fo aws.zip ${cliArchive} && unzip -q aws.zip && sudo aws/install')`,
   }) as const;
 
-/** Tells what the next backup would miss on the new state server of 1.x. */
+/** Reports what the next backup would miss on the new state server of 1.x. */
 const unprotected = (of: JujuRestore, phase: PhaseState | undefined): readonly string[] =>
   answersOf(phase, restoreEnvironment).flatMap(({ answer: { servers, lacks } }) =>
     lacks.length === 0
@@ -142,7 +142,7 @@ const unprotected = (of: JujuRestore, phase: PhaseState | undefined): readonly s
 const prove = (of: JujuRestore, restored: readonly Inspected[], environment: PhaseState | undefined): Proof => {
   const now = clientOf(jujuNodes(restored))?.client;
   const status = now?.status;
-  if (!now || !status) return { compared: [], different: ["Juju's status can not be read"], told: [] };
+  if (!now || !status) return { compared: [], different: ["Juju's status cannot be read"], told: [] };
   const { version } = of.archive.metadata;
   const applications = of.then.status;
   const different = [

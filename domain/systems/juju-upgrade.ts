@@ -18,7 +18,7 @@ export const jujuVersionFault = (from: string, to: string): string | undefined =
   if (compare(from, to) > 0)
     return `${to} is older than ${from}, which is installed: an upgrade never goes back. Restore a backup of ${to} instead`;
   if (major !== nextMajor || (major > 1 && minor !== nextMinor))
-    return `${from} can not be upgraded to ${to} in place: bootstrap a controller of ${to} beside it and migrate the models`;
+    return `${from} cannot be upgraded to ${to} in place: bootstrap a controller of ${to} beside it and migrate the models`;
   return undefined;
 };
 

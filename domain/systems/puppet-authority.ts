@@ -30,7 +30,7 @@ const daysUntil = (at: string, now: Date): number => Math.floor((Date.parse(at) 
 const authorityOf = (inspection: Inspection): CertificateAuthority | null =>
   inspection.product === 'puppet-enterprise' ? inspection.certificateAuthority : null;
 
-/** Tells people what of a node's certificate authority ends within 90 days. */
+/** Reports people what of a node's certificate authority ends within 90 days. */
 export const expiryWarnings = (inspection: Inspection, now: Date): readonly string[] => {
   const authority = authorityOf(inspection);
   return (authority ? ends(authority) : []).flatMap(({ what, at }) => {

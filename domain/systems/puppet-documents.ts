@@ -143,7 +143,7 @@ export const preflightUpgrade = document('puppet/preflight-upgrade', {
   answers: z.strictObject({
     problems: z.array(z.string()),
     modules: z.array(z.string()),
-    /** The version from which an earlier upgrade was begun that has not ended well; empty when there is none. */
+    /** The version from which an earlier upgrade was begun that has not succeeded; empty when there is none. */
     interrupted: z.string(),
   }),
 });

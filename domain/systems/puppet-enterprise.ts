@@ -86,7 +86,7 @@ const notHeld = ({ inspection }: InspectedNode, mine: readonly Collected[]): rea
 };
 
 /**
- * Tells of a discovered database, of roles and tablespaces beside it, or of /etc/puppetlabs, that were not collected. A
+ * Reports a discovered database, roles and tablespaces beside it, or /etc/puppetlabs, that were not collected. A
  * safety backup may lack the last. Throws a BackupNotWholeError when a regular backup lacks the certificate authority or a key.
  */
 export const incompletePuppet = (of: Collection & { readonly nodes: readonly InspectedNode[] }): string | undefined => {
@@ -105,7 +105,7 @@ export const incompletePuppet = (of: Collection & { readonly nodes: readonly Ins
     const lacking = of.safety || node.optional ? [] : notHeld({ node, inspection }, mine);
     if (lacking.length > 0)
       throw new BackupNotWholeError(
-        `${lacking.join(', ')} of ${node.name} is in no archive of this backup. Nothing was committed. Look where it really lies, then start the backup again.`,
+        `${lacking.join(', ')} of ${node.name} is in no archive of this backup. Nothing was committed. Find out where it is stored, then start the backup again.`,
       );
   }
   return undefined;

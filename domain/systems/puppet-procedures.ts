@@ -10,11 +10,11 @@ export const puppetRestore = {
     {
       phase: 'fetch',
       state: 'FetchBackup',
-      does: 'Downloads and checks every artifact. A damaged one ends the restore before anything is touched.',
+      does: 'Downloads and checks every artifact. A damaged one ends the restore before anything is changed.',
     },
     {
       phase: 'prepare-installation',
-      does: 'Only when a reinstallation is asked for: a purge begins only what can be finished. Nothing is touched here.',
+      does: 'Only when a reinstallation is asked for: a purge begins only what can be finished. Nothing is changed here.',
     },
     {
       phase: 'purge',
@@ -79,9 +79,9 @@ export type PuppetRestorePhase = PhaseOf<typeof puppetRestore>;
 const core = [
   {
     phase: 'fetch-installer',
-    does: 'To every one of master, PuppetDB and console that needs it; a wrong checksum ends the upgrade before anything is touched.',
+    does: 'To every one of master, PuppetDB and console that needs it; a wrong checksum ends the upgrade before anything is changed.',
   },
-  { phase: 'hold-agents', does: 'No agent of these three runs by itself while they are upgraded.' },
+  { phase: 'stop-agents', does: 'Stops the agents of these three: none runs by itself while they are upgraded.' },
   {
     phase: 'upgrade-master',
     does: "The order of the manual's split upgrade. A node that has the version already has no commands.",

@@ -19,7 +19,7 @@ import {
   wantedDatabases,
 } from './puppet-restore-scope.ts';
 
-/** What is against a restore of Puppet Enterprise, told before anything is touched. */
+/** What is against a restore of Puppet Enterprise, told before anything is changed. */
 
 const space = (inspection: PuppetInspection, path: string) => inspection.space.find((one) => one.path === path);
 
@@ -212,7 +212,7 @@ const unconfirmed = ({ request: { confirm, onto }, targets }: PuppetRestore): re
             `${node.name} (${node.instanceId}) would take the place of ${source.instanceId} and get the keys of ${source.name}, since it says that host name. Name it, {"onto": {"${source.roles[0]}": "${node.instanceId}"}}, or leave confirm out and approve the plan`,
         );
 
-/** Paths that a restore replaces, or removes before it installs the product anew. */
+/** Paths that a restore replaces, or removes before it reinstalls the product. */
 const replacedPaths = (of: PuppetRestore, target: RestoreTarget): readonly string[] => [
   ...restoredArchives(of, target).flatMap(({ part }) => part.roots),
   ...(of.request.reinstall && target.whole && isCore(target.source) ? productPaths : []),
@@ -372,7 +372,7 @@ export const warnPuppetRestore = (of: PuppetRestore): readonly string[] => [
         .map((path) => `${target.node.name}: ${path}, which is not of the product alone, is replaced as a whole`),
       ...missing.map(
         (path) =>
-          `${target.node.name}: ${path} is put back only if nothing is there: a link leads to it. Name it in extraPaths to have it replaced`,
+          `${target.node.name}: ${path} is put back only if nothing is there: a link points to it. Name it in extraPaths to have it replaced`,
       ),
     ]),
     ...(wantedDatabases(of, target).length > 0 && of.request.databases === 'keep' && !hasRoomBeside(of, target)

@@ -29,7 +29,7 @@ export interface PuppetRestore {
   readonly request: RestoreRequest;
   readonly manifest: PuppetManifest;
   readonly targets: readonly RestoreTarget[];
-  /** Nodes of the system that get nothing back, and whose services must stand still all the same. */
+  /** Nodes of the system that get nothing back, and whose services must stand still anyway. */
   readonly bystanders: readonly InspectedNode[];
   /** Nodes of the backup that are not there any more. */
   readonly lost: readonly PuppetManifest['nodes'][number][];

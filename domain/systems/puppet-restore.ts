@@ -90,7 +90,7 @@ const installerFor = (of: PuppetRestore, { whole, source }: RestoreTarget): Pupp
 
 type ReinstallPhase = Extract<PuppetRestorePhase, 'prepare-installation' | 'purge' | `reinstall-${string}`>;
 
-/** The product removed and installed anew, by the backup's answers. */
+/** The product removed and reinstalled, by the backup's answers. */
 const reinstallCommands = (of: PuppetRestore, target: RestoreTarget): CommandsOf<ReinstallPhase> => {
   const { node, source } = target;
   const command = commandsOn(node);
@@ -234,7 +234,7 @@ const commandsOf = (of: PuppetRestore, target: RestoreTarget): CommandsOf<Puppet
     ...certificateCommands(of, target),
     'inspect-restored': [command(inspectPuppet, { OnProblem: 'report' })],
     'start-services': [command(startServices, { Services: started })],
-    // From 2015.2 on the product mends rights and settings by itself when it is told to.
+    // From 2015.2 on the product fixes rights and settings by itself when it is told to.
     configure:
       source.roles.includes('master') && !source.inspection.version.startsWith('3.')
         ? [command(configurePuppet, {})]

@@ -19,7 +19,7 @@ import {
 } from './puppet-upgrade-scope.ts';
 import { agentHost, scriptUrl } from './puppet-upgrade-scripts.ts';
 
-/** What is against an upgrade of Puppet Enterprise, told before anything is touched. */
+/** What is against an upgrade of Puppet Enterprise, told before anything is changed. */
 
 /** Why a version can't follow another one in place, for people; undefined when it can. */
 export const versionFault = (from: string, to: string): string | undefined => {
@@ -28,7 +28,7 @@ export const versionFault = (from: string, to: string): string | undefined => {
   if (compare(from, to) > 0)
     return `${to} is older than ${from}, which is installed: an upgrade never goes back. Restore a backup of ${to} instead`;
   if (isOld(from) && !isOld(to))
-    return `${from} can not be upgraded to ${to} in place: install ${to} beside it and migrate the data, as its manual says`;
+    return `${from} cannot be upgraded to ${to} in place: install ${to} beside it and migrate the data, as its manual says`;
   if (!isOld(from) && compare(from, '2016.4') < 0 && compare(to, '2016.5') >= 0)
     return `${from} must be upgraded to the latest 2016.4 first, then to ${to}`;
   return undefined;
@@ -72,7 +72,7 @@ export const checkPuppetUpgrade = (of: PuppetUpgrade): readonly string[] => {
     isWanted(of, coreRoles.find((role) => role === stageOf(node)) ?? 'master') ||
     inspection.version === of.request.version
       ? []
-      : [`${node.name} has ${inspection.version}, and "from" passes over its stage: begin with ${stageOf(node)}`],
+      : [`${node.name} has ${inspection.version}, and "from" skips its stage: begin with ${stageOf(node)}`],
   );
   // PuppetDB and console are given the master's pe.conf.
   const answers = (hasSettings(of.request.version) ? inStage(pendingCore(of), 'master') : pendingCore(of)).flatMap(

@@ -56,7 +56,7 @@ export const inStage = <N extends Pick<InspectedNode, 'node'>>(
 
 export const coreOf = <N extends InspectedNode>(nodes: readonly N[]): readonly N[] => inStage(nodes, ...coreRoles);
 
-/** True for a stage that the request does not pass over. */
+/** True for a stage that the request does not skip. */
 export const isWanted = ({ request }: Pick<PuppetUpgrade, 'request'>, stage: UpgradeStage): boolean =>
   request.from === undefined || upgradeStages.indexOf(stage) >= upgradeStages.indexOf(request.from);
 

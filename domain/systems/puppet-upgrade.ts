@@ -91,7 +91,7 @@ export const planCoreUpgrade = (of: PuppetUpgrade): readonly Phase[] => {
     inStage(core, stage).map((target) => on(target)(runPuppet, {}));
   const commands: Readonly<Record<CoreUpgradePhase, Command[]>> = {
     'fetch-installer': [...pending.map(fetch), ...fetchModules(of)],
-    'hold-agents': core.map((target) =>
+    'stop-agents': core.map((target) =>
       on(target)(stopServices, { Services: ['pe-puppet', 'puppet'], WatchdogSeconds: watchdogSeconds }),
     ),
     'upgrade-master': upgrade('master'),

@@ -99,7 +99,7 @@ export const upgradePuppet = (config: PuppetEnterprise, upgradeOf: UpgradeOf): U
     plan,
     // What comes after is planned when these are upgraded; a person sees all of it before.
     foresee: () => {
-      const isPending = plan().some(({ name, commands }) => name === 'hold-agents' && commands.length > 0);
+      const isPending = plan().some(({ name, commands }) => name === 'stop-agents' && commands.length > 0);
       const expected = of.nodes.map(({ node, inspection }) => ({
         node,
         inspection: {

@@ -46,7 +46,7 @@ export interface PassedOver {
 /** How many backups are read at the same time, at most. */
 const readersAtOnce = 16;
 
-/** Returns the ids of a system's committed backups, oldest first, also of those that can not be read. */
+/** Returns the ids of a system's committed backups, oldest first, also of those that cannot be read. */
 export const committedBackups = async ({ vault }: Vault, system: string): Promise<readonly string[]> =>
   (await vault.list(vaultKeys.catalog(system))).flatMap((key) => parseManifestKey(key)?.backup ?? []).toSorted();
 
@@ -84,10 +84,10 @@ export const readManifest = async (from: Vault, system: string, backup: string):
   if ('value' in read) return read.value;
   if (read.untrusted)
     throw new ManifestUntrustedError(
-      `The backup ${system}/${backup} is not believed: ${read.reason}. Nothing was touched; choose another backup.`,
+      `The backup ${system}/${backup} is not trusted: ${read.reason}. Nothing was changed. Choose another backup.`,
     );
   throw new ManifestUnreadableError(
-    `The backup ${system}/${backup} can not be read: ${read.reason}. Use the version of Holdfast that made it, or a newer one, or choose another backup.`,
+    `The backup ${system}/${backup} cannot be read: ${read.reason}. Use the version of Holdfast that made it, or a newer one, or choose another backup.`,
   );
 };
 
@@ -100,7 +100,7 @@ export const isCommitted = async (from: Vault, system: string, backup: string): 
 const readChanges = (from: Vault, system: string, backup: string): Promise<Read<History>> =>
   readObject(from, vaultKeys.history(system, backup), 'history', (value) => History.parse(value));
 
-/** Returns what became of a backup since its commit, oldest first, also of one that has expired; undefined when it can not be read. */
+/** Returns what became of a backup since its commit, oldest first, also of one that has expired; undefined when it cannot be read. */
 export const readHistory = async (from: Vault, system: string, backup: string): Promise<History | undefined> => {
   const read = await readChanges(from, system, backup);
   return 'value' in read ? (read.value ?? []) : undefined;
@@ -115,7 +115,7 @@ export const readBackup = async (from: Vault, system: string, backup: string): P
   return { backup, readable: true, manifest: manifest.value, history: history.value ?? [] };
 };
 
-/** What retention needs to know of a backup; nothing for a safety backup, a partial one, and one that can not be read: their tags stay. */
+/** What retention needs to know of a backup; nothing for a safety backup, a partial one, and one that cannot be read: their tags stay. */
 export const keptOf = (backup: Backup): readonly Kept[] =>
   backup.readable && isRegular(backup.manifest)
     ? [
@@ -159,7 +159,7 @@ export const allBackups = async (from: Vault, system: string): Promise<readonly 
 export const isGood = (backup: Backup): backup is ReadableBackup =>
   backup.readable && isRegular(backup.manifest) && damageOf(backup.history) === undefined;
 
-/** Returns a backup with the reason why a restore of `latest` passes over it: nothing for a good one, or one that was never meant for it. */
+/** Returns a backup with the reason why a restore of `latest` skips it: nothing for a good one, or one that was never meant for it. */
 export const passedOverOf = (backup: Backup): readonly PassedOver[] => {
   const reason = backup.readable ? isRegular(backup.manifest) && damageText(backup.history) : backup.reason;
   return reason ? [{ backup: backup.backup, reason }] : [];
@@ -175,8 +175,8 @@ export const damageText = (history: History): string | undefined => {
 };
 
 /**
- * Returns the newest good backup of a system, taken before a backup id when one is given, and the newer ones that are passed over since
- * they are damaged or can not be read. Safety backups and partial ones are left out in silence.
+ * Returns the newest good backup of a system, taken before a backup id when one is given, and the newer ones that are skipped since
+ * they are damaged or cannot be read. Safety backups and partial ones are left out in silence.
  */
 export const newestGood = async (
   from: Vault,

@@ -39,7 +39,7 @@ const checkClaims = (
   const configured = config.systems[system];
   if ((schedule === undefined) !== (scheduledTime === undefined))
     throw new InvalidInputError(
-      'schedule and scheduledTime come together, from a schedule. Leave both out to back up now.',
+      'schedule and scheduledTime belong together and come from a schedule. Leave both out to back up now.',
     );
   if (safety && lockedBy === undefined)
     throw new InvalidInputError('safety is for the backup before a restore. Leave it out to back up now.');
@@ -67,10 +67,10 @@ const checkParent = async (
 ): Promise<void> => {
   const owner = (await readLock({ state, executions }, system))?.lock;
   if (owner?.run !== lockedBy || owner.operation === 'backup' || !(await executions.isRunning(owner)))
-    throw new SystemBusyError(`${lockedBy}, for which this backup is meant, does not hold the lock of ${system}.`);
+    throw new SystemBusyError(`${lockedBy}, for which this backup was requested, does not hold the lock of ${system}.`);
   if (!(await executions.hasStarted(owner.execution, child)))
     throw new InvalidInputError(
-      `${lockedBy} did not start this backup: only what holds the lock of ${system} starts one under it. Leave lockedBy out to back up now.`,
+      `${lockedBy} did not start this backup: only the run that holds the lock of ${system} can start one under it. Leave lockedBy out to back up now.`,
     );
 };
 
@@ -158,7 +158,7 @@ export const acquireLock = async (
   const kind = config.systems[system]?.kind;
   if (kind === undefined)
     throw new UnknownSystemError(
-      `holdfast.yaml has no system ${system}. It has: ${Object.keys(config.systems).join(', ')}. Correct the input, or deploy the configuration that has it.`,
+      `holdfast.yaml has no system ${system}. It has: ${Object.keys(config.systems).join(', ')}. Correct the input, or deploy a configuration with that system.`,
     );
   if (asked.operation === 'backup') checkClaims(config, asked.request, startedAt);
   const details = detailsOf(asked, startedAt);

@@ -6,7 +6,7 @@ import { committedBackups, damageText, newestGood, readHistory, readManifest, ty
 import { readRun } from '../runs.ts';
 import type { StateOf, VaultOf } from '../verbs.ts';
 
-/** Backups that were passed over and are named one by one. */
+/** Backups that were skipped and are named one by one. */
 const passedOverTold = 3;
 
 export interface Services {
@@ -36,9 +36,7 @@ const choose = async (from: Vault, { system, backup, before }: RestoreRequest): 
   if (backup !== undefined && backup !== 'latest') return chooseById(from, system, backup);
   const until = before === undefined ? undefined : backupId(new Date(before));
   const { good, passedOver } = await newestGood(from, system, until);
-  const told = passedOver
-    .slice(0, passedOverTold)
-    .map((one) => `the backup ${one.backup} is passed over: ${one.reason}`);
+  const told = passedOver.slice(0, passedOverTold).map((one) => `the backup ${one.backup} is skipped: ${one.reason}`);
   if (good) return { manifest: good.manifest, warnings: told };
   throw new NoBackupError(
     `${system} has no good backup${before === undefined ? '' : ` before ${before}`}${told.map((one) => `; ${one}`).join('')}. \`holdfast backups ${system}\` lists what there is.`,
@@ -63,7 +61,7 @@ export const coldObjects = async (
     const found = versions.get(`${key} ${versionId}`);
     if (found?.bytes !== bytes)
       throw new ArtifactMissingError(
-        `The backup ${manifest.backup} can not be restored: ${key}: the vault ${found ? `has ${found.bytes} bytes of ${bytes}` : `does not have the version ${versionId} that was committed`}. Nothing was touched. Restore another one.`,
+        `The backup ${manifest.backup} cannot be restored: ${key}: the vault ${found ? `has ${found.bytes} bytes of ${bytes}` : `does not have the version ${versionId} that was committed`}. Nothing was changed. Restore another one.`,
       );
     return found.cold !== undefined;
   });

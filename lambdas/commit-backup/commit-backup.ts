@@ -177,7 +177,7 @@ const warningsOf = (
   ...artifacts.flatMap(({ collected }) =>
     collected.kind === 'files' ? collected.warnings.map((warning) => `${collected.group}: ${warning}`) : [],
   ),
-  ...catalog.flatMap((one) => (one.readable ? [] : [`the backup ${one.backup} can not be read: ${one.reason}`])),
+  ...catalog.flatMap((one) => (one.readable ? [] : [`the backup ${one.backup} cannot be read: ${one.reason}`])),
 ];
 
 /** Writes a manifest, the last object of its backup. It may be there already, from this run; another's is an AlreadyExistsError. */

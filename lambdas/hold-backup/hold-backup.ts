@@ -26,10 +26,10 @@ export const holdBackup = async (
   const found = await readBackup({ vault }, system, backup);
   if (!found)
     throw new UnknownBackupError(
-      `There is no backup ${system}/${backup}. Look what there is: holdfast backups ${system}`,
+      `There is no backup ${system}/${backup}. List the backups: holdfast backups ${system}`,
     );
   if (!found.readable)
-    throw new ManifestUnreadableError(`The backup ${system}/${backup} can not be read: ${found.reason}.`);
+    throw new ManifestUnreadableError(`The backup ${system}/${backup} cannot be read: ${found.reason}.`);
   const { manifest, history } = found;
   // A release that broke off may be done again.
   if (change === 'released' && !holdOf(history) && retentionChanges(history).at(-1)?.change !== 'released')

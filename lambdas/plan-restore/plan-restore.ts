@@ -44,14 +44,14 @@ const bytesOf = (manifest: Manifest, phases: readonly Phase[]): { stored: number
 
 /**
  * Checks whether the chosen backup may be restored to what the inspection found, and plans it. Throws a CheckFailedError
- * with every reason against it at once; nothing was touched then.
+ * with every reason against it at once; nothing was changed then.
  */
 export const planRestore = async (services: Services, { run }: RunRef): Promise<PlanRestoreOutput> => {
   const { request, manifest, choiceWarnings, restoration } = await readRestore(services, run);
   const faults = restoration.check();
   if (faults.length > 0)
     throw new CheckFailedError(
-      `${manifest.backup} can not be restored to ${request.system}, and nothing was touched: ${faults.join('; ')}.`,
+      `${manifest.backup} cannot be restored to ${request.system}, and nothing was changed: ${faults.join('; ')}.`,
     );
   const plan = await readPlan(services.state, run);
   const phases = restoration.plan();

@@ -28,14 +28,14 @@ const cancelPhase = async ({ state, runCommand }: Services, run: string, phase: 
 
 /**
  * Cancels a run's commands and plans what its nodes must do to be as before. No phases when the run never planned
- * anything. From the moment that the plan has an undoing, no other phase of the run sends anything.
+ * anything. From the moment that the plan has an undo, no other phase of the run sends anything.
  */
 export const planUndo = async (services: Services, run: string): Promise<PlanUndoOutput> => {
   const { state } = services;
   const record = await state.read(stateKeys.run(run), RunRecord);
   const plan = await state.read(stateKeys.plan(run), Plan);
   if (!record || !plan) return { run, phases: [] };
-  // What the run was planned with knows its traces. Where that has failed, what is deployed now may be what mends it.
+  // What the run was planned with knows its traces. Where that has failed, what is deployed now may be what fixes it.
   const isRepeated = plan.phases.some(({ name }) => isUndoPhase(name));
   const undoing = isRepeated ? await services.runCommand.document(undo.name) : plan.undoing;
   const planned = withUndoPhase({ ...plan, undoing });

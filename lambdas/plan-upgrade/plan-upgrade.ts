@@ -69,7 +69,7 @@ const countsOf = (texts: readonly string[]): Record<string, number> => {
 
 /**
  * Checks whether the system may be upgraded, and plans the part that is known. Throws a CheckFailedError with every reason
- * against it at once; nothing was touched then.
+ * against it at once; nothing was changed then.
  */
 export const planUpgrade = async (services: Services, ref: RunRef): Promise<PlanUpgradeOutput> => {
   const plan = await readPlan(services.state, ref.run);
@@ -79,7 +79,7 @@ export const planUpgrade = async (services: Services, ref: RunRef): Promise<Plan
   const faults = upgrading.check();
   if (faults.length > 0)
     throw new CheckFailedError(
-      `${ref.system} can not be upgraded to ${version}, and nothing was touched: ${faults.join('; ')}.`,
+      `${ref.system} cannot be upgraded to ${version}, and nothing was changed: ${faults.join('; ')}.`,
     );
   const phases = upgrading.plan();
   const later = upgrading.foresee();

@@ -18,7 +18,7 @@ export const vaultBucketName = (_verb: VerbWith<'vault'>): string => environment
 export const stateOf = <V extends VerbWith<'state'>>(verb: V): StateBucketOf<V> =>
   within(`The verb ${verb}`, contractOf(verb).state ?? {}, s3Bucket(client, stateBucketName(verb)));
 
-/** Returns the vault with the rights of a verb's row: manifests that are not what was signed can not be read. */
+/** Returns the vault with the rights of a verb's row: manifests that are not what was signed cannot be read. */
 export const vaultOf = <V extends VerbWith<'vault'>>(verb: V): VaultOf<V> => {
   const row = contractOf(verb);
   const bucket = within(`The verb ${verb}`, row.vault ?? {}, s3Bucket(client, vaultBucketName(verb)));

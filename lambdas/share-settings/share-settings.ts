@@ -43,7 +43,7 @@ export const shareSettings = async (
   const stored = (await vault.versions(key)).find((version) => version.key === key && version.isLatest);
   if (stored?.bytes !== bytes)
     throw new ArtifactMismatchError(
-      `${key} is not what the master stored. Start the upgrade again: it goes on from there.`,
+      `${key} is not what the master stored. Start the upgrade again: it continues from there.`,
     );
   const settings = { key, versionId: stored.versionId, bytes, sha256, compression };
   const upgraded = stages.flatMap(

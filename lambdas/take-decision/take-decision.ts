@@ -17,7 +17,7 @@ export const takeDecision = async (bucket: StateBucketOf<'take-decision'>, { run
   const decision = await readDecision(bucket, plan, sha256);
   if (!decision)
     throw new ApprovalRejectedError(
-      `Somebody let ${run} go on without a decision, which counts for nothing. Start it again, and decide with holdfast approve or reject.`,
+      `${run} was resumed without a decision, so it ends. Start it again, then use holdfast approve or holdfast reject.`,
     );
   const { by, at, digest, approve, reason } = decision;
   await state.write(stateKeys.run(run), {
@@ -26,6 +26,6 @@ export const takeDecision = async (bucket: StateBucketOf<'take-decision'>, { run
   });
   if (!approve) throw new ApprovalRejectedError(`${reason ?? 'No reason was given.'} (rejected by ${by})`);
   if (digest !== sealOf(plan, sha256).digest)
-    throw new ApprovalRejectedError(`The plan of ${run} is not the one that ${by} approved. Start it again.`);
+    throw new ApprovalRejectedError(`The plan of ${run} is not the plan that ${by} approved. Start the run again.`);
   return { by, at, digest };
 };

@@ -16,10 +16,10 @@ export interface Services {
   readonly warn: (message: string) => void;
 }
 
-/** The run that an undoing was asked to undo. */
+/** The run that an undo was asked to undo. */
 const Undone = z.object({ run: z.string() });
 
-/** What an undoing has undone, and what was decided on a plan that waited for it: what only the record of a run says. */
+/** What an undo has undone, and what was decided on a plan that waited for it: what only the record of a run says. */
 const recorded = async (
   state: Services['state'],
   { operation, run }: RunEnded,
@@ -48,8 +48,8 @@ const committedBy = async (vault: Services['vault'], { result, system, backup }:
     : undefined;
 
 /**
- * Tells of the end of a run: an event for programs, a mail for people when it did not succeed and nobody else tells of it, and a
- * ping after a backup that a restore of `latest` may choose. A ping that fails is passed over: what it would have told is true all the same.
+ * Reports the end of a run: an event for programs, a mail for people when it did not succeed and nobody else tells of it, and a
+ * ping after a backup that a restore of `latest` may choose. A ping that fails is skipped: what it would have told is true anyway.
  */
 export const tellEnd = async (
   { notifications, state, vault, notices, warn }: Services,
@@ -57,7 +57,7 @@ export const tellEnd = async (
 ): Promise<RunEnded | undefined> => {
   const runbook = notifications.runbook ?? 'docs/runbook.md';
   const known = runEndedEvent(change, { runbook });
-  // Undoings that end well are part of what failed.
+  // Undoings that succeed are part of what failed.
   if (!known || (known.operation === 'undo' && known.outcome === 'succeeded')) return undefined;
   const ofRecord = await recorded(state, known, change);
   const committed = await committedBy(vault, known);

@@ -39,7 +39,7 @@ const answerTo = async ({ RequestType, PhysicalResourceId, ResourceProperties: {
   }
 };
 
-/** Tells CloudFormation the public key of a key, in base64, which no property of the key does. `pause` is for tests. */
+/** Gives CloudFormation the public key of a key, in base64, which no property of the key does. `pause` is for tests. */
 export const tellPublicKey = async (event: unknown, pause = pauseMilliseconds): Promise<void> => {
   const request = Request.parse(event);
   const { ResponseURL, StackId, RequestId, LogicalResourceId } = request;

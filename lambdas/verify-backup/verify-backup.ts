@@ -153,7 +153,7 @@ const outputOf = ({ system, todo, done }: Verification): VerifyBackupOutput => {
     ...summary,
     error: (damaged ? new BackupDamagedError() : new ManifestUnreadableError()).name,
     cause:
-      `${damaged ? `What lies in the vault of ${system} is not what was committed` : `What was committed of ${system} can not be read`}. ${told.join('; ')}.`.slice(
+      `${damaged ? `What lies in the vault of ${system} is not what was committed` : `What was committed of ${system} cannot be read`}. ${told.join('; ')}.`.slice(
         0,
         causeLimit,
       ),

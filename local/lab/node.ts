@@ -29,7 +29,7 @@ const LOGIN_ENVIRONMENT = {
   LANG: 'C.UTF-8',
 };
 
-/** Tells its process group on descriptor 3 before it becomes the command, so that the group can be killed from then on. */
+/** Reports its process group on descriptor 3 before it becomes the command, so that the group can be killed from then on. */
 const ANNOUNCE_GROUP = 'umask 022; echo $$ >&3; exec 3>&-; exec env -i --chdir="$0" "$@"';
 
 export interface LabNodeOptions {
@@ -160,7 +160,7 @@ export class LabNode {
   }
 
   /**
-   * The host's path of a file on the running node. A symbolic link with an absolute target leads to the host's file, not to
+   * The host's path of a file on the running node. A symbolic link with an absolute target points to the host's file, not to
    * the node's: name the real path.
    */
   path(file: string): string {

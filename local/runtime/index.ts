@@ -70,7 +70,7 @@ export interface Runtime {
   agent(instanceId: string): AgentControl;
   /** What was deployed of each document, by its name. */
   readonly documents: Readonly<Record<string, object>>;
-  /** Deploys a document anew, so that whoever names no version of it sends this one. */
+  /** Deploys a document again, so that whoever names no version of it sends this one. */
   updateDocument(name: string, content: object): void;
   /** Calls a lambda as another service would. */
   invoke(verb: Verb, payload: unknown): Promise<unknown>;

@@ -33,7 +33,7 @@ const ParameterDefinition = z.strictObject({
   maxChars: z.coerce.number().optional(),
 });
 
-/** Strict: what a document may say on AWS but the stand-in does not do must fail here and not be passed over. */
+/** Strict: what a document may say on AWS but the stand-in does not do must fail here and not be skipped. */
 const Content = z.strictObject({
   schemaVersion: z.literal('2.2'),
   description: z.string().optional(),

@@ -25,7 +25,7 @@ const TARGET_PREFIX = 'AmazonSSM.';
  * nothing is written there. A document that the stand-in could not run faithfully is refused here.
  */
 export const startSsm = async (options: {
-  /** Asked anew for each decision, so that instances may come, go and be replaced. */
+  /** Asked again for each decision, so that instances may come, go and be replaced. */
   readonly instances: () => readonly ManagedInstance[];
   /** The JSON content of each document by its name: schema 2.2, one `aws:runShellScript` step. */
   readonly documents: Readonly<Record<string, string>>;

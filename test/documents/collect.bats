@@ -77,10 +77,10 @@ $node/srv/data/conf product" ]
   [ "$(told 'len([p for p in d["paths"]["configuration"] if p["because"] == "link"])')" = 3 ]
   [[ $(told '[p["path"] for p in d["paths"]["configuration"]]') == *"$node/srv/$back"*"$node/srv/$feed"* ]]
   told '[p["path"] for p in d["paths"]["configuration"]]' | grep -qaF "$node/srv/$byte"
-  [[ $(told 'd["warnings"]') == *'puppet/itself leads to itself, which is not there'* ]]
+  [[ $(told 'd["warnings"]') == *'puppet/itself points to itself, which is not there'* ]]
 }
 
-@test "what a link leads to and is not taken is told: the system's own, a network file system" {
+@test "what a link points to and is not taken is told: the system's own, a network file system" {
   mkdir "$node/srv/share"
   printf '2 1 0:40 / %s rw - nfs4 host:/share rw\n' "$node/srv/share" >>"$MOUNTS"
   ln -s "$node/srv/share" "$etc/puppet/share"
@@ -88,7 +88,7 @@ $node/srv/data/conf product" ]
   inspect
   [ "$(told 'len(d["paths"]["configuration"])')" = 1 ]
   [[ $(told 'd["warnings"]') == *'network file system (nfs4), and is not backed up'* ]]
-  [[ $(told 'd["warnings"]') == *'puppet/usr leads to /usr: it is a directory of the whole system'* ]]
+  [[ $(told 'd["warnings"]') == *'puppet/usr points to /usr: it is a directory of the whole system'* ]]
 }
 
 @test "every section's and every environment's paths are found, and those that depend on a request" {
@@ -242,7 +242,7 @@ TAR
   inspect || true
   [[ $(told 'd["error"] + d["message"]') == UnfitToolError*'Install GNU tar 1.20 or newer'* ]]
   inspect report
-  [[ $(told 'd["problems"]') == *'can not keep every file name'* ]]
+  [[ $(told 'd["problems"]') == *'cannot keep every file name'* ]]
 }
 
 @test "a zstd that packs nothing, or dies, is not used either" {

@@ -56,7 +56,7 @@ undo() { not_rolled_back='' && roll_back run && [ -z "$not_rolled_back" ]; }
   [ "$(content "$name")" = restored ]
 }
 
-@test "a swap that lost its power between its steps goes on, and is undone all the same" {
+@test "a swap that lost its power between its steps goes on, and is undone anyway" {
   for step in aside noted renamed; do
     rm -rf "$state_directory/restore/run" "$server"
     mkdir -p "$server"

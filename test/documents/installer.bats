@@ -60,10 +60,10 @@ document() {
   grep -q -- "-a $fetched/answers.install" "$root"/var/lib/holdfast/logs/run/installer-*
 }
 
-@test "answers that the backup lacks are told before anything is touched" {
+@test "answers that the backup lacks are told before anything is changed" {
   run document prepare-installation "$root/etc/puppetlabs/enterprise/conf.d/pe.conf"
   [ "$status" -eq 1 ]
-  [[ $output == *InstallFailedError*'holds no'*'pe.conf'*'Nothing was touched'* ]]
+  [[ $output == *InstallFailedError*'holds no'*'pe.conf'*'Nothing was changed'* ]]
 }
 
 # hand_in LINE...: answers from the vault.
@@ -82,10 +82,10 @@ hand_in() {
   [ "$(cat "$fetched/answers.install")" = q_install=n ]
   : >"$fetched/fetched/answers"
   HANDED=answers run document prepare-installation
-  [[ $output == *'handed in are empty'*'Nothing was touched'* ]]
+  [[ $output == *'passed are empty'*'Nothing was changed'* ]]
 }
 
-@test "database passwords that differ from the backup's are told by their databases before anything is touched" {
+@test "database passwords that differ from the backup's are told by their databases before anything is changed" {
   mkdir -p "$root/etc/puppetlabs"/{puppetdb/conf.d,puppet-dashboard,console-services/conf.d}
   printf '[database]\nusername = pe-puppetdb\npassword = s3cret-1\n' >"$root/etc/puppetlabs/puppetdb/conf.d/database.ini"
   printf 'production:\n  password: s3cret-2\n' >"$root/etc/puppetlabs/puppet-dashboard/database.yml"
@@ -98,7 +98,7 @@ hand_in() {
   rm "$fetched/answers.install"
   hand_in q_puppetdb_database_password=new q_puppet_enterpriseconsole_database_password=s3cret-2 q_activity_database_password=new
   [ "$status" -eq 1 ]
-  [[ $output == *InstallFailedError*'passwords than the backup, for: puppetdb'*activity*'Nothing was touched'* ]]
+  [[ $output == *InstallFailedError*'passwords than the backup, for: puppetdb'*activity*'Nothing was changed'* ]]
   [[ $output != *s3cret* && $output != *console* ]]
   [ ! -e "$fetched/answers.install" ]
   # As a pe.conf has it.
@@ -117,7 +117,7 @@ hand_in() {
   cmp "$answers" "$fetched/answers.install"
 }
 
-@test "an installer of another version, or for another platform, is told before anything is touched" {
+@test "an installer of another version, or for another platform, is told before anything is changed" {
   archive puppet-enterprise-3.8.4-el-6-x86_64
   run document prepare-installation
   [[ $output == *InstallFailedError*'3.8.4'*'the backup is of 3.8.5'* ]]
@@ -129,7 +129,7 @@ hand_in() {
   [ "$status" -eq 0 ]
   echo garbage >"$fetched/fetched/installer.tar"
   run document prepare-installation
-  [[ $output == *InstallFailedError*'can not be unpacked'* ]]
+  [[ $output == *InstallFailedError*'cannot be unpacked'* ]]
 }
 
 @test "the platform is named as the vendor does" {
@@ -162,7 +162,7 @@ hand_in() {
   [ "$(cat "$root"/opt/puppet.left-*/own)" = own ]
 }
 
-@test "an uninstaller that fails is told with its last words and its log" {
+@test "an uninstaller that fails is told with its last output and its log" {
   uninstaller 'echo no such package; exit 3'
   run document purge-puppet
   [ "$status" -eq 1 ]

@@ -44,7 +44,7 @@ SH
   [ "${lines[6]}" = "ssl ssl/key" ]
 }
 
-@test "a link is removed, and what it leads to stays" {
+@test "a link is removed, and what it points to stays" {
   in_namespace <<'SH'
 mkdir -p live tree && touch live/key && ln -s "$PWD/live" tree/link && ln -s "$PWD/live" link
 try remove_tree "$PWD/link"

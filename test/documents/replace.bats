@@ -91,7 +91,7 @@ SH
   [ "${lines[1]}" = "ssl ssl/key=live" ]
 }
 
-@test "an archive that could be unpacked elsewhere is refused, and nothing is touched" {
+@test "an archive that could be unpacked elsewhere is refused, and nothing is changed" {
   in_namespace <<'SH'
 mkdir -p /srv/conf && echo old >/srv/conf/file
 python3 - <<'PYTHON'
@@ -158,7 +158,7 @@ SH
   [[ ${lines[-1]} == 0* ]]
 }
 
-@test "a mount or a fixed file at or below a path is refused by name, before anything is touched" {
+@test "a mount or a fixed file at or below a path is refused by name, before anything is changed" {
   in_namespace <<'SH'
 mkdir -p srv/conf/shared srv/more && echo new >srv/conf/file && pack files.tar srv
 mkdir -p /srv/conf/shared /srv/other /srv/more && echo old >/srv/conf/file && echo precious >/srv/other/file && mount --bind /srv/other /srv/conf/shared

@@ -129,7 +129,7 @@ document() {
   done <<'CASES'
 22|The requested URL returned error: 404|is not served: |ScriptUnreachableError
 60|self signed certificate|is not served by a master of this authority under that name: |ScriptUntrustedError
-6|Could not resolve host: master|can not be fetched (curl 6): |ScriptUnreachableError
+6|Could not resolve host: master|cannot be fetched (curl 6): |ScriptUnreachableError
 18|transfer closed|was cut off: |ScriptDamagedError
 CASES
   serve 'if true; then'

@@ -79,7 +79,7 @@ stop_slowly() {
   [ ! -e "$state" ]
 }
 
-@test "an undoing that begins after its deadline does nothing" {
+@test "an undo that begins after its deadline does nothing" {
   export START_BEFORE=$(($(date +%s) - 100))
   run undo
   [ "$status" -eq 1 ]
@@ -99,12 +99,12 @@ stop_slowly() {
   [ "$status" -eq 0 ]
 }
 
-@test "a run that was redriven after its undoing works again, until that attempt is undone too" {
+@test "a run that was redriven after its undo works again, until that attempt is undone too" {
   undo
   ATTEMPT=1 run body answer
   [ "$status" -eq 0 ]
   ATTEMPT=1 undo
-  # An undoing of the first attempt that comes twice takes nothing back.
+  # An undo of the first attempt that comes twice takes nothing back.
   undo
   ATTEMPT=1 run body answer
   [ "$status" -eq 1 ]

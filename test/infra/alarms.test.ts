@@ -127,7 +127,7 @@ describe('rules', () => {
       ]);
   });
 
-  it('tell of every end of a run; what can not be told is left in the queue', () => {
+  it('tell the end of every run; what cannot be told is left in the queue', () => {
     const rule = rules.find(({ Description }) => Description.startsWith('Tells'));
     expect(rule?.EventPattern).toEqual(
       changeOf([backup, restore, upgrade, verify, undo], ['SUCCEEDED', 'FAILED', 'TIMED_OUT', 'ABORTED']),
@@ -202,7 +202,7 @@ describe('alarms', () => {
     }
   });
 
-  it('watch the backups, the restores, the undoings, what was not delivered and the measuring itself', () => {
+  it('watch the backups, the restores, the undo, what was not delivered and the measuring itself', () => {
     const watched = alarmsOf(small).map(({ AlarmName, Threshold, TreatMissingData, Dimensions, Metrics }) => [
       AlarmName,
       Threshold,
@@ -285,7 +285,7 @@ describe('alarms', () => {
 
   const runbook = readFileSync(new URL('../../docs/runbook.md', import.meta.url), 'utf8');
 
-  it('each leads to its section of the runbook, which has no section without an alarm', () => {
+  it('each points to its section of the runbook, which has no section without an alarm', () => {
     const sections = Array.from(runbook.matchAll(/^## (.+)$/gm), ([, title]) => title);
     const named = [
       ...alarmsOf(large).map((alarm) => ({ ...alarm, at: 'https://wiki.example.com/holdfast/runbook' })),
@@ -296,7 +296,7 @@ describe('alarms', () => {
       expect(AlarmName.replace(/^holdfast-(pe-[a-z]+-)?/, '')).toBe(section);
       return section;
     });
-    // What a mail leads to is among them.
+    // What a mail points to is among them.
     expect(sections).toEqual(expect.arrayContaining([...operations, 'undo'].map((operation) => `${operation}-failed`)));
     expect(new Set(named)).toEqual(new Set(sections));
     expect(new Set(sections).size).toBe(sections.length);

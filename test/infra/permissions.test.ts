@@ -81,7 +81,7 @@ describe.each([
   });
 });
 
-it('only the undoing and the janitor delete in the vault, and there only what lies below backups/', () => {
+it('only the undo and the janitor delete in the vault, and there only what lies below backups/', () => {
   const deleting = grants(small).flatMap(({ who, statements }) =>
     statements
       .filter(({ Action }) => Action.some((action) => action.startsWith('s3:Delete')))
@@ -502,7 +502,7 @@ describe('people', () => {
       });
   });
 
-  it('who starts can not approve by the same policy, and who looks can change nothing', () => {
+  it('who starts cannot approve by the same policy, and who looks can change nothing', () => {
     const actionsOf = (name: string) =>
       policies
         .filter(({ who }) => who === name)

@@ -39,7 +39,7 @@ it('documents are deployed before the lambdas that send them, each in the stack 
   expect(names).toHaveLength(documents.length);
 });
 
-/** One line per resource: what has a new name or place is made anew, and what holds data would begin empty. */
+/** One line per resource: what has a new name or place is recreated, and what holds data would begin empty. */
 it('what is deployed is what was last reviewed', async () => {
   const Resource = z.object({ Type: z.string() });
   const lines = Object.entries(templates).flatMap(([stack, template]) =>

@@ -136,7 +136,7 @@ describe('a backup of a monolithic master', () => {
     );
   });
 
-  it('takes along what a linked CA directory leads to', async () => {
+  it('includes what a linked CA directory points to', async () => {
     await bench.shell('mv /etc/puppetlabs/puppet/ssl/ca /srv/ca && ln -s /srv/ca /etc/puppetlabs/puppet/ssl/ca');
     const { status, cause, output } = await bench.backUp();
     await bench.shell('rm /etc/puppetlabs/puppet/ssl/ca && mv /srv/ca /etc/puppetlabs/puppet/ssl/ca');

@@ -25,8 +25,8 @@ const holdfast = async (json = false) => {
 
 const refused = (problems: string) => ({
   exit: 'failed',
-  message: `pe-main can not be backed up now: ${problems}`,
-  next: 'Mend what is told, then look again: holdfast check pe-main',
+  message: `pe-main cannot be backed up now: ${problems}`,
+  next: 'Fix each problem, then run: holdfast check pe-main',
 });
 
 describe('a check', () => {
@@ -92,7 +92,7 @@ describe('a check', () => {
     expect(stdout).toMatch(
       /^problem: master\.pe\.example\.com: \/var\/lib\/holdfast has (1\d|20) MiB free; a run needs 64/m,
     );
-    expect(stdout).toMatch(/^problem: master\.pe\.example\.com: \/etc\S+second\.pass leads to \/mnt\/gone\/ca\.pass/m);
+    expect(stdout).toMatch(/^problem: master\.pe\.example\.com: \/etc\S+second\.pass points to \/mnt\/gone\/ca\.pass/m);
     expect(stdout).toMatch(
       /^problem: puppetdb\.pe\.example\.com: PostgreSQL does not answer.*service pe-postgresql start/m,
     );

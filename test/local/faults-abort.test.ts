@@ -103,7 +103,7 @@ describe('a phase that is aborted beneath its backup', () => {
   });
 });
 
-describe('an undoing that is aborted', () => {
+describe('an undo that is aborted', () => {
   const states = statesOf('undo').filter((state) => state !== 'CleanUpDespiteFailure');
 
   it.each(states)('in %s is told, and the next run undoes what it left', async (state) => {

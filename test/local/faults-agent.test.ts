@@ -46,7 +46,7 @@ afterEach(() => bench.forget());
 const upload = "[a]ws s3 cp - s3://.*pe-puppetdb.dump'";
 const holdUpload = (): Promise<void> => bench.until(`pid=$(pgrep -f '${upload}) && kill -STOP $pid`);
 
-it('a stop of services that outlives its worker stops nothing that its undoing has started', async () => {
+it('a stop of services that outlives its worker stops nothing that its undo has started', async () => {
   await bench.shell(`mv /etc/init.d/pe-activemq /root/activemq && touch /run/hold && cat >/etc/init.d/pe-activemq <<'SH'
 #!/bin/sh
 if [ "$1" = stop ]; then touch /run/holding; while [ -e /run/hold ]; do sleep 0.1; done; fi
@@ -104,12 +104,12 @@ it('an agent whose queue is full is told', async () => {
   await expect.poll(() => agent.log.at(-1), { timeout: 30_000 }).toMatch(/CommandBufferFull$/);
   const commandId = agent.log.at(-1)?.split(':')[0] ?? '';
   clock.leap(120_000);
-  // The agent has it still, and room for it and for the undoing.
+  // The agent has it still, and room for it and for the undo.
   agent.occupy(0);
   clock.leap(10_000);
   const { status, error, cause } = await bench.ending(run);
   expect([status, error]).toEqual(['FAILED', 'NodeUnreachableError']);
-  expect(cause).toMatch(/inspect-puppet.*five in its queue/);
+  expect(cause).toMatch(/inspect-puppet.*five queued/);
   await expect.poll(() => agent.ended.has(commandId), { timeout: 60_000 }).toBe(true);
   expect(await bench.traces()).toEqual(noTraces);
 });

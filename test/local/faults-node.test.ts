@@ -142,7 +142,7 @@ describe('a backup that fails on the node', () => {
     await bench.shell('ln -s /mnt/gone/ca.pass /etc/puppetlabs/puppet/ssl/ca/private/second.pass');
     const ending = await bench.backUp();
     await bench.shell('rm /etc/puppetlabs/puppet/ssl/ca/private/second.pass');
-    await expectFailure(ending, 'CommandFailedError', /SecretUnreadableError: .*second\.pass leads to \/mnt\/gone/);
+    await expectFailure(ending, 'CommandFailedError', /SecretUnreadableError: .*second\.pass points to \/mnt\/gone/);
   });
 
   it('because a configured path is not there names it', async () => {

@@ -29,7 +29,7 @@ const artifact = (name: string, of = backup): string =>
     name,
   );
 
-describe('a restore is refused before anything is touched', () => {
+describe('a restore is refused before anything is changed', () => {
   it('of a backup that there is not, and names those that there are', async () => {
     const ending = await bench.restore({ confirm: 'pe-main', backup: '20200101T000000Z' });
     await expectRefused(ending, 'UnknownBackupError', new RegExp(`no backup 20200101T000000Z.*${backup}`));
@@ -140,7 +140,7 @@ describe('a damaged backup', () => {
   });
 
   it.each([
-    ['that can not be read any more', 'deny', /403|denied|Forbidden/i],
+    ['that cannot be read any more', 'deny', /403|denied|Forbidden/i],
     ["for which the node's credentials have expired", 'expired', /ExpiredToken/],
   ] as const)('%s in the middle says why', async (_, verdict, said) => {
     const read: string[] = [];

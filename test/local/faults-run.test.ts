@@ -90,7 +90,7 @@ describe('a deployment in the middle of a run', () => {
     expect(await bench.ending(execution)).toMatchObject({ status: 'SUCCEEDED' });
   });
 
-  it('leaves its undoing with the document that it was planned with', async () => {
+  it('leaves its undo with the document that it was planned with', async () => {
     const { execution, letGo } = await heldBackup();
     redeploy();
     await bench.stop(execution);
@@ -215,7 +215,7 @@ describe('a backup that is ended from outside', () => {
     const ending = await bench.ending(execution);
     await letGo();
     expect(ending).toMatchObject({ status: 'FAILED', error: 'CommandTimedOutError' });
-    expect(ending.cause).toMatch(/dump-database .* did not end within 3600 s/);
+    expect(ending.cause).toMatch(/dump-database .* timed out after 3600 s/);
     expect(await bench.traces()).toEqual(noTraces);
   });
 

@@ -64,7 +64,7 @@ it.each([
     .toEqual(status === 'SUCCEEDED' ? [] : ['Holdfast: upgrade of pe-main cancelled: Stopped']);
 });
 
-it('an upgrade after all that ends well', async () => {
+it('an upgrade after all that succeeds', async () => {
   const { status, cause } = await bench.ending(await start());
   expect([status, cause]).toEqual(['SUCCEEDED', '']);
 });

@@ -251,7 +251,7 @@ export const startBench = async (options: Partial<LabOptions> & Pick<LabOptions,
       await sfn.send(new RedriveExecutionCommand({ executionArn }));
       return ending(executionArn);
     },
-    /** The undoing of an aborted run, which the rule starts. */
+    /** The undo of an aborted run, which the rule starts. */
     undoing: async (executionArn: string): Promise<string> => {
       const run = executionArn.split(':').at(-1);
       const stateMachineArn = lab.runtime.stateMachineArn('holdfast-undo');

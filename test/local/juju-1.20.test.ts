@@ -110,13 +110,13 @@ describe('a backup of Juju 1.20', () => {
   });
 
   it('fails when mongo does not come back, which is started as soon as it can be', async () => {
-    const mend = await bench().play(server(), 'mongod-stays-down');
+    const fix = await bench().play(server(), 'mongod-stays-down');
     const { status, cause } = await bench().backUp();
     expect({ status, cause }).toMatchObject({ status: 'FAILED', cause: expect.stringMatching(/juju-db/) });
     const { manifests, objects } = await bench().traces();
     expect({ manifests, objects }).toEqual({ manifests: [], objects: [] });
     expect(await bench().shell(server(), 'cat /var/lib/holdfast/stopped/*')).toContain('juju-db');
-    await mend();
+    await fix();
     // What is noted is started by whoever undoes the run next, by the watchdog at the latest.
     const run = (await bench().shell(server(), 'cd /var/lib/holdfast/stopped && ls | grep -v watchdog')).trim();
     expect(await bench().undo(run)).toMatchObject({ status: 'SUCCEEDED' });
@@ -124,7 +124,7 @@ describe('a backup of Juju 1.20', () => {
     expect(await bench().traces()).toEqual(noTraces);
   }, 400_000);
 
-  it('starts mongo by its undoing when the dump is killed', async () => {
+  it('starts mongo by its undo when the dump is killed', async () => {
     await bench().play(server(), 'slow-dump', '600');
     const run = bench().backUp();
     const kill = () => server().exec("pkill -KILL -f '[m]ongodump --dbpath'");
@@ -216,11 +216,11 @@ describe('a restore of Juju 1.20', () => {
   it('puts provider-state back when juju restore has lost it, and can be started again', async () => {
     await changed();
     await bench().juju.cloud.terminate(server());
-    const mend = await bench().play(bench().client, 'bootstrap-fails', 'no capacity');
+    const fix = await bench().play(bench().client, 'bootstrap-fails', 'no capacity');
     expect(await failedRestore(bench())).toMatch(
       /JujuFailedError: juju restore failed: .*no capacity.*provider-state is as before/,
     );
-    await mend();
+    await fix();
     await restored(bench());
     expect(await bench().applications()).toEqual(['mysql']);
   });
@@ -233,7 +233,7 @@ describe('a restore of Juju 1.20', () => {
     delete bench().juju.cloud.faults['mongorestore-fails'];
     expect({ status, cause }).toMatchObject({
       status: 'FAILED',
-      cause: expect.stringContaining(`${server().instanceId}, is of no use: terminate it`),
+      cause: expect.stringContaining(`an unusable new state server, ${server().instanceId}: terminate it`),
     });
     await bench().juju.cloud.terminate(server());
     await restored(bench());

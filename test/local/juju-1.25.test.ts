@@ -38,9 +38,9 @@ describe('a backup of Juju 1.25', () => {
   });
 
   it('fails when mongodump fails or dumps nothing, and when root.tar is empty', async () => {
-    const mend = await bench().play(server(), 'mongodump-fails', 'EOF');
+    const fix = await bench().play(server(), 'mongodump-fails', 'EOF');
     expect(await failedBackup(bench())).toMatch(/JujuFailedError: juju backups failed: .*EOF/);
-    await mend();
+    await fix();
     const fill = await bench().play(server(), 'dump-empty');
     expect(await failedBackup(bench())).toMatch(/ArchiveEmptyError: the archive holds no database/);
     await fill();

@@ -37,9 +37,9 @@ describe('a backup of Juju 2.9, before 2.9.22', () => {
   });
 
   it('fails when mongodump fails or dumps nothing, and when the download breaks off', async () => {
-    const mend = await bench().play(controller(), 'mongodump-fails', 'EOF');
+    const fix = await bench().play(controller(), 'mongodump-fails', 'EOF');
     expect(await failedBackup(bench())).toMatch(/JujuFailedError: juju create-backup failed: .*EOF/);
-    await mend();
+    await fix();
     const fill = await bench().play(controller(), 'dump-empty');
     expect(await failedBackup(bench())).toMatch(/ArchiveEmptyError: the archive holds no database/);
     await fill();
@@ -71,11 +71,11 @@ describe('a restore of Juju 2.9, before 2.9.22', () => {
     expect((await bench().traces()).manifests).toHaveLength(2);
   });
 
-  it('starts the agent again that ends in its midst and stays down', async () => {
+  it('starts the agent again that dies meanwhile and stays down', async () => {
     await changed(bench());
-    const mend = await bench().play(controller(), 'restore-dies');
+    const fix = await bench().play(controller(), 'restore-dies');
     expect(await failedRestore(bench())).toMatch(/restore-juju-archive .*JujuFailedError: juju restore-backup failed/);
-    await mend();
+    await fix();
     await bench().juju.agentsStarted();
     const unbreak = await bench().play(controller(), 'mongorestore-fails');
     expect(await failedRestore(bench())).toMatch(/error restoring state from backup: .*EOF/);

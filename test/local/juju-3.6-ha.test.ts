@@ -50,27 +50,27 @@ it('three controllers of Juju 3.6 are backed up by one of them, and restored on 
 it('the agents of all three run again when juju-restore fails in the middle, the primary’s first', async () => {
   await backedUp(bench());
   const before = await starts();
-  const mend = await bench().play(bench().machine('0'), 'mongorestore-fails');
+  const fix = await bench().play(bench().machine('0'), 'mongorestore-fails');
   expect(await failedRestore(bench())).toMatch(/restore-controller .*JujuFailedError: juju-restore failed/);
   await expectRestarted(before);
-  await mend();
+  await fix();
   await restored(bench());
 });
 
 it('the agents of all three run again when the restore is aborted while they are started after a failure', async () => {
   await backedUp(bench());
   const before = await starts();
-  const mend = await bench().play(bench().machine('0'), 'mongorestore-fails');
+  const fix = await bench().play(bench().machine('0'), 'mongorestore-fails');
   await bench().abort('holdfast-restore', {}, (execution) =>
     entered(bench().lab.runtime, execution, 'restore-juju', 'StartSecondariesAfterFailure'),
   );
   await expectNothingLeft(bench());
   await expectRestarted(before);
-  await mend();
+  await fix();
   await restored(bench());
 });
 
-it('a member that is not well, or not among the nodes, ends it before anything is touched', async () => {
+it('a member that is not well, or not among the nodes, ends it before anything is changed', async () => {
   await backedUp(bench());
   const before = await starts();
   const database = (verb: string) => bench().machine('2').exec(`systemctl ${verb} snap.juju-db.daemon`);

@@ -78,11 +78,11 @@ describe('a backup of Juju 3.6', () => {
   });
 
   it('fails when mongodump fails, dumps nothing, when root.tar is empty, and when the disk is full', async () => {
-    const mend = await bench().play(controller(), 'mongodump-fails', 'with --password hunter2: EOF');
+    const fix = await bench().play(controller(), 'mongodump-fails', 'with --password hunter2: EOF');
     const failed = await failedBackup(bench());
     expect(failed).toMatch(/JujuFailedError: juju create-backup failed: .*EOF/);
     expect(failed).not.toContain('hunter2');
-    await mend();
+    await fix();
     const fill = await bench().play(controller(), 'dump-empty');
     expect(await failedBackup(bench())).toMatch(/ArchiveEmptyError: the archive holds no database/);
     await fill();
@@ -111,12 +111,12 @@ describe('a restore of Juju 3.6', () => {
 
   it('starts the agents again when juju-restore fails in the middle', async () => {
     await changed(bench());
-    const mend = await bench().play(controller(), 'mongorestore-fails');
+    const fix = await bench().play(controller(), 'mongorestore-fails');
     expect(await failedRestore(bench())).toMatch(
       /CommandFailedError: restore-controller .*JujuFailedError: juju-restore failed: .*error restoring: EOF .*exit status 1 .*Running restore/,
     );
     expect(await bench().shell(controller(), 'systemctl is-active jujud-machine-0')).toBe('active\n');
-    await mend();
+    await fix();
     await restored(bench());
     expect(await bench().applications()).toEqual(['mysql']);
   });
@@ -128,7 +128,7 @@ describe('a restore of Juju 3.6', () => {
     expect(await bench().applications()).toEqual(['mysql']);
   });
 
-  it('refuses a backup of another controller, number, series, format or version before it touches anything', async () => {
+  it('refuses a backup of another controller, number, series, format or version before it changes anything', async () => {
     const manifest = await changed(bench());
     const refused = async (change: (text: string) => string): Promise<string> => {
       await bench().putManifest(change(JSON.stringify(manifest)));
@@ -177,17 +177,17 @@ describe('a restore of Juju 3.6', () => {
 });
 
 describe('an upgrade of Juju 3.6', () => {
-  it('is refused while Juju itself is against it, and to what it can not reach in place', async () => {
-    const mend = await bench().play(controller(), 'upgrade-blocked', 'model is under "upgrade" mode, upgrade blocked');
+  it('is refused while Juju itself is against it, and to what it cannot reach in place', async () => {
+    const fix = await bench().play(controller(), 'upgrade-blocked', 'model is under "upgrade" mode, upgrade blocked');
     expect(await bench().upgrade({ version: '3.6.9' })).toMatchObject({
       error: 'CheckFailedError',
       cause: expect.stringContaining("Juju's dry run says: ERROR model is under"),
     });
-    await mend();
+    await fix();
     for (const [version, reason] of [
       ['3.5.1', '3.5.1 is older than 3.6.4'],
-      ['3.7.0', 'can not be upgraded to 3.7.0 in place'],
-      ['4.0.1', 'can not be upgraded to 4.0.1 in place'],
+      ['3.7.0', 'cannot be upgraded to 3.7.0 in place'],
+      ['4.0.1', 'cannot be upgraded to 4.0.1 in place'],
     ])
       expect((await bench().upgrade({ version })).cause).toContain(reason);
     expect((await bench().traces()).manifests).toEqual([]);
@@ -208,13 +208,13 @@ describe('an upgrade of Juju 3.6', () => {
     expect(await bench().upgrade({ version: '3.6.9' })).toMatchObject({ status: 'SUCCEEDED' });
 
     // Juju itself only starts an upgrade: agents that do not follow end it at its deadline.
-    const mend = await bench().play(controller(), 'upgrade-stuck');
+    const fix = await bench().play(controller(), 'upgrade-stuck');
     const script = new URL('../../documents/juju/upgrade-juju.sh', import.meta.url).pathname;
     const { stdout } = await bench().client.exec(
       `START_BEFORE=9999999999 ATTEMPT=0 RUN=stuck CONTROLLER=my-env CLIENT_USER=ubuntu VERSION=3.6.10 STAGE=controller SECONDS_TO_WAIT=5 bash ${script}`,
     );
     expect(stdout).toMatch(/UpgradeStuckError.*not every agent has 3\.6\.10 after 5 s: machine 0 has 3\.6\.9/);
-    await mend();
+    await fix();
 
     // And back again, by the backup that was taken first.
     expect(await restored(bench(), { allow: ['version'] })).toContain('version 3.6.4');
@@ -222,7 +222,7 @@ describe('an upgrade of Juju 3.6', () => {
 });
 
 describe('the loss of all controllers of Juju 3.6', () => {
-  it('is no restore’s to mend: it names the section of the runbook', async () => {
+  it('is no restore’s to fix: it names the section of the runbook', async () => {
     await backedUp(bench());
     await bench().juju.cloud.terminate(controller());
     const { status, error, cause } = await bench().restore();

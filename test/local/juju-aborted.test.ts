@@ -14,16 +14,16 @@ describe('a restore of Juju that is aborted', () => {
   const states = statesOf('restore-juju').filter((state) => state !== 'StartSecondariesAfterFailure');
 
   it.each(states)('in %s leaves database and agents running, nothing else, and can be started again', async (state) => {
-    const mend = state.endsWith('AfterFailure')
+    const fix = state.endsWith('AfterFailure')
       ? await bench().play(bench().machine('0'), 'mongorestore-fails')
       : undefined;
     await bench().abort('holdfast-restore', {}, (execution) =>
       entered(bench().lab.runtime, execution, 'restore-juju', state),
     );
     await expectNothingLeft(bench());
-    await mend?.();
-    // What is half restored is mended by another restore alone.
-    if (state === 'RestoreController' || mend) await restored(bench());
+    await fix?.();
+    // What is half restored is fixed by another restore alone.
+    if (state === 'RestoreController' || fix) await restored(bench());
     await bench().juju.agentsStarted();
     expect(await bench().applications()).toEqual(['mysql']);
   });

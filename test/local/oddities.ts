@@ -83,7 +83,7 @@ export const oddities: readonly Oddity[] = [
       'ln -s . "$in/self"; ln -s loop "$in/loop"; ln -s two "$in/one"; ln -s one "$in/two"; ln -s "$out/not there/$a" "$in/$b"; mkdir "$out"; ln -s "$in" "$out/back"; ln -s "$out" "$in/out"',
   },
   {
-    what: 'a link to a file outside, and to one in a directory that another link leads to',
+    what: 'a link to a file outside, and to one in a directory that another link points to',
     files:
       'mkdir -p "$out/far"; echo 4 >"$out/$a"; echo 5 >"$out/far/$b"; ln -s "$out/$a" "$in/file"; ln -s "$out/far/$b" "$in/inner"; ln -s "$out/far" "$in/far"',
   },

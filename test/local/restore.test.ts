@@ -128,7 +128,9 @@ describe('a restore', () => {
     await bench.shell(`mv /root/tool ${tool}`);
     expect([status, error]).toEqual(['FAILED', 'CommandFailedError']);
     expect(cause).toMatch(/PuppetdbSslError: puppetdb-ssl-setup -f/);
-    expect(cause).toMatch(/safety backup \d{8}T\d{6}Z: go back to it with \{"system": "pe-main", "backup": "/);
+    expect(cause).toMatch(
+      /safety backup \d{8}T\d{6}Z holds the state before this restore\. To go back, start a restore with \{"system": "pe-main", "backup": "/,
+    );
     expect(await bench.sql('console', 'SELECT count(*) FROM made_after_the_backup')).toBe('0');
     expect(await bench.shell(`cat ${site}`)).toContain('# changed');
     await expectClean(bench);

@@ -31,7 +31,7 @@ export const filesOf = async (bench: Bench): Promise<Record<string, string>> => 
 };
 
 /** A restore runs the product's own program, which writes these again. */
-const madeAnew = /^\/etc\/puppetlabs\/puppetdb\/ssl/;
+const recreated = /^\/etc\/puppetlabs\/puppetdb\/ssl/;
 
 /**
  * What differs, by name: of thousands of files the few that matter. What is put in a directory changes the time of that directory, when it
@@ -44,7 +44,7 @@ export const differences = (
 ): string[] => {
   const around = new Set(putBack.map((path) => path.replace(/\/[^/]*$/, '')));
   const told = (files: Readonly<Record<string, string>>, path: string): string | undefined =>
-    around.has(path) || madeAnew.test(path) ? files[path]?.replace(/"time": \d+/, '') : files[path];
+    around.has(path) || recreated.test(path) ? files[path]?.replace(/"time": \d+/, '') : files[path];
   return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((path) => {
     const [was, is] = [told(before, path), told(after, path)];
     return was === is ? [] : [`${path}: ${was ?? 'nothing'} became ${is ?? 'nothing'}`];

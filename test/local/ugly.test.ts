@@ -7,7 +7,7 @@ import { destroy, differences, filesOf, stateOf, tidy } from './ugly-node.ts';
 
 /**
  * Nodes and servers put together at random of what people's hold: backed up, destroyed, restored, everything is as it was. What can't be
- * restored is refused by the plan, which touches nothing. One run with a fixed seed, unless HOLDFAST_SEED and HOLDFAST_RUNS say otherwise.
+ * restored is refused by the plan, which changes nothing. One run with a fixed seed, unless HOLDFAST_SEED and HOLDFAST_RUNS say otherwise.
  */
 const seed = Number(process.env['HOLDFAST_SEED'] ?? 20261129);
 const numRuns = Number(process.env['HOLDFAST_RUNS'] ?? 1);
@@ -52,7 +52,7 @@ const survives = async (odd: readonly Odd[]): Promise<void> => {
 };
 
 it(
-  'whatever is found on a node and in its server comes back as it was, or is refused before anything is touched',
+  'whatever is found on a node and in its server comes back as it was, or is refused before anything is changed',
   async () => {
     await fc.assert(
       fc.asyncProperty(someOddities(12, 16), async (odd) => {

@@ -150,7 +150,7 @@ describe('a large environment', () => {
   });
 });
 
-describe('before anything is touched', () => {
+describe('before anything is changed', () => {
   it('the stages, nodes and commands of an upgrade are told', async () => {
     const { status, output, cause } = await upgrade({ planOnly: true });
     expect([status, cause]).toEqual(['SUCCEEDED', '']);
@@ -158,7 +158,7 @@ describe('before anything is touched', () => {
     const stages = [...new Set(steps.map((step) => step.split(':')[0]))];
     expect(stages).toEqual([
       'fetch-installer',
-      'hold-agents',
+      'stop-agents',
       'upgrade-master',
       'collect-settings',
       'upgrade-puppetdb',
@@ -181,7 +181,7 @@ describe('before anything is touched', () => {
     await expectClean();
   });
 
-  it('every blocker is told at once: a missing module, noop, a pinned agent, a disabled one, no room, noexec, umask, scripts that can not be fetched', async () => {
+  it('every blocker is told at once: a missing module, noop, a pinned agent, a disabled one, no room, noexec, umask, scripts that cannot be fetched', async () => {
     await distrust('spoke2');
     await shell('compile1', `mv ${agentScript} ${agentScript}.kept`);
     await shell('compile2', 'mv /etc/puppetlabs/code/environments/production/modules/puppet_agent /root/');
@@ -209,7 +209,7 @@ describe('before anything is touched', () => {
     expect(ending.cause).toMatch(/compile2\.pe\.example\.com lacks the module puppet_agent/);
     expect(ending.cause).toMatch(/console\.pe\.example\.com: puppet\.conf sets noop = true/);
     expect(ending.cause).toMatch(/master\.pe\.example\.com: \/tmp has 100 MiB free/);
-    expect(ending.cause).toMatch(/hub1\.pe\.example\.com: programs can not be run from \/tmp/);
+    expect(ending.cause).toMatch(/hub1\.pe\.example\.com: programs cannot be run from \/tmp/);
     expect(ending.cause).toMatch(/puppetdb\.pe\.example\.com: a login shell of root has the umask 0027/);
     expect(ending.cause).toMatch(/compile1\.pe\.example\.com: agent_version is set/);
     expect(ending.cause).toMatch(/spoke1\.pe\.example\.com: the agent is disabled .*audit/);
@@ -277,7 +277,7 @@ describe('an upgrade', () => {
     await trust('compile2');
     expect([ending.status, ending.error]).toEqual(['FAILED', 'CommandFailedError']);
     expect(ending.cause).toMatch(/compile2\.pe\.example\.com: ScriptUntrustedError: /);
-    expect(ending.cause).toMatch(/start the upgrade again: it goes on from there\. .*in the backup \d{8}T\d{6}Z/);
+    expect(ending.cause).toMatch(/start the upgrade again: it continues from there\. The backup \d{8}T\d{6}Z/);
     expect(await versions(['master', 'puppetdb', 'console'])).toEqual([to, to, to]);
     expect(await versions(['compile2', 'hub1', 'spoke1', 'spoke2'])).toEqual([
       from,
@@ -289,7 +289,7 @@ describe('an upgrade', () => {
     await expectClean();
   });
 
-  it('goes on from there, and can be aborted between two stages', async () => {
+  it('continues from there, and can be aborted between two stages', async () => {
     const execution = await bench.start(
       { system: 'pe-main', version: to, installer, confirm: 'pe-main' },
       'holdfast-upgrade',

@@ -209,7 +209,7 @@ describe('a phase', () => {
       {},
     ],
     ['a document of AWS', /AWS-RunShellScript, which belongs to no backup/, { document: 'AWS-RunShellScript' }, {}],
-    ['the undoing', /Holdfast-Undo, which belongs to no backup/, { document: 'Holdfast-Undo' }, {}],
+    ['the undo', /Holdfast-Undo, which belongs to no backup/, { document: 'Holdfast-Undo' }, {}],
     ['nodes by a tag that others carry', /beside those of pe-main/, { instanceIds: [], tags: { Wave: 'rest' } }, {}],
     ['nodes by the tag of another system', /beside/, { instanceIds: [], tags: { 'holdfast:system': 'pe-other' } }, {}],
     ['a plan of another operation', /of the restore run-1/, {}, { operation: 'restore' }],
@@ -517,7 +517,7 @@ describe('what is told of a command that failed', () => {
   it('is that the queue of an agent may be full when nothing was delivered', () => {
     expect(told({ status: 'TimedOut', detail: 'DeliveryTimedOut' })).toMatchObject({
       name: 'NodeUnreachableError',
-      message: expect.stringMatching(/within 120 s.*five in its queue/),
+      message: expect.stringMatching(/within 120 s.*five queued/),
     });
   });
 });

@@ -71,7 +71,7 @@ describe('what a node says that it has collected', () => {
     expect(() => askedFor(undefined, node, dump())).toThrow(UnaskedAnswerError);
   });
 
-  it('is told in words that can not pretend to be others', () => {
+  it('is told in words that cannot pretend to be others', () => {
     const answer = dump({ database: 'x\n\u001b[2J. All is well.' });
     expect(() => askedFor(command, node, answer)).toThrow(/"x \[2J\. All is well\."/);
   });

@@ -250,7 +250,7 @@ describe('a decision', () => {
   it('on another plan lets this one not go on', async () => {
     const { take, decide } = await world(planOf());
     await decide('AROAX:alice', {}, { ...planOf(), phases: [] });
-    await expect(take()).rejects.toThrow(/is not the one that AROAX:alice approved/);
+    await expect(take()).rejects.toThrow(/is not the plan that AROAX:alice approved/);
   });
 
   it('that was put together from a digest and other phases is none', async () => {

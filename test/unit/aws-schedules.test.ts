@@ -71,7 +71,7 @@ describe('a schedule', () => {
   });
 
   it.each(['before it is looked at', 'between the look and the change'])(
-    'that is deleted %s is passed over',
+    'that is deleted %s is skipped',
     async (when) => {
       if (when.startsWith('before')) client.on(GetScheduleCommand).rejects(gone);
       else found('ENABLED');

@@ -25,7 +25,7 @@ if (!first) throw new Error('a manifest without nodes');
 const { inspection: found, ...node } = first;
 const paths = { ...found.paths, configuration: [{ path: '/etc/puppetlabs', because: 'product' as const, by: '' }] };
 
-/** A phase whose commands have all ended well. */
+/** A phase whose commands have all succeeded. */
 export const endedPhase = (phase: Phase, answer: (command: Command) => object, at: string): PhaseState => ({
   ...{ phase: phase.name, attempt: 0, startedAt: at },
   commands: phase.commands.map((command) => ({

@@ -79,9 +79,9 @@ describe('the newest good backup is the same for whoever asks', () => {
     const { backups, told } = await answers(vault);
     expect(backups).toEqual(new Set([before]));
     expect(told.plan).toEqual([
-      `the backup ${newest} is passed over: a verification found it damaged on 2026-11-20: pe-puppetdb.dump.zst: its SHA-256 is another`,
+      `the backup ${newest} is skipped: a verification found it damaged on 2026-11-20: pe-puppetdb.dump.zst: its SHA-256 is another`,
     ]);
-    expect(told.show).toMatch(new RegExp(`pe-main/${newest} is passed over: .* damaged`));
+    expect(told.show).toMatch(new RegExp(`pe-main/${newest} is skipped: .* damaged`));
   });
 
   it.each([
@@ -167,7 +167,7 @@ describe('a damaged backup', () => {
   });
 });
 
-describe('a manifest that this version can not read', () => {
+describe('a manifest that this version cannot read', () => {
   const unreadable = async () => {
     const bench = backupsInMemory(await vaultOfFour());
     await bench.vault.write(bench.keyOf(newest), '{"format": 2}');
@@ -178,9 +178,7 @@ describe('a manifest that this version can not read', () => {
   it('keeps no backup from being made, whose manifest tells of it', async () => {
     const { backUp } = await unreadable();
     const { warnings, state } = await backUp(new Date('2026-11-21T02:00:00Z'));
-    expect(warnings).toEqual([
-      expect.stringMatching(new RegExp(`^the backup ${newest} can not be read: its manifest`)),
-    ]);
+    expect(warnings).toEqual([expect.stringMatching(new RegExp(`^the backup ${newest} cannot be read: its manifest`))]);
     expect(state).toBe('complete');
   });
 
@@ -194,7 +192,7 @@ describe('a manifest that this version can not read', () => {
     expect(await Promise.all([oldest, before, newest].map(tagOf))).toEqual(['daily', 'keep', 'keep']);
   });
 
-  it('is told by a verification, which reads the others all the same', async () => {
+  it('is told by a verification, which reads the others anyway', async () => {
     const { vault, state } = await unreadable();
     const verify = (backup?: string) =>
       verifyBackup(

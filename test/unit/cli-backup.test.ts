@@ -92,7 +92,7 @@ describe('holdfast backup', () => {
 });
 
 describe('holdfast backup --watch', () => {
-  it('ends well when the manifest is there, and sums the backup up', async () => {
+  it('succeeds when the manifest is there, and sums the backup up', async () => {
     const { exit, stdout, stderr } = watch();
     expect(await exit).toBe('ok');
     expect(stdout()).toMatch(
@@ -101,7 +101,7 @@ describe('holdfast backup --watch', () => {
     expect(stderr()).toContain(`holdfast show pe-main/${slot} --endpoint-url`);
   });
 
-  it('does not believe a run that ended well without a manifest', async () => {
+  it('does not believe a run that succeeded without a manifest', async () => {
     lambdas['commit-backup'] = () => ({ manifest: vaultKeys.manifest('pe-main', slot) });
     const { exit, stdout } = watch();
     await expect(exit).rejects.toMatchObject({ exit: 'failed', message: expect.stringContaining('no manifest') });
@@ -162,7 +162,7 @@ describe('holdfast backup --watch', () => {
     expect(stderr()).toBe('');
   });
 
-  it('says that the run goes on when it loses sight of it', async () => {
+  it('says that the run continues when it loses sight of it', async () => {
     const broken = Object.assign(new Error('connect ETIMEDOUT'), { $metadata: {}, code: 'ETIMEDOUT' });
     connection = { ...connection, uploads: () => Promise.reject(broken) };
     await expect(watch().exit).rejects.toMatchObject({

@@ -94,7 +94,7 @@ describe('holdfast backups', () => {
   it.each([
     ['is not JSON', 'half a man'],
     ['is of a later version', JSON.stringify({ ...manifestOf('pe-main', '20261121T020000Z'), format: 2 })],
-  ])('still lists the others when a manifest %s, but does not end well', async (_, text) => {
+  ])('still lists the others when a manifest %s, and fails', async (_, text) => {
     const here = deployment();
     await here.vault.create(vaultKeys.manifest('pe-main', '20261121T020000Z'), text);
     await commit(here.vault, manifestOf('pe-main', '20261120T020000Z'));

@@ -64,7 +64,7 @@ describe('the last run of the same kind', () => {
     await close();
   });
 
-  it('of a restore is the last that ended well of this system, by its phases', async () => {
+  it('of a restore is the last that succeeded of this system, by its phases', async () => {
     const summary = {
       ...{ backup: '20261120T020000Z', takenAt: '2026-11-20T02:00:00Z', plan: 'p', artifacts: 1, bytesStored: 1 },
       ...{ bytesRaw: 1, estimatedSeconds: 1, warnings: [], steps: [] },

@@ -133,7 +133,7 @@ describe('a hold', () => {
     expect(await tags(safety)).toEqual(new Set(['daily']));
   });
 
-  it('is the same when it is put or released twice, which mends what broke off', async () => {
+  it('is the same when it is put or released twice, which fixes what broke off', async () => {
     const { vault, change, tags } = await vaultWith(...all);
     await change('held', 'pe-main/latest');
     await vault.tag(objectsOfBackup(newest)[0] ?? { key: '' }, {});

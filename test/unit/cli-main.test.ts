@@ -324,7 +324,7 @@ describe('against a deployment', () => {
     expect(stderr).toContain('no run pe-main-restore-x has asked');
   });
 
-  it.each(['backup', 'restore'])('detaches at Ctrl-C from a %s with 130, and the run goes on', async (verb) => {
+  it.each(['backup', 'restore'])('detaches at Ctrl-C from a %s with 130, and the run continues', async (verb) => {
     const child = start([verb, 'pe-main', '--watch', '--json', '--endpoint-url', gateway.url]);
     const stderr = text(child.stderr);
     let stdout = '';

@@ -200,7 +200,7 @@ describe('holdfast restore --watch', () => {
     expect(parseLines(stdout()).at(-1)).toMatchObject({ event: 'failed', error: 'CheckFailedError' });
   });
 
-  it('says that the run goes on when it loses sight of it', async () => {
+  it('says that the run continues when it loses sight of it', async () => {
     const broken = Object.assign(new Error('connect ETIMEDOUT'), { $metadata: {}, code: 'ETIMEDOUT' });
     connection = { ...connection, state: { ...connection.state, list: () => Promise.reject(broken) } };
     await expect(start(confirmed).exit).rejects.toMatchObject({

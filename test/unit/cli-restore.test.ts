@@ -57,7 +57,7 @@ beforeEach(async () => {
       compared: ['database console: 3855 rows in 7 tables are equal, table by table'],
       told: ['master: 1 certificate that the authority signed since the backup is kept: a.example.com'],
     }),
-    'explain-failure': () => ({ error: 'ApprovalRejectedError', cause: 'Rejected: not tonight Nothing was touched.' }),
+    'explain-failure': () => ({ error: 'ApprovalRejectedError', cause: 'Rejected: not tonight Nothing was changed.' }),
     'plan-undo': ({ run }) => ({ run, phases: [] }),
     'clean-up': () => ({ left: ['i-0: /srv/x.before-restore: it is mounted'] }),
   };

@@ -128,7 +128,7 @@ describe('what a shell completes', () => {
 });
 
 describe('holdfast runs', () => {
-  it('lists runs of every operation, newest first, with what they have come to', async () => {
+  it('lists runs of every operation, newest first, with their results', async () => {
     collected.resolve();
     const done = await startedRun(backup);
     await isOver(done);
@@ -276,13 +276,13 @@ describe('holdfast cancel', () => {
     });
   });
 
-  it('says of a run that waits for an approval that nothing was touched', async () => {
+  it('says of a run that waits for an approval that nothing was changed', async () => {
     const run = await startedRun(startRestore);
     await isWaiting(run);
     const { stdout } = await said((output) => cancel(connect, run, { json: true }, output));
     expect(JSON.parse(stdout)).toMatchObject({
       ...{ run, operation: 'restore', system: 'pe-main', state: 'cancelled' },
-      undoing: expect.stringContaining('nothing was touched'),
+      undoing: expect.stringContaining('nothing was changed'),
     });
   });
 
@@ -292,7 +292,7 @@ describe('holdfast cancel', () => {
     await isOver(run);
     await expect(cancel(connect, run, {}, recordedOutput().output)).rejects.toMatchObject({
       exit: 'not-found',
-      message: expect.stringContaining('is over already: succeeded'),
+      message: expect.stringContaining('has ended already: succeeded'),
     });
   });
 });
@@ -344,12 +344,12 @@ describe('holdfast systems', () => {
     expect(lineOf(stdout, 'pe-main')).toContain('20261119T020000Z');
   });
 
-  it('passes over a manifest that it can not read, and says so', async () => {
+  it('skips a manifest that it cannot read, and says so', async () => {
     await commit(connection.vault, manifestOf('pe-main', '20261119T020000Z'), 'keep');
     await connection.vault.create(`catalog/pe-main/${chosen}.json`, '{}');
     const { stdout, stderr } = await asked();
     expect(lineOf(stdout, 'pe-main')).toContain('20261119T020000Z');
-    expect(stderr).toContain(`pe-main/${chosen} is passed over: `);
+    expect(stderr).toContain(`pe-main/${chosen} is skipped: `);
   });
 
   it('tells what is running, what waits, and what is being undone', async () => {
@@ -402,7 +402,7 @@ describe('holdfast systems', () => {
     expect(stderr).not.toContain('--config');
   });
 
-  it('does without a configuration, and says what it can not know then', async () => {
+  it('does without a configuration, and says what it cannot know then', async () => {
     await commit(connection.vault, manifestOf('pe-main', '20260101T020000Z'), 'keep');
     const { exit, stderr } = await asked();
     expect(exit).toBe('ok');

@@ -31,7 +31,7 @@ const concluded = async (outcome: Outcome) => {
 };
 
 describe('an upgrade', () => {
-  it('that ended well names the version and the backup that leads back', async () => {
+  it('that succeeded names the version and the backup that leads back', async () => {
     const { exit, stdout } = await concluded({ kind: 'upgraded', summary, before: '20261120T020000Z' });
     expect(exit).toBe('ok');
     expect(stdout).toBe(
@@ -51,8 +51,8 @@ describe('an upgrade', () => {
 
   it.each([
     ['busy', 'SystemBusyError', /Wait until/],
-    ['failed', 'CheckFailedError', /Nothing was touched/],
-    ['failed', 'CommandFailedError', /passed over/],
+    ['failed', 'CheckFailedError', /Nothing was changed/],
+    ['failed', 'CommandFailedError', /skipped/],
   ])('ends with %s after %s, and says what to try', async (exit, error, next) => {
     await expect(concluded({ kind: 'failed', error, cause: 'why' })).rejects.toMatchObject({
       ...{ exit, message: expect.stringContaining(`${error}: why`), next: expect.stringMatching(next) },

@@ -128,7 +128,7 @@ describe('a restore chooses', () => {
     await expect(choose(vault, { before: '2026-11-20T02:00:00Z' })).rejects.toThrow(/no good backup before 2026-11-20/);
     await vault.write(vaultKeys.manifest('pe-main', id), 'half a man');
     await expect(choose(vault, { backup: 'latest' })).rejects.toThrow(
-      /no good backup; the backup 2026.* is passed over: its manifest is not JSON/,
+      /no good backup; the backup 2026.* is skipped: its manifest is not JSON/,
     );
     await expect(choose(vault, undefined)).rejects.toThrow(/is no restore/);
   });

@@ -25,7 +25,7 @@ describe('a failure', () => {
   it('of a child that was timed out or aborted names the child and says which', () => {
     expect(explainFailure(child({ Status: 'TIMED_OUT' }), 'backup')).toEqual({
       error: 'StepTimedOutError',
-      cause: 'holdfast-run-phase x did not end within its time.',
+      cause: 'holdfast-run-phase x timed out.',
     });
     expect(explainFailure(child({ Status: 'ABORTED', Error: null, Cause: null }), 'backup')).toEqual({
       error: 'StepAbortedError',
@@ -36,7 +36,7 @@ describe('a failure', () => {
   it('that somebody answered with nothing is a rejection', () => {
     expect(explainFailure({ Error: null, Cause: '' }, 'restore')).toEqual({
       error: 'ApprovalRejectedError',
-      cause: 'Somebody rejected the run without a reason. Nothing was touched.',
+      cause: 'The run was rejected without a reason. Nothing was changed.',
     });
     expect(explainFailure({ Error: null, Cause: 'not on a Friday' }, 'restore')).toEqual({
       error: 'ApprovalRejectedError',
@@ -58,7 +58,9 @@ describe('a failure', () => {
   });
 
   it('without a reason says where to look', () => {
-    expect(explainFailure({ Error: 'States.Timeout', Cause: '' }, 'backup').cause).toMatch(/Look at the execution/);
+    expect(explainFailure({ Error: 'States.Timeout', Cause: '' }, 'backup').cause).toMatch(
+      /The execution shows which one/,
+    );
     expect(explainFailure({ Error: 'X', Cause: 'not JSON {' }, 'backup')).toEqual({ error: 'X', cause: 'not JSON {' });
   });
 
@@ -69,6 +71,6 @@ describe('a failure', () => {
       child({ Error: 'NodeUnreachableError', Cause: 'no answer' }),
     );
     expect(error).toBe('UndoFailedError');
-    expect(cause).toBe('CommandFailedError: why And its undoing failed: NodeUnreachableError: no answer');
+    expect(cause).toBe('CommandFailedError: why And its undo failed: NodeUnreachableError: no answer');
   });
 });

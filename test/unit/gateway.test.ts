@@ -188,7 +188,7 @@ describe("a node's account", () => {
     await expect(read(mainNode, 'backups/pe-main/nothing', 'v')).rejects.toMatchObject(denied);
   });
 
-  it('can not tag an object itself, delete one or list any', async () => {
+  it('cannot tag an object itself, delete one or list any', async () => {
     const mine = s3Bucket(as(mainNode), vault);
     await expect(mine.tag({ key }, { [tagKeys.restore]: readersTag([arnOf('main')]) })).rejects.toMatchObject(denied);
     await expect(mine.delete(key)).rejects.toMatchObject(denied);

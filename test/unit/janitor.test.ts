@@ -148,14 +148,14 @@ describe('the janitor', () => {
     expect(await vault.list(vaultKeys.backup('pe-main', '20261101T020000Z'))).toHaveLength(20);
   });
 
-  it('never takes what it can not read for an orphan', async () => {
+  it('never takes what it cannot read for an orphan', async () => {
     const { run, vault, orphan } = await bench();
     await orphan('20261101T020000Z', 3);
     await vault.create(vaultKeys.manifest('pe-main', '20261101T020000Z'), '{"format": 9}');
     expect(await run()).toMatchObject({ touched: 0 });
   });
 
-  it('starts the undoing of a dead run once, and leaves its objects to it', async () => {
+  it('starts the undo of a dead run once, and leaves its objects to it', async () => {
     const { run, state, orphan, undone, die, vault } = await bench();
     await orphan('20261101T020000Z', 3);
     await state.create(stateKeys.lock('pe-main'), lock('20261101T020000Z'));

@@ -72,7 +72,7 @@ describe('what is measured of a system', () => {
     expect(values.deviation).toBeLessThan(10);
   });
 
-  it('passes over a backup that was found damaged', async () => {
+  it('skips a backup that was found damaged', async () => {
     const vault = memoryBucket();
     for (const backup of ids) await commit(vault, sized(backup));
     for (const backup of ids.slice(6))

@@ -116,7 +116,7 @@ describe('a rollout', () => {
     expect(afterRollout(sent, counted('Failed', 1), [on(first, 'Failed')], at)).toMatchObject({ state: 'ended' });
   });
 
-  it('has ended well without any', () => {
+  it('has succeeded without any', () => {
     expect(afterRollout(sent, counted('Success', 0), [], at)).toMatchObject({ state: 'ended', invocations: [] });
   });
 });
@@ -134,7 +134,7 @@ describe('a phase', () => {
     expect(decide(phase, failed, String)).toEqual({ kind: 'fail', failure: expect.any(CommandFailedError) });
   });
 
-  it('of an undoing goes on in spite of one, and fails at its end', () => {
+  it('of an undo goes on in spite of one, and fails at its end', () => {
     const { phase, state } = phaseOf('undo-1', command('a'), command('b'));
     const failed = withCommand(state, ended('a', on(first, 'Failed')));
     expect(decide(phase, failed, String)).toMatchObject({ kind: 'send', commands: [{ id: 'b' }] });
@@ -142,7 +142,7 @@ describe('a phase', () => {
     expect(decide(phase, over, String)).toMatchObject({ kind: 'fail' });
   });
 
-  it('passes over the failure of an optional command', () => {
+  it('skips the failure of an optional command', () => {
     const { phase, state } = phaseOf('collect', command('a', { optional: true }), command('b'));
     const failed = withCommand(state, ended('a', on(first, 'Failed')));
     expect(decide(phase, failed, String)).toMatchObject({ kind: 'send', commands: [{ id: 'b' }] });

@@ -88,7 +88,7 @@ describe('what a restore of a part replaces', () => {
     expect(roots).not.toContain('/etc/puppetlabs/mcollective/ssl');
   });
 
-  it('what only a link leads to is put back where nothing is, unless the configuration names it', () => {
+  it('what only a link points to is put back where nothing is, unless the configuration names it', () => {
     const found = [product('/etc/puppetlabs'), link('/srv/shared', '/etc/puppetlabs/puppet/x')];
     expect(replaced(undefined, { found })).toMatchObject({ roots: ['/etc/puppetlabs'], missing: ['/srv/shared'] });
     expect(replaced(undefined, { found, extraPaths: ['/srv'] })).toMatchObject({
@@ -199,7 +199,7 @@ describe('the proof of files', () => {
     ['they were not put in place', undefined, /not put in place/],
     ['an entry is missing', { entries: put.entries - 1 }, /entries, expected/],
     ['the archive lacks a path', { replaced: 0, absent: ['/etc/puppetlabs'] }, /does not hold \/etc\/puppetlabs/],
-    ['a path was passed over', { kept: 0 }, /1 of 2 paths/],
+    ['a path was skipped', { kept: 0 }, /1 of 2 paths/],
   ])('fails when %s', (_, changes, said) => {
     expect(differences(changes)).toMatch(said);
   });

@@ -107,7 +107,7 @@ describe('an upgrade of a large environment', () => {
     const phases = planCoreUpgrade(upgradeOf());
     expect(filled(phases)).toEqual([
       'fetch-installer',
-      'hold-agents',
+      'stop-agents',
       'upgrade-master',
       'collect-settings',
       'upgrade-puppetdb',
@@ -287,7 +287,7 @@ describe('an upgrade of a large environment', () => {
     expect(names.indexOf('install-modules')).toBeLessThan(names.indexOf('upgrade-canaries'));
   });
 
-  it('passes over what has the version already, and runs again what broke off', () => {
+  it('skips what has the version already, and runs again what broke off', () => {
     const [master, puppetdb, console_, ...rest] = large();
     if (!master || !puppetdb || !console_) throw new Error('the system has a core');
     const done = nodeOf(1, 'master', ['master'], { version: '2016.4.2', agentVersion: '1.7.1' });
@@ -344,7 +344,7 @@ describe('an upgrade of a large environment', () => {
 
 describe('an upgrade is refused, with every reason at once,', () => {
   it.each([
-    ['3.8.5', '2016.4.2', /3\.8\.5 can not be upgraded to 2016\.4\.2 in place: .*migrate/],
+    ['3.8.5', '2016.4.2', /3\.8\.5 cannot be upgraded to 2016\.4\.2 in place: .*migrate/],
     ['2016.4.2', '2016.2.1', /older than 2016\.4\.2, which is installed: an upgrade never goes back/],
     ['2016.2.1', '2017.3.2', /must be upgraded to the latest 2016\.4 first/],
     ['2016.4.2', '2021.7.1', /not among the versions/],
@@ -361,11 +361,11 @@ describe('an upgrade is refused, with every reason at once,', () => {
     expect(() => planCoreUpgrade(upgradeOf({ installer: undefined }))).toThrow(/needs an installer/);
   });
 
-  it('for a stage that is passed over and not done', () => {
+  it('for a stage that is skipped and not done', () => {
     expect(checkPuppetUpgrade(upgradeOf({ from: 'compile-masters' })).filter((fault) => /"from"/.test(fault))).toEqual([
-      'master has 2016.2.1, and "from" passes over its stage: begin with master',
-      'puppetdb has 2016.2.1, and "from" passes over its stage: begin with puppetdb',
-      'console has 2016.2.1, and "from" passes over its stage: begin with console',
+      'master has 2016.2.1, and "from" skips its stage: begin with master',
+      'puppetdb has 2016.2.1, and "from" skips its stage: begin with puppetdb',
+      'console has 2016.2.1, and "from" skips its stage: begin with console',
     ]);
   });
 

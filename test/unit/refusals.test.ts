@@ -121,14 +121,14 @@ describe('a restore of Puppet Enterprise is refused', () => {
       { reinstall: { installer: 'puppet-enterprise-3.8.5-el-6-x86_64.tar.gz', sha256: 'cd'.repeat(32) } },
     ],
     [
-      'anew where the backup does not tell the version',
+      'again where the backup does not tell the version',
       /does not tell which version master had/,
       unchanged,
       reinstall,
       puppetManifest('', monolith),
     ],
     [
-      'anew without answers for the installer',
+      'again without answers for the installer',
       /by which the installer of 3.2.3 is told what to install/,
       unchanged,
       reinstall,
@@ -140,7 +140,7 @@ describe('a restore of Puppet Enterprise is refused', () => {
       }),
     ],
     [
-      'anew without its configuration',
+      'again without its configuration',
       /the backup has no \/etc\/puppetlabs of master/,
       unchanged,
       reinstall,
@@ -280,7 +280,7 @@ describe('a restore of Juju 1.x is refused', () => {
     ],
     [
       'while nobody knows',
-      /EC2 can not be asked/,
+      /EC2 cannot be asked/,
       (nodes) => withoutServer(provider(['i-00000010', 'unknown'])(nodes)),
       {},
     ],
@@ -292,7 +292,7 @@ describe('a restore of Juju 1.x is refused', () => {
     ],
     [
       'without a control bucket',
-      /do not tell the control bucket/,
+      /do not name the control bucket/,
       (nodes) => withoutServer(clientOf({ provider: null })(nodes)),
       {},
     ],
@@ -461,7 +461,7 @@ describe('a restore of Juju is proven by', () => {
   it.each<[string, Change, RegExp]>([
     ['another version', statusOf({ version: '3.6.1' }), /Juju is 3.6.1, the backup is of 3.6.4/],
     ['another controller', clientOf({ uuid: 'another' }), /production is another, the backup is of uuid/],
-    ['no status', clientOf({ status: null }), /status can not be read/],
+    ['no status', clientOf({ status: null }), /status cannot be read/],
   ])('and not with %s', (_, change, reason) => {
     expect(proof(change).different.join('\n')).toMatch(reason);
   });
@@ -501,7 +501,7 @@ describe('an upgrade is refused', () => {
     ],
     [
       'that begins behind what is old',
-      /and "from" passes over its stage/,
+      /and "from" skips its stage/,
       puppet(),
       found('3.2.3', monolith),
       { version: '3.8.5', from: 'agents', ...url },

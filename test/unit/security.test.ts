@@ -24,7 +24,7 @@ const tests = (text: string) =>
     words,
   }));
 
-it.each(rows)('%s: what they can not do names a test', (_who, _can, cannot = '') => {
+it.each(rows)('%s: what they cannot do names a test', (_who, _can, cannot = '') => {
   expect(tests(cannot)).not.toEqual([]);
 });
 

@@ -159,7 +159,7 @@ describe('a manifest that somebody has put into the vault', () => {
     const connection = { vault, state, options: {} };
     const { output, stderr } = recordedOutput();
     expect((await typedBackup(connection, { system: 'pe-main', backup: 'latest' }, output)).backup).toBe(older);
-    expect(stderr()).toMatch(new RegExp(`pe-main/${newer} is passed over: .*sign`));
+    expect(stderr()).toMatch(new RegExp(`pe-main/${newer} is skipped: .*sign`));
     await expect(typedBackup(connection, { system: 'pe-main', backup: newer }, output)).rejects.toMatchObject({
       message: expect.stringMatching(/sign/),
       next: 'Make a new one: holdfast backup pe-main',

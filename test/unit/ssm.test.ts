@@ -243,7 +243,7 @@ describe('what the agent runs', () => {
     expect(statSync(orchestration(id)).mode & 0o777).toBe(0o700);
   });
 
-  test('a document with a pattern that RE2 can not compile runs nothing, and only the log of the agent says why', async () => {
+  test('a document with a pattern that RE2 cannot compile runs nothing, and only the log of the agent says why', async () => {
     const id = await send({ DocumentName: 'Test-Refused' });
     expect(await end(id)).toMatchObject({
       Status: 'Failed',
@@ -349,7 +349,7 @@ describe('what goes wrong with an agent', () => {
     for (const id of ids) await end(id);
     clock.advance(10_000);
     expect(await end(patient)).toMatchObject({ Status: 'Success' });
-    // The service has given it up: it runs all the same.
+    // The service has given it up: it runs anyway.
     await expect.poll(() => ssm.agent(A).ended.get(late)?.status).toBe('Success');
     expect(await details(late)).toBe('DeliveryTimedOut');
   });
@@ -671,7 +671,7 @@ describe('what the service answers', () => {
     expect(Document?.Parameters?.map(({ Name }) => Name)).toEqual(['ExecutionTimeout', 'Name']);
   });
 
-  describe('a document that is deployed anew while a run is under way', () => {
+  describe('a document that is redeployed while a run is under way', () => {
     const greeting = { id: 'greet', instanceIds: [A], parameters: {}, executionTimeoutSeconds: 60 };
     const greet = { ...greeting, document: 'Test-Greet' };
 

@@ -519,7 +519,7 @@ describe('the local Step Functions', () => {
       expect([status, error, cause]).toEqual(['FAILED', undefined, undefined]);
     });
 
-    it('is asked anew by each attempt', async () => {
+    it('is asked again by each attempt', async () => {
       await serve({ m: ask({ Retry: [{ ErrorEquals: ['Again'], IntervalSeconds: 1, MaxAttempts: 1 }] }) });
       await start('m');
       await client.send(new SendTaskFailureCommand({ taskToken: await tokenOf(), error: 'Again' }));

@@ -138,14 +138,14 @@ Why:    CommandFailedError: "master: No space left 'on' device"
 Where:  run-1
         https://eu-central-1.console.aws.amazon.com/states/home?region=eu-central-1#/v2/executions/details/${executionArn(machine)}
 Next:   npx holdfast watch run-1
-        What each error means and how to mend it: https://wiki.example.com/holdfast/runbook#${machine}-failed
+        What each error means and how to fix it: https://wiki.example.com/holdfast/runbook#${machine}-failed
 `,
         },
       ]);
     },
   );
 
-  it('that was cancelled or took too long is told once, not again with its undoing', async () => {
+  it('that was cancelled or took too long is told once, not again with its undo', async () => {
     const { tell, mails } = await bench();
     await tell(ended('backup', 'ABORTED', { error: 'Stopped', cause: 'by a person' }));
     await tell(ended('backup', 'TIMED_OUT'));
@@ -156,7 +156,7 @@ Next:   npx holdfast watch run-1
     ]);
   });
 
-  it('of an undoing that failed names the system, and the run whose traces are still there', async () => {
+  it('of an undo that failed names the system, and the run whose traces are still there', async () => {
     const { tell, mails, state } = await bench();
     await state.write(stateKeys.run('run-0'), {
       ...{ system: 'pe-main', operation: 'backup', run: 'run-0', backup, execution: 'arn', attempt: 0 },
@@ -164,11 +164,11 @@ Next:   npx holdfast watch run-1
     });
     await tell(failed('undo', { input: '{"run":"run-0"}' }));
     expect(mails).toMatchObject([{ subject: 'Holdfast: undo of pe-main failed: CommandFailedError' }]);
-    expect(mails[0]?.text).toContain('Start holdfast-undo again with {"run": "run-0"}');
+    expect(mails[0]?.text).toContain('start holdfast-undo again with {"run": "run-0"}');
     expect(mails[0]?.text).toContain('docs/runbook.md#undo-failed');
   });
 
-  it('of a run that another one waits for is told by that one, and is an event all the same', async () => {
+  it('of a run that another one waits for is told by that one, and is an event anyway', async () => {
     const { tell, mails, events } = await bench();
     await tell(failed('backup', { input: '{"system":"pe-main","lockedBy":"run-0","safety":true}' }));
     expect(events).toMatchObject([{ of: 'run-0' }]);

@@ -277,7 +277,7 @@ describe('the key in KMS', () => {
         });
     });
 
-    it('and why it can not', async () => {
+    it('and why it cannot', async () => {
       expect(await ask('Create', 'alias/none')).toEqual({
         ...{ ...ids, Status: 'FAILED', PhysicalResourceId: 'alias/none' },
         Reason: expect.stringContaining('NotFoundException'),

@@ -139,7 +139,7 @@ describe('the janitor', () => {
         const { lock } = found;
         const after = tidied(found, 1);
         const again = planTidying(after, { now, keepLast: 3, share: 1 });
-        // The run's own objects are its undoing's to delete.
+        // The run's own objects are its undo's to delete.
         const left = again.chores.filter(
           (chore) =>
             !(chore.kind === 'delete objects' && lock && chore.backup >= lock.backup) && chore.kind !== 'abort upload',

@@ -62,7 +62,7 @@ describe('reading a backup back', () => {
     expect(await history()).toMatchObject([{ outcome: 'damaged', faults: [expect.stringContaining(key)] }]);
   });
 
-  it('finds what is missing and what is shorter, and reads the rest all the same', async () => {
+  it('finds what is missing and what is shorter, and reads the rest anyway', async () => {
     const { slice, history, vault, keys } = await bench(id);
     vault.lose(keys[0] ?? '');
     vault.corrupt(keys[3] ?? '', 'short');

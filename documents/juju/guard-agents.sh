@@ -1,8 +1,8 @@
 #!/bin/bash
-#/ Usage: WATCHDOG_SECONDS= RUN= hold-agents.sh
+#/ Usage: WATCHDOG_SECONDS= RUN= guard-agents.sh
 #/
 #/ Notes the agent of a controller as one that this run stops, since juju-restore stops agents and leaves them so when it
-#/ fails: from here on the run, its undoing or a watchdog start it. Stops nothing itself.
+#/ fails: from here on the run, its undo or a watchdog start it. Stops nothing itself.
 #/ Exit status: 0 noted; 1 failed, the answer says why.
 
 . "$(dirname "$0")/../library/begin.sh"
