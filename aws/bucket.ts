@@ -116,8 +116,20 @@ const abortUpload = async (client: S3Client, Bucket: string, Key: string, Upload
   });
 };
 
-/** One S3 bucket. */
-export const s3Bucket = (client: S3Client, bucket: string): Bucket => ({
+type Changing =
+  | 'create'
+  | 'replace'
+  | 'write'
+  | 'tag'
+  | 'thaw'
+  | 'lock'
+  | 'hold'
+  | 'delete'
+  | 'abortUpload'
+  | 'abortUploads';
+
+/** What is asked of a bucket. */
+const reading = (client: S3Client, bucket: string): Omit<Bucket, Changing> => ({
   read: async (Key) => {
     try {
       const { Body, ETag } = await client.send(new GetObjectCommand({ Bucket: bucket, Key }));
@@ -126,29 +138,6 @@ export const s3Bucket = (client: S3Client, bucket: string): Bucket => ({
       if (error instanceof NoSuchKey || isStatus(error, 404)) return undefined;
       throw error;
     }
-  },
-  create: async (Key, Body, tags) => {
-    const Tagging = tags && new URLSearchParams(tags).toString();
-    await client
-      .send(
-        new PutObjectCommand({
-          Bucket: bucket,
-          Key,
-          Body,
-          IfNoneMatch: '*',
-          ContentType: 'application/json',
-          ...(Tagging && { Tagging }),
-        }),
-      )
-      .catch(refusedAs(Key));
-  },
-  replace: async (Key, Body, IfMatch) => {
-    await client
-      .send(new PutObjectCommand({ Bucket: bucket, Key, Body, IfMatch, ContentType: 'application/json' }))
-      .catch(refusedAs(Key));
-  },
-  write: async (Key, Body) => {
-    await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body, ContentType: 'application/json' }));
   },
   has: async (Key) => {
     try {
@@ -177,6 +166,41 @@ export const s3Bucket = (client: S3Client, bucket: string): Bucket => ({
     const { TagSet } = await client.send(new GetObjectTaggingCommand(named(bucket, object)));
     return Object.fromEntries((TagSet ?? []).map((tag) => [tag.Key ?? '', tag.Value ?? '']));
   },
+  listObjects: async (Prefix) => {
+    const objects: { key: string; modifiedAt: Date }[] = [];
+    for await (const page of paginateListObjectsV2({ client }, { Bucket: bucket, Prefix }))
+      for (const { Key: key, LastModified: modifiedAt } of page.Contents ?? [])
+        if (key !== undefined && modifiedAt) objects.push({ key, modifiedAt });
+    return objects;
+  },
+  listUploads: (prefix) => listUploads(client, bucket, prefix),
+});
+
+/** What changes a bucket. */
+const changing = (client: S3Client, bucket: string): Pick<Bucket, Changing> => ({
+  create: async (Key, Body, tags) => {
+    const Tagging = tags && new URLSearchParams(tags).toString();
+    await client
+      .send(
+        new PutObjectCommand({
+          Bucket: bucket,
+          Key,
+          Body,
+          IfNoneMatch: '*',
+          ContentType: 'application/json',
+          ...(Tagging && { Tagging }),
+        }),
+      )
+      .catch(refusedAs(Key));
+  },
+  replace: async (Key, Body, IfMatch) => {
+    await client
+      .send(new PutObjectCommand({ Bucket: bucket, Key, Body, IfMatch, ContentType: 'application/json' }))
+      .catch(refusedAs(Key));
+  },
+  write: async (Key, Body) => {
+    await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body, ContentType: 'application/json' }));
+  },
   tag: async (object, tags) => {
     await client.send(new PutObjectTaggingCommand({ ...named(bucket, object), Tagging: tagging(tags) }));
   },
@@ -202,20 +226,18 @@ export const s3Bucket = (client: S3Client, bucket: string): Bucket => ({
   delete: async (Key) => {
     await client.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
   },
-  listObjects: async (Prefix) => {
-    const objects: { key: string; modifiedAt: Date }[] = [];
-    for await (const page of paginateListObjectsV2({ client }, { Bucket: bucket, Prefix }))
-      for (const { Key: key, LastModified: modifiedAt } of page.Contents ?? [])
-        if (key !== undefined && modifiedAt) objects.push({ key, modifiedAt });
-    return objects;
-  },
-  listUploads: (prefix) => listUploads(client, bucket, prefix),
   abortUpload: (key, uploadId) => abortUpload(client, bucket, key, uploadId),
   abortUploads: async (prefix) => {
     const uploads = await listUploads(client, bucket, prefix);
     for (const { key, uploadId } of uploads) await abortUpload(client, bucket, key, uploadId);
     return uploads.length;
   },
+});
+
+/** One S3 bucket. */
+export const s3Bucket = (client: S3Client, bucket: string): Bucket => ({
+  ...reading(client, bucket),
+  ...changing(client, bucket),
 });
 
 /** A bucket's objects as JSON of known shapes. */

@@ -93,6 +93,22 @@ export type Followed = Pick<
   'stepFunctions' | 'backupMachineArn' | 'state' | 'vault' | 'uploads' | 'options'
 >;
 
+/** A restore has chosen what it restores as soon as it has a plan, not before. */
+const backupIn = (record: RunRecord | undefined, plan: Plan | undefined): string | undefined =>
+  record?.operation === 'restore' ? plan?.backup : record?.backup;
+
+/** A run; throws a CliError when there is none. */
+const existingRun = async (connection: Followed, executionArn: string) => {
+  const described = await describeRun(connection, executionArn);
+  if (!described)
+    throw new CliError(
+      'not-found',
+      `there is no execution ${executionArn}`,
+      `List the runs: ${sameConnection(connection, 'holdfast runs')}`,
+    );
+  return described;
+};
+
 /** Where a run stands, again and again; what never changes, or is measured between two looks, is remembered. */
 const observer = (connection: Followed, executionArn: string) => {
   const { state } = connection;
@@ -117,18 +133,11 @@ const observer = (connection: Followed, executionArn: string) => {
 
   return async (): Promise<RunProgress> => {
     // Asked first, so that what is read afterwards is at least as new: an ended run's phases are all in their last state.
-    const described = await describeRun(connection, executionArn);
-    if (!described)
-      throw new CliError(
-        'not-found',
-        `there is no execution ${executionArn}`,
-        `List the runs: ${sameConnection(connection, 'holdfast runs')}`,
-      );
+    const described = await existingRun(connection, executionArn);
     const { run, operation, startedAt } = described;
     record ??= await typed.read(stateKeys.run(run), RunRecord);
     const plan = await typed.read(stateKeys.plan(run), Plan);
-    // A restore has chosen what it restores as soon as it has a plan, not before.
-    const backup = record?.operation === 'restore' ? plan?.backup : record?.backup;
+    const backup = backupIn(record, plan);
     const now = new Date();
     const until = described.endedAt ?? now;
     const seen = await phases(run, plan, until, described.state !== 'running');

@@ -69,17 +69,22 @@ const isGranted = (grants: Grants, key: string, rights: readonly Right[]): boole
     ([pattern, granted]) => rights.some((right) => granted.includes(right)) && expressionOf(pattern).test(key),
   );
 
-/**
- * Returns the bucket with no more than the grants let its user do; `user` says whose they are. Every method throws an Error for
- * a key for which nothing is granted, as S3 would refuse it: what works on the lab works with the deployed permissions.
- */
-export const within = (user: string, grants: Grants, bucket: Bucket): Bucket => {
-  const check = (key: string, ...rights: Right[]): void => {
+/** What throws an Error for a key for which none of the rights is granted to a user. */
+const checkOf =
+  (user: string, grants: Grants) =>
+  (key: string, ...rights: Right[]): void => {
     if (!isGranted(grants, key, rights))
       throw new Error(
         `${user} has no right to ${rights.join(' or ')} ${key}. Its row in lambdas/verbs.ts says what it has.`,
       );
   };
+
+/**
+ * Returns the bucket with no more than the grants let its user do; `user` says whose they are. Every method throws an Error for
+ * a key for which nothing is granted, as S3 would refuse it: what works on the lab works with the deployed permissions.
+ */
+export const within = (user: string, grants: Grants, bucket: Bucket): Bucket => {
+  const check = checkOf(user, grants);
   const tagged = ({ key, versionId }: ObjectVersion, ...rights: Right[]): void =>
     versionId === undefined ? check(key, ...rights) : check(key, 'tag-versions');
   return {
