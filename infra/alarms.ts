@@ -94,11 +94,105 @@ interface Wakes {
   readonly periods?: number;
 }
 
+/** What wakes somebody for one system; `threshold` is the age of its newest backup in seconds, if it has a schedule. */
+const systemAlarms = (system: string, threshold: number | undefined): readonly Wakes[] => [
+  ...(threshold !== undefined
+    ? [
+        {
+          ...{ section: 'backup-overdue', system, metric: systemMetric(system, 'age'), above: threshold },
+          says: `The newest good backup of ${system} is older than ${threshold} s, or its age is unknown.`,
+          missing: TreatMissingData.BREACHING,
+        },
+      ]
+    : []),
+  {
+    ...{ section: 'backup-size-unusual', system, metric: systemMetric(system, 'deviation') },
+    // At half or double.
+    above: 1.99,
+    says: `The newest backup of ${system} is at most half or at least double the size of the five before it.`,
+  },
+  {
+    ...{ section: 'verify-overdue', system, metric: systemMetric(system, 'verificationAge') },
+    above: verifyOverdueSeconds,
+    says: `No backup of ${system} has been verified for ${verifyOverdueSeconds / 86_400} days.`,
+  },
+  {
+    section: 'uploads-orphaned',
+    system,
+    metric: systemMetric(system, 'orphanUploads', { statistic: Stats.MINIMUM, period: Duration.days(1) }),
+    above: 0,
+    periods: 2,
+    says: `The vault holds incomplete uploads of ${system} that neither its lifecycle rule nor the janitor has removed.`,
+  },
+  {
+    ...{ section: 'janitor-refused', system, metric: systemMetric(system, 'janitorRefused') },
+    above: 0,
+    says: `The janitor would have changed more than a tenth of the objects of ${system}, so it did nothing.`,
+  },
+  {
+    section: 'objects-replaced',
+    system,
+    metric: systemMetric(system, 'replacedObjects', { period: Duration.days(1) }),
+    above: 0,
+    says: `Objects of ${system} that belong to committed backups have been overwritten.`,
+  },
+];
+
+/** What wakes somebody for all systems together. */
+const fleetAlarms = ({ machines, undelivered, measureAge, janitor }: AlarmsProps): readonly Wakes[] => {
+  const failed = (name: keyof Machines, says: string): Wakes => ({
+    section: `${name}-failed`,
+    metric: notSucceeded(name, machines[name], Duration.minutes(5)),
+    above: 0,
+    says,
+  });
+  return [
+    failed('backup', 'A backup failed, timed out or was aborted, and was undone.'),
+    failed('restore', 'A restore failed, timed out or was aborted, and was undone.'),
+    failed('upgrade', 'An upgrade failed, timed out or was aborted. It stopped where it was.'),
+    failed('verify', 'A backup could not be read back, or differs from what was committed.'),
+    failed('undo', 'The undo of a failed run failed: services may be down.'),
+    ...(
+      [
+        ['authority-expiring', expiryWarnDays],
+        ['authority-expiring-soon', expiryUrgentDays],
+      ] as const
+    ).map(([section, below]) => ({
+      ...{ section, below, metric: authorityDays() },
+      says: `The certificate authority of a system, or its revocation list, expires in less than ${below} days. No agent can connect after that.`,
+    })),
+    {
+      section: 'backup-unreadable',
+      metric: unreadableBackups(),
+      above: 0,
+      says: 'Manifests of committed backups are damaged, from a newer version, or not signed. These backups cannot be restored.',
+    },
+    {
+      section: 'event-undelivered',
+      metric: undelivered.metricApproximateNumberOfMessagesVisible({
+        ...{ period: Duration.minutes(5), statistic: Stats.MAXIMUM },
+      }),
+      above: 0,
+      says: 'A schedule or rule could not start its target.',
+    },
+    {
+      section: 'measure-age-failed',
+      metric: measureAge.function.metricErrors({ period: Duration.hours(1) }),
+      above: 0,
+      says: 'The age of backups could not be measured.',
+    },
+    {
+      section: 'janitor-failed',
+      metric: janitor.function.metricErrors({ period: Duration.hours(1) }),
+      above: 0,
+      says: 'The janitor failed: a system was not cleaned up.',
+    },
+  ];
+};
+
 /** What wakes somebody. Each alarm has a section of its name in docs/runbook.md, to which its description leads. */
-export const addAlarms = (
-  stack: Stack,
-  { config, now, topic, machines, undelivered, measureAge, janitor }: AlarmsProps,
-): readonly Alarm[] => {
+export const addAlarms = (stack: Stack, props: AlarmsProps): readonly Alarm[] => {
+  const { config, now, topic } = props;
   const tell = new SnsAction(topic);
   const runbook = config.notifications.runbook ?? 'docs/runbook.md';
   const alarm = ({ section, system, metric, above, below = 0, says, missing, periods = 1 }: Wakes): Alarm => {
@@ -117,102 +211,14 @@ export const addAlarms = (
     made.addOkAction(tell);
     return made;
   };
-  const failed = (section: keyof typeof machines, says: string): Alarm =>
-    alarm({
-      section: `${section}-failed`,
-      metric: notSucceeded(section, machines[section], Duration.minutes(5)),
-      above: 0,
-      says,
-    });
-  const ofSystem = (system: string, scheduled: boolean, threshold: number): Alarm[] => [
-    ...(scheduled
-      ? [
-          alarm({
-            ...{ section: 'backup-overdue', system, metric: systemMetric(system, 'age'), above: threshold },
-            says: `The newest good backup of ${system} is older than ${threshold} s, or its age is unknown.`,
-            missing: TreatMissingData.BREACHING,
-          }),
-        ]
-      : []),
-    alarm({
-      ...{ section: 'backup-size-unusual', system, metric: systemMetric(system, 'deviation') },
-      // At half or double.
-      above: 1.99,
-      says: `The newest backup of ${system} is at most half or at least double the size of the five before it.`,
-    }),
-    alarm({
-      ...{ section: 'verify-overdue', system, metric: systemMetric(system, 'verificationAge') },
-      above: verifyOverdueSeconds,
-      says: `No backup of ${system} has been verified for ${verifyOverdueSeconds / 86_400} days.`,
-    }),
-    alarm({
-      section: 'uploads-orphaned',
+  const ofSystems = Object.entries(config.systems).flatMap(([system, configured]) =>
+    systemAlarms(
       system,
-      metric: systemMetric(system, 'orphanUploads', { statistic: Stats.MINIMUM, period: Duration.days(1) }),
-      above: 0,
-      periods: 2,
-      says: `The vault holds incomplete uploads of ${system} that neither its lifecycle rule nor the janitor has removed.`,
-    }),
-    alarm({
-      ...{ section: 'janitor-refused', system, metric: systemMetric(system, 'janitorRefused') },
-      above: 0,
-      says: `The janitor would have changed more than a tenth of the objects of ${system}, so it did nothing.`,
-    }),
-    alarm({
-      section: 'objects-replaced',
-      system,
-      metric: systemMetric(system, 'replacedObjects', { period: Duration.days(1) }),
-      above: 0,
-      says: `Objects of ${system} that belong to committed backups have been overwritten.`,
-    }),
-  ];
-  return [
-    ...Object.entries(config.systems).flatMap(([system, configured]) => {
-      const timings = timingsOf(config, configured).map(({ timing }) => timing);
-      const threshold = overdueAfterSeconds(timings, now);
-      return ofSystem(system, threshold !== undefined, threshold ?? 0);
-    }),
-    failed('backup', 'A backup failed, timed out or was aborted, and was undone.'),
-    failed('restore', 'A restore failed, timed out or was aborted, and was undone.'),
-    failed('upgrade', 'An upgrade failed, timed out or was aborted. It stopped where it was.'),
-    failed('verify', 'A backup could not be read back, or differs from what was committed.'),
-    failed('undo', 'The undo of a failed run failed: services may be down.'),
-    ...(
-      [
-        ['authority-expiring', expiryWarnDays],
-        ['authority-expiring-soon', expiryUrgentDays],
-      ] as const
-    ).map(([section, below]) =>
-      alarm({
-        ...{ section, below, metric: authorityDays() },
-        says: `The certificate authority of a system, or its revocation list, expires in less than ${below} days. No agent can connect after that.`,
-      }),
+      overdueAfterSeconds(
+        timingsOf(config, configured).map(({ timing }) => timing),
+        now,
+      ),
     ),
-    alarm({
-      section: 'backup-unreadable',
-      metric: unreadableBackups(),
-      above: 0,
-      says: 'Manifests of committed backups are damaged, from a newer version, or not signed. These backups cannot be restored.',
-    }),
-    alarm({
-      section: 'event-undelivered',
-      metric: undelivered.metricApproximateNumberOfMessagesVisible({
-        ...{ period: Duration.minutes(5), statistic: Stats.MAXIMUM },
-      }),
-      above: 0,
-      says: 'A schedule or rule could not start its target.',
-    }),
-    alarm({
-      section: 'measure-age-failed',
-      metric: measureAge.function.metricErrors({ period: Duration.hours(1) }),
-      above: 0,
-      says: 'The age of backups could not be measured.',
-    }),
-    alarm({
-      section: 'janitor-failed',
-      metric: janitor.function.metricErrors({ period: Duration.hours(1) }),
-      above: 0,
-      says: 'The janitor failed: a system was not cleaned up.',
-    }),
-  ];
+  );
+  return [...ofSystems, ...fleetAlarms(props)].map(alarm);
 };

@@ -148,6 +148,18 @@ const objectLock = ({ objectLock: lock }: Config['vault']): ObjectLockRetention 
   return lock.mode === 'governance' ? ObjectLockRetention.governance(days) : ObjectLockRetention.compliance(days);
 };
 
+/** The key that encrypts backups: the configured one, or one of ours. */
+const encryptionKey = (stack: Stack, { kmsKeyArn, keyAdministrators }: Config['vault']): IKey =>
+  kmsKeyArn === undefined
+    ? new Key(stack, 'Key', {
+        description: 'Encrypts the backups of Holdfast',
+        alias: 'holdfast',
+        enableKeyRotation: true,
+        removalPolicy: keptButNotAtBirth,
+        policy: keyPolicy(stack, keyAdministrators, [useOfVaultKey(stack)]),
+      })
+    : Key.fromKeyArn(stack, 'Key', kmsKeyArn);
+
 /** Where backups lie, and where runs keep their notes. Both survive the deletion of the stack. */
 export class VaultStack extends Stack {
   readonly key: IKey;
@@ -163,16 +175,7 @@ export class VaultStack extends Stack {
   constructor(scope: Construct, id: string, props: StackProps & { readonly config: Config }) {
     super(scope, id, props);
     const { retention, vault } = props.config;
-    this.key =
-      vault.kmsKeyArn === undefined
-        ? new Key(this, 'Key', {
-            description: 'Encrypts the backups of Holdfast',
-            alias: 'holdfast',
-            enableKeyRotation: true,
-            removalPolicy: keptButNotAtBirth,
-            policy: keyPolicy(this, vault.keyAdministrators, [useOfVaultKey(this)]),
-          })
-        : Key.fromKeyArn(this, 'Key', vault.kmsKeyArn);
+    this.key = encryptionKey(this, vault);
     this.manifestKey = new Key(this, 'ManifestKey', {
       description: 'Signs the manifests of Holdfast',
       alias: manifestKey,
