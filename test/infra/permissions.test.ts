@@ -160,9 +160,9 @@ describe('each action of the lambdas', () => {
     // S3 itself calls it for whoever reads or writes.
     'kms:Decrypt': ['aws/bucket.ts', 'new GetObjectCommand('],
     'kms:GenerateDataKey': ['aws/bucket.ts', 'new PutObjectCommand('],
-    'kms:GenerateMac': ['aws/signatures.ts', "'GenerateMac'"],
-    'kms:VerifyMac': ['aws/signatures.ts', "'VerifyMac'"],
-    'kms:Sign': ['aws/signatures.ts', "'Sign'"],
+    'kms:GenerateMac': ['aws/signatures.ts', 'new GenerateMacCommand('],
+    'kms:VerifyMac': ['aws/signatures.ts', 'new VerifyMacCommand('],
+    'kms:Sign': ['aws/signatures.ts', 'new SignCommand('],
     'ssm:SendCommand': ['aws/run-command.ts', 'new SendCommandCommand('],
     'ssm:DescribeDocument': ['aws/run-command.ts', 'new DescribeDocumentCommand('],
     'ssm:DescribeInstanceInformation': ['aws/run-command.ts', 'paginateDescribeInstanceInformation('],
