@@ -98,7 +98,7 @@ settings_sql() {
 # differing_settings EXPECTED FOUND: names the settings of which the two lists differ, without their values.
 differing_settings() {
   local setting value role
-  { diff "$1" "$2" || true; } | sed -n 's/^[<>] //p' | while IFS=$'\t' read -r setting value role; do
+  { diff "$1" "$2" || [ "$?" -eq 1 ]; } | sed -n 's/^[<>] //p' | while IFS=$'\t' read -r setting value role; do
     IFS= read -r -d '=' setting < <(decode_text "$value") || true
     printf '%q%s is set otherwise\n' "$setting" "${role:+ for $(decode_text "$role" | tr '\n\t' '  ')}"
   done | sort -u

@@ -31,7 +31,8 @@ main() {
   file=$(fetched_file "$RUN" "$NAME")
   grep '^[0-9]' "$file" >"$work/expected" || true
   grep '^setting' "$file" >"$work/expected.settings" || true
-  { differing_rows "$work/expected" "$work/found" && differing_settings "$work/expected.settings" "$work/settings"; } >"$work/different"
+  differing_rows "$work/expected" "$work/found" >"$work/different"
+  differing_settings "$work/expected.settings" "$work/settings" >>"$work/different"
   different=$(head -n 3 "$work/different" | awk 'NR > 1 { printf "; " } { printf "%s", $0 }')
   number=$(wc -l <"$work/different")
   [ "$number" -le 3 ] || different="$different; and $((number - 3)) more"

@@ -130,3 +130,36 @@ undo() { not_rolled_back='' && roll_back run && [ -z "$not_rolled_back" ]; }
   [ "$(sed -n '2p' "$BATS_TEST_TMPDIR/said")" = 'name: ALTER SUBSCRIPTION "it""s" DISABLE; ALTER SUBSCRIPTION "it""s" SET (slot_name = NONE); DROP SUBSCRIPTION "it""s"' ]
   tail -n 2 "$BATS_TEST_TMPDIR/said" | grep -q 'DROP DATABASE'
 }
+
+# The whole document, with the rows and settings that the server would tell.
+compare() {
+  local documents=$BATS_TEST_TMPDIR/documents
+  rm -rf "$documents"
+  cp -r "$BATS_TEST_DIRNAME/../../documents" "$documents"
+  sed -i "s|^readonly state_directory=.*|readonly state_directory=$state_directory|" "$documents/library/work.sh"
+  printf '%s\n' 'find_postgres() { :; }' 'require_postgres() { :; }' 'counting_sql() { :; }' "run_sql() { cat >/dev/null; cat '$BATS_TEST_TMPDIR/rows'; }" "query() { cat '$BATS_TEST_TMPDIR/settings'; }" >>"$documents/library/restore.sh"
+  mkdir -p "$(dirname "$(fetched_file run list)")"
+  { printf 'rows\ttable\n' && cat "$BATS_TEST_TMPDIR/list"; } >"$(fetched_file run list)"
+  printf '%s\n' "$@" >>"$documents/library/restore.sh"
+  RUN=run START_BEFORE=9999999999 ATTEMPT=0 NAME=list DATABASE=$(encode_text console) ANSWERS=b/answers bash "$documents/puppet/count-rows.sh" 2>/dev/null
+}
+
+@test "rows and settings are compared with the backup's, and what can't be compared is no equality" {
+  printf '3\tpublic.nodes\n' >"$BATS_TEST_TMPDIR/rows"
+  printf 'setting\t%s\t\n' "$(encode_text 'work_mem=4MB')" >"$BATS_TEST_TMPDIR/settings"
+  cat "$BATS_TEST_TMPDIR/rows" "$BATS_TEST_TMPDIR/settings" >"$BATS_TEST_TMPDIR/list"
+  run compare
+  [[ $output == *'"rows":3,"different":""'* ]]
+  sed -i 's/^3/4/' "$BATS_TEST_TMPDIR/list"
+  run compare
+  [[ $output == *'public.nodes has 3 rows, the backup 4'* ]]
+  : >"$BATS_TEST_TMPDIR/settings"
+  run compare
+  [[ $output == *'work_mem is set otherwise'* ]]
+  run compare 'differing_rows() { return 2; }'
+  [ "$status" -eq 1 ]
+  [[ $output == *UnexpectedError* ]]
+  run compare 'diff() { return 127; }'
+  [ "$status" -eq 1 ]
+  [[ $output == *UnexpectedError* ]]
+}
