@@ -16,12 +16,15 @@ problems=()
 problem() { problems+=("$1"); }
 
 check_temporary_directory() {
-  local free
+  local free file
   free=$(df -P -k /tmp | awk 'NR == 2 { print $4 }')
   [ "$free" -ge "$unpacked_kib" ] || problem "/tmp has $((free / 1024)) MiB free, the installer needs $((unpacked_kib / 1024)) MiB"
-  printf '#!/bin/sh\n' >"/tmp/holdfast.$$" && chmod 0700 "/tmp/holdfast.$$"
-  "/tmp/holdfast.$$" 2>/dev/null || problem "programs cannot be run from /tmp (noexec): mount it without"
-  rm -f "/tmp/holdfast.$$"
+  # Under a name that nobody could know before: others write here, too.
+  if ! file=$(mktemp /tmp/holdfast.XXXXXXXXXX) || ! { printf '#!/bin/sh\n' >"$file" && chmod 0700 "$file"; }; then
+    problem "nothing can be written to /tmp"
+  elif ! "$file" 2>/dev/null; then
+    problem "programs cannot be run from /tmp (noexec): mount it without"
+  fi
 }
 
 check_settings() {

@@ -31,6 +31,10 @@ describe('no document goes through a tree', () => {
   });
 });
 
+it('no document writes below /tmp under a name that another user could have put a link at', () => {
+  expect(walks(/\/tmp\/[^ ]*\$/, /\bmktemp\b/)).toEqual([]);
+});
+
 it('no pipe ends in a reader that goes away before its writer has ended: the writer would die, and the pipe fail', () => {
   expect(walks(/\|\s*(grep\s+(-\w+\s+)*-\w*[qm]|head\b|sed\b[^|]*[;'{ ]q\b)/, /\|\|\s*(grep|head)/)).toEqual([]);
 });
