@@ -25,6 +25,7 @@ check_temporary_directory() {
   elif ! "$file" 2>/dev/null; then
     problem "programs cannot be run from /tmp (noexec): mount it without"
   fi
+  rm -f "$file"
 }
 
 check_settings() {
