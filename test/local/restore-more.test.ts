@@ -1,6 +1,11 @@
-import { readFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { vaultKeys } from '#domain/naming';
 import { createPuppetNode, startServices } from '#local/lab/layer';
+import { buildInstaller } from '#local/lab/pe32/installer';
 import { pe32 } from '#local/lab/pe32/product';
 import { servicesOf } from '#local/lab/product';
 import type { Bench } from './harness.ts';
@@ -77,6 +82,42 @@ describe('a system is brought back whose', () => {
     await bench.shell('service pe-memcached start; service pe-activemq start || true');
     await expectRestored(system, await bench.restore({ confirm: 'pe-main', databases: 'globals' }));
   });
+});
+
+describe('a reinstallation', () => {
+  it('whose uninstaller, and then whose installer fails says why and where its log is, and goes on when it is started again', async () => {
+    const archive = await buildInstaller(bench.lab.runtime.vaultDirectory.replace(/[^/]*$/, '..'));
+    const broken = `${archive}.broken`;
+    execFileSync('bash', [
+      '-ec',
+      `tar -C "$0" -xzf ${archive} && sed -i '1a echo no such package; exit 7' "$0"/*/puppet-enterprise-installer && tar -C "$0" -czf ${broken} puppet-enterprise-3.2.3-debian-12-amd64`,
+      await mkdtemp(`${archive}-`),
+    ]);
+    const reinstalled = async (file: string) => {
+      const content = await readFile(file);
+      const installer = basename(file).replace('.tar.gz.broken', '-broken.tar.gz');
+      await bench.upload(vaultKeys.installer('pe-main', installer), content);
+      const sha256 = createHash('sha256').update(content).digest('hex');
+      return bench.restore({ confirm: 'pe-main', backup: good, reinstall: { installer, sha256 } });
+    };
+    const uninstaller = '/opt/puppet/bin/puppet-enterprise-uninstaller';
+    await bench.shell(
+      `mv ${uninstaller} /root/uninstaller && printf '#!/bin/bash\necho a package is held\nexit 3\n' >${uninstaller} && chmod +x ${uninstaller}`,
+    );
+    expect((await reinstalled(archive)).cause).toMatch(
+      /PurgeFailedError: the uninstaller ended with 3: a package is held.*Its log is \/var\/lib\/holdfast\/logs\/[^/ ]+\/uninstaller-/,
+    );
+    await expectClean(bench);
+    expect(await bench.authority()).toBe(authority);
+    await bench.shell(`mv /root/uninstaller ${uninstaller}`);
+
+    expect((await reinstalled(broken)).cause).toMatch(
+      /InstallFailedError: the installer ended with 7.*Its log is \/var\/lib\/holdfast\/logs\/[^/ ]+\/installer-.*it goes on from here/,
+    );
+    expect(await bench.shell('cat /var/lib/holdfast/logs/*/installer-*')).toBe('no such package\n');
+    expect(await bench.shell('ls -d /opt/puppet /etc/puppetlabs 2>/dev/null || true')).toBe('');
+    await expectRestored(system, await reinstalled(archive));
+  }, 800_000);
 });
 
 describe('another instance', () => {
