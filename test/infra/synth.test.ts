@@ -150,7 +150,7 @@ it('every handler is bundled, loads alone, and has the configuration beside it w
   expect(loaded.stdout.trim().split('\n').toSorted()).toEqual(
     verbNames.map((verb) => `holdfast-${verb} function`).toSorted(),
   );
-}, 120_000);
+});
 
 it('all mistakes of a configuration are told at once, with exit code 1 and no template', () => {
   const file = join(directory, 'bad.yaml');

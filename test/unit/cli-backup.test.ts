@@ -167,7 +167,7 @@ describe('holdfast backup --watch', () => {
     connection = { ...connection, uploads: () => Promise.reject(broken) };
     await expect(watch().exit).rejects.toMatchObject({
       exit: 'connection',
-      next: expect.stringContaining('The run goes on.'),
+      next: expect.stringContaining('The run continues.'),
     });
   });
 });

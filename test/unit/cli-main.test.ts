@@ -339,7 +339,7 @@ describe('against a deployment', () => {
       .split('\n')
       .map((line) => JSON.parse(line));
     expect(lines.at(-1)).toMatchObject({ event: 'detached', run: lines[0].run });
-    expect(await stderr).toContain('The run goes on.');
+    expect(await stderr).toContain('The run continues.');
     expect(await status(lines[0].execution)).toBe('RUNNING');
   });
 

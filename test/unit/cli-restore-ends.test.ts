@@ -205,7 +205,7 @@ describe('holdfast restore --watch', () => {
     connection = { ...connection, state: { ...connection.state, list: () => Promise.reject(broken) } };
     await expect(start(confirmed).exit).rejects.toMatchObject({
       exit: 'connection',
-      next: expect.stringContaining('The run goes on.'),
+      next: expect.stringContaining('The run continues.'),
     });
   });
 
@@ -302,7 +302,7 @@ describe('a decision', () => {
       phases: [...plan.phases, { name: 'purge', documents: {}, commands: [] }],
     });
     await expect(decide(async () => connection, run, { approve: true }, recordedOutput().output)).rejects.toMatchObject(
-      { exit: 'failed', message: expect.stringContaining('is not the one that it asked about') },
+      { exit: 'failed', message: expect.stringContaining('is not the one that it asked to approve') },
     );
     expect(await connection.state.list('decisions/')).toEqual([]);
   });

@@ -406,7 +406,7 @@ describe('holdfast systems', () => {
     await commit(connection.vault, manifestOf('pe-main', '20260101T020000Z'), 'keep');
     const { exit, stderr } = await asked();
     expect(exit).toBe('ok');
-    expect(stderr).toContain('nothing is known of schedules');
+    expect(stderr).toContain('schedules and systems that have never run are missing here');
   });
 
   it('refuses a configuration that was named and has mistakes', async () => {

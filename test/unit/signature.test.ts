@@ -150,7 +150,7 @@ describe('a manifest that somebody has put into the vault', () => {
     const { vault } = await forged(change);
     await expect(readManifest({ vault }, 'pe-main', newer)).rejects.toMatchObject({
       name: 'ManifestUntrustedError',
-      message: expect.stringMatching(/is not believed: .*choose another backup/),
+      message: expect.stringMatching(/is not trusted: .*Choose another backup/),
     });
   });
 
