@@ -112,7 +112,7 @@ describe('a reinstallation', () => {
     await bench.shell(`mv /root/uninstaller ${uninstaller}`);
 
     expect((await reinstalled(broken)).cause).toMatch(
-      /InstallFailedError: the installer ended with 7.*Its log is \/var\/lib\/holdfast\/logs\/[^/ ]+\/installer-.*it goes on from here/,
+      /InstallFailedError: the installer ended with 7.*Its log is \/var\/lib\/holdfast\/logs\/[^/ ]+\/installer-.*it continues from here/,
     );
     expect(await bench.shell('cat /var/lib/holdfast/logs/*/installer-*')).toBe('no such package\n');
     expect(await bench.shell('ls -d /opt/puppet /etc/puppetlabs 2>/dev/null || true')).toBe('');
