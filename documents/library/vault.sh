@@ -52,10 +52,10 @@ store() {
     stored_error=NoSpaceError stored_message="can't write below $work. $(free_space "$work")"
   elif [ "${statuses[1]}" -gt 1 ]; then
     stored_error=VerificationFailedError stored_message="what reads the stream ended with ${statuses[1]}: $(last_words "$directory/read.log")"
-  elif [ "${statuses[0]}" -gt 128 ]; then
+  elif [ "${statuses[0]}" -gt 128 ] && [ "${statuses[0]}" -lt 160 ]; then
     stored_error=ProducerKilledError stored_message="$produce was killed by signal $((statuses[0] - 128)) after $(cat "$directory/raw.bytes") bytes"
   elif [ "${statuses[0]}" -ne 0 ]; then
-    stored_error=ProducerFailedError stored_message="$(last_words "$directory/produce.log")"
+    stored_error=ProducerFailedError stored_message="$produce ended with ${statuses[0]}: $(last_words "$directory/produce.log")"
   elif [ "$(cat "$directory/raw.bytes")" -eq 0 ]; then
     stored_error=EmptyStreamError stored_message="$produce wrote nothing"
   elif [ "${statuses[1]}" -ne 0 ]; then

@@ -53,6 +53,15 @@ stream() { PRODUCE=$1 VERIFY=${2:-whole} timeout 30 bash "$BATS_TEST_TMPDIR/run.
   [ ! -e "$vault/key.zst" ]
 }
 
+@test "a producer with a status of its own that no signal has says the status" {
+  for code in 168 194; do
+    run stream "seq 1000; exit $code"
+    [ "$status" -eq 1 ]
+    [[ $output == *ProducerFailedError*"ended with $code"* ]]
+    [ ! -e "$vault/key.zst" ]
+  done
+}
+
 @test "a stream without a byte is no success" {
   run stream 'true'
   [ "$status" -eq 1 ]

@@ -141,3 +141,28 @@ it('a node that is rebooted in the middle of a dump ends the run, whose undoing 
   for (const id of running)
     expect(agent.ended.get(id)).toMatchObject({ status: 'Failed', responseCode: 1, stdout: '' });
 });
+
+it('a script that the kernel kills is said to be killed, not failed by itself', async () => {
+  const run = await bench.start({ system: 'pe-main' });
+  await holdUpload();
+  const script = await bench.shell(`ps -o pgid= -p $(pgrep -f '${upload} | head -n 1)`);
+  // What it has started would keep its output open while it is held.
+  await bench.shell(`kill -KILL ${script.trim()}; pkill -CONT -f '${upload}`);
+  const { status, error, cause } = await bench.ending(run);
+  expect([status, error]).toEqual(['FAILED', 'CommandTimedOutError']);
+  expect(cause).toMatch(/dump-database pe-puppetdb.* killed/);
+  expect(await bench.traces()).toEqual(noTraces);
+});
+
+it.each([168, 194])('a tool that ends with %i means nothing to the agent', async (code) => {
+  const { boots } = bench.node;
+  await bench.shell(
+    `mv /opt/puppet/bin/pg_dump /root/pg_dump && printf '#!/bin/sh\nexit ${code}\n' >/opt/puppet/bin/pg_dump && chmod 755 /opt/puppet/bin/pg_dump`,
+  );
+  const { status, error, cause } = await bench.backUp();
+  await bench.shell('mv /root/pg_dump /opt/puppet/bin/pg_dump');
+  expect([status, error]).toEqual(['FAILED', 'CommandFailedError']);
+  expect(cause).toMatch(/dump-database .*: ProducerFailedError: /);
+  expect(bench.node.boots).toBe(boots);
+  expect(await bench.traces()).toEqual(noTraces);
+});
