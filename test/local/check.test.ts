@@ -88,7 +88,7 @@ describe('a check', () => {
       master,
     );
     expect(stdout).toMatch(/^problem: console\.pe\.example\.com \(i-\w+\) does not answer SSM\. Look at the instance/m);
-    expect(stdout).toMatch(/^problem: master\.pe\.example\.com: its clock is off by 3[56]\d\d s or more: .*chrony/m);
+    expect(stdout).toMatch(/^problem: master\.pe\.example\.com: its clock is off by 3[56]\d\d s or more\. .*chrony/m);
     expect(stdout).toMatch(
       /^problem: master\.pe\.example\.com: \/var\/lib\/holdfast has (1\d|20) MiB free; a run needs 64/m,
     );
