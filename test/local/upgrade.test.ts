@@ -269,7 +269,7 @@ describe('an upgrade', () => {
       );
     const damaged = await upgrade({ installer: { url: published, sha256: 'ab'.repeat(32) } });
     await expectRefused(damaged, 'CommandFailedError');
-    expect(damaged.cause).toMatch(/ArtifactDamagedError: .*is not what was asked for/);
+    expect(damaged.cause).toMatch(/ArtifactDamagedError: .*is not the requested file/);
     const execution = await breakIn('UpgradePuppetdb', () => distrust('compile2'), {
       installer: { url: published, sha256: installer.sha256 },
     });
