@@ -154,7 +154,7 @@ it('a script that the kernel kills is said to be killed, not failed by itself', 
   expect(await bench.traces()).toEqual(noTraces);
 });
 
-it.each([168, 194])('a tool that ends with %i means nothing to the agent', async (code) => {
+it.each([168, 169, 194])('a tool that ends with %i means nothing to the agent', async (code) => {
   const { boots } = bench.node;
   await bench.shell(
     `mv /opt/puppet/bin/pg_dump /root/pg_dump && printf '#!/bin/sh\nexit ${code}\n' >/opt/puppet/bin/pg_dump && chmod 755 /opt/puppet/bin/pg_dump`,
