@@ -36,6 +36,12 @@ export const eventBridgeClient = (connection: Connection = {}): EventBridgeClien
 
 export const snsClient = (connection: Connection = {}): SNSClient => new SNSClient({ ...patience, ...connection });
 
-export const kmsClient = (connection: Connection = {}): KMSClient => new KMSClient({ ...patience, ...connection });
+/** Every manifest and every command waits for it: a call that gets no answer is repeated after ten seconds, not held until its lambda ends. */
+export const kmsClient = (connection: Connection = {}): KMSClient =>
+  new KMSClient({
+    ...patience,
+    requestHandler: { connectionTimeout: 5_000, requestTimeout: 10_000, throwOnRequestTimeout: true },
+    ...connection,
+  });
 
 export const stsClient = (connection: Connection = {}): STSClient => new STSClient({ ...patience, ...connection });

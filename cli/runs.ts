@@ -19,7 +19,7 @@ export interface RunsOptions {
 const lookedAtMost = 500;
 
 const parseLimit = (typed: string): number => {
-  if (/^0*[1-9]\d{0,2}$/.test(typed)) return Number(typed);
+  if (/^\d{1,3}$/.test(typed) && Number(typed) > 0) return Number(typed);
   throw new CliError('usage', `not a number of runs: ${typed}`, 'Give --limit a number from 1 to 999.');
 };
 

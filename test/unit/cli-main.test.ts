@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { DescribeExecutionCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { allowances } from '#domain/payloads';
+import { allowances, upgradeStages } from '#domain/payloads';
 import { type Gateway, startGateway } from '#local/runtime/gateway';
 import { localMachines } from '#local/runtime/machines';
 import { controlCredentials, controlEnvironment } from '#local/runtime/session';
@@ -79,6 +79,12 @@ describe('help', () => {
   it('of a restore names every difference that can be allowed', async () => {
     const { stdout } = await holdfast(['restore', '--help']);
     for (const allowance of allowances) expect(stdout).toContain(allowance);
+  });
+
+  it('names the stages of an upgrade as they are, though it may not load them', async () => {
+    const { stdout } = await holdfast(['upgrade', '--help']);
+    const choices = upgradeStages.map((stage) => `"${stage}"`).join(', ');
+    expect(stdout.replace(/\s+/g, ' ')).toContain(`(choices: ${choices})`);
   });
 
   it('loads nothing but the command line itself and its parser', async () => {

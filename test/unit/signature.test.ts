@@ -4,8 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { GetPublicKeyCommand } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { jsonState } from '#aws/bucket';
+import { kmsClient } from '#aws/clients';
 import { kmsSignatures } from '#aws/signatures';
 import { signaturesOf } from '#domain/contracts/verb';
 import { tagKeys } from '#domain/naming';
@@ -107,6 +109,15 @@ describe('KMS', () => {
     answers.push(400, 500);
     expect(await signatures().sign('x')).toMatch(/^[A-Za-z0-9+/]{43}=$/);
     expect(answers).toEqual([]);
+  });
+
+  it('that gives no answer is asked again after ten seconds, not waited for', async () => {
+    const client = kmsClient({ region: 'eu-central-1', endpoint });
+    await client.send(new GetPublicKeyCommand({ KeyId: 'alias/none' })).catch(() => undefined);
+    expect(Reflect.get(client.config.requestHandler, 'config')).toMatchObject({
+      requestTimeout: 10_000,
+      throwOnRequestTimeout: true,
+    });
   });
 
   it('that refuses ends the call with its own error', async () => {
